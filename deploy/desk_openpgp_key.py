@@ -14,7 +14,7 @@ from deploy.hardening import TMPFS
 from gpg.errors import OpenPGPMissingError
 from gpg.home import GpgHome, OpenPGPKey
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.services.desk_keys.keyring_file import replace_keyring
+from journalist_app.services.desk_keys.keyring_file import keyring_in_place, replace_keyring
 from journalist_app.services.whole_desk import publish_letterhead
 from web.dates import utc_today
 
@@ -47,16 +47,24 @@ def make_openpgp_key(
     """
     if shutil.which("gpg") is None:
         raise OpenPGPError(_NO_GPG)
-    with open_desk_for_command(settings, ask_passphrase) as desk:
-        _make_and_publish(desk, say)
+    asked: list[str] = []
+
+    def ask_once() -> str:
+        asked.append(ask_passphrase())
+        return asked[0]
+
+    with open_desk_for_command(settings, ask_once) as desk:
+        _make_and_publish(desk, asked[0], say)
 
 
-def _make_and_publish(desk: OpenDesk, say: Callable[[str], object]) -> None:
+def _make_and_publish(desk: OpenDesk, secret: str, say: Callable[[str], object]) -> None:
     published_fingerprint = desk.letterhead.openpgp_fingerprint
     if not desk.keyring.openpgp and published_fingerprint is None:
         key = new_openpgp_key(desk.letterhead.desk_name["nl"], utc_today())
-        with os_error_as(f"{desk.config.keyring_path} cannot be written"):
-            replace_keyring(desk, desk.keyring.with_openpgp(key.secret))
+        # Another process may have changed the keyring since this desk was unlocked.
+        written = os_error_as(f"{desk.config.keyring_path} cannot be written")
+        with written, keyring_in_place(desk, secret) as keyring:
+            replace_keyring(desk, keyring if keyring.openpgp else keyring.with_openpgp(key.secret))
     fingerprint, public = _public_half(desk.keyring.openpgp) if desk.keyring.openpgp else ("", "")
     if published_fingerprint == fingerprint:
         say(f"The desk has an OpenPGP key already: {in_fours(fingerprint)}")

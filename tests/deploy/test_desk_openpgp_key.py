@@ -6,15 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from crypto.passphrase import Argon2Params
 from deploy import desk_openpgp_key
+from deploy.desk_for_command import open_desk_for_command
+from deploy.desk_openpgp_key import new_openpgp_key
 from deploy.errors import DeployError
 from deploy.hardening import TMPFS
 from deploy.pinned_letterhead import open_letterhead
 from deploy.settings.load_settings import load_config
 from deploy.setup import set_up
-from gpg.home import GpgHome
+from gpg.home import GpgHome, OpenPGPKey
 from journalist_app.config import AdviserConfig
+from journalist_app.services.desk_keys import change_slots
 from protocol import keyring as keyrings
+from protocol.errors import KeyringRefusedError
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
 from source_app.config import SourceConfig
@@ -163,6 +168,28 @@ def test_a_restored_older_keyring_makes_no_second_key(without: Desk) -> None:
         _make(without)
 
     assert (_letterhead(without), path.read_bytes()) == (published, older)
+
+
+def test_a_slot_that_was_removed_while_gpg_made_the_key_stays_removed(
+    without: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: on the page Keys, a colleague's passphrase is removed while `steunpunt openpgp make` runs."""
+    cheap, removed = Argon2Params(t=1, m_kib=8, p=1), "een zin van een collega die vertrekt"
+    with open_desk_for_command(without[0], lambda: without[1]) as desk:
+        change_slots.add_passphrase(desk, without[1], removed, holder="Collega", today=DAY, cost=cheap)
+
+    def made_slowly(name: str, day: date) -> OpenPGPKey:
+        with open_desk_for_command(without[0], lambda: without[1]) as desk:
+            change_slots.remove_slot(desk, without[1], change_slots.slot_id(desk.keyring.slots[1]))
+        return new_openpgp_key(name, day)
+
+    monkeypatch.setattr(desk_openpgp_key, "new_openpgp_key", made_slowly)
+
+    _make(without)
+
+    assert _keyring(without).openpgp
+    with pytest.raises(KeyringRefusedError):
+        _keyring((without[0], removed))
 
 
 def test_a_wrong_passphrase_changes_nothing(without: Desk) -> None:

@@ -13,11 +13,10 @@ from crypto.age.recipients import PQIdentity
 from crypto.age.recovery_key import read_identity
 from crypto.passphrase import Argon2Params, normalise_passphrase
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.errors import KeysRefusal, KeysRefusedError, UnlockRefusedError
-from journalist_app.services.desk_keys.keyring_file import open_keyring_file, replace_keyring
+from journalist_app.errors import KeysRefusal, KeysRefusedError, UnlockRefusal, UnlockRefusedError
+from journalist_app.services.desk_keys.keyring_file import keyring_in_place, replace_keyring
 from journalist_app.services.desk_keys.passphrase_strength import is_strong
-from protocol.keyring import SLOT_COST, AnySlot, Keyring, RecoverySlot, Slot
-from store.database.atomic_files import folder_lock
+from protocol.keyring import SLOT_COST, AnySlot, RecoverySlot, Slot
 from web.normal_text import is_visible_line
 
 HOLDER_CHARS: Final = 200
@@ -121,24 +120,15 @@ def change_slots(
     Raises:
         KeysRefusedError: nothing was changed; `reason` says why.
     """
-    # Another process may have changed the keyring since this desk was unlocked. The trusted state is saved
-    # after the lock is released, because saving takes the same lock.
-    with desk.saving_once(), folder_lock(desk.config.keyring_path.parent, is_waiting=True):
-        keyring = _read_again(desk, secret)
-        slots = change(keyring.slots)
-        if len(slots) > SLOTS_MAX:
-            raise KeysRefusedError(KeysRefusal.TOO_MANY)
-        try:
-            replace_keyring(desk, keyring.with_slots(slots))
-        except OSError as why:
-            raise KeysRefusedError(KeysRefusal.UNWRITTEN) from why
-
-
-def _read_again(desk: OpenDesk, secret: str) -> Keyring:
+    # Another process may have changed the keyring since this desk was unlocked.
     try:
-        keyring = open_keyring_file(desk.config, secret)
+        with keyring_in_place(desk, secret) as keyring:
+            slots = change(keyring.slots)
+            if len(slots) > SLOTS_MAX:
+                raise KeysRefusedError(KeysRefusal.TOO_MANY)
+            replace_keyring(desk, keyring.with_slots(slots))
     except UnlockRefusedError as why:
-        raise KeysRefusedError(KeysRefusal.CLOSED) from why
-    if keyring.serial < desk.trusted_state.keyring_serial:
-        raise KeysRefusedError(KeysRefusal.OLDER)
-    return keyring
+        is_older = why.reason is UnlockRefusal.OLDER
+        raise KeysRefusedError(KeysRefusal.OLDER if is_older else KeysRefusal.CLOSED) from why
+    except OSError as why:
+        raise KeysRefusedError(KeysRefusal.UNWRITTEN) from why

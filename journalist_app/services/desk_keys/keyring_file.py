@@ -1,14 +1,15 @@
 """The keyring's file on this workstation: read it, replace it in one step, and write its backup."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from journalist_app.config import AdviserConfig
-from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.desk.open_desk import OpenDesk, read_trusted_state
 from journalist_app.desk.private_files import ExposedError, read_private
 from journalist_app.errors import UnlockRefusal, UnlockRefusedError
 from protocol.errors import KeyringRefusal, KeyringRefusedError
 from protocol.keyring import Keyring, open_keyring, seal_keyring
-from store.database.atomic_files import replace_file
+from store.database.atomic_files import folder_lock, replace_file
 from store.database.keyring_backups import backup_status, write_backup
 
 
@@ -28,6 +29,23 @@ def open_keyring_file(config: AdviserConfig, secret: str) -> Keyring:
     except KeyringRefusedError as why:
         is_other = why.reason is KeyringRefusal.OTHER_DESK
         raise UnlockRefusedError(UnlockRefusal.OTHER_DESK if is_other else UnlockRefusal.CLOSED) from why
+
+
+@contextmanager
+def keyring_in_place(desk: OpenDesk, secret: str) -> Iterator[Keyring]:
+    """Yield the keyring from its file, opened with `secret`. No other process changes the file in the block.
+
+    The trusted state is saved after the block, because saving takes the same lock.
+
+    Raises:
+        UnlockRefusedError: the keyring does not open, or this workstation has used a newer keyring.
+    """
+    with desk.saving_once(), folder_lock(desk.config.keyring_path.parent, is_waiting=True):
+        keyring = open_keyring_file(desk.config, secret)
+        saved, _, _ = read_trusted_state(desk.config, desk.keyring)
+        if keyring.serial < max(saved.keyring_serial, desk.trusted_state.keyring_serial):
+            raise UnlockRefusedError(UnlockRefusal.OLDER)
+        yield keyring
 
 
 def replace_keyring(desk: OpenDesk, keyring: Keyring) -> None:

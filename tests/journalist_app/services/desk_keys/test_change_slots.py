@@ -375,6 +375,22 @@ def test_a_removed_passphrase_opens_no_old_keyring_after_the_app_saved_its_older
     assert UnlockRefusal.OLDER is refused.value.reason
 
 
+def test_the_app_changes_no_old_keyring_that_was_put_back_after_another_process_replaced_it(
+    world: World,
+) -> None:
+    app = unlocked(world)
+    _add(app)
+    old = world.config.keyring_path.read_bytes()
+    command = unlocked(world)
+    change_slots.remove_slot(command, PASSPHRASE, change_slots.slot_id(command.keyring.slots[1]))
+    world.config.keyring_path.write_bytes(old)
+
+    with refuses(KeysRefusal.OLDER):
+        change_slots.add_passphrase(app, PASSPHRASE, NEW, holder="Derde", today=TODAY, cost=CHEAP)
+
+    assert old == world.config.keyring_path.read_bytes()
+
+
 def test_a_removal_that_only_another_process_saw_is_not_forgotten(world: World) -> None:
     source = a_source(world)
     removed = source.writes("a message that the source removes")
