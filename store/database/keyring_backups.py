@@ -57,7 +57,7 @@ def list_backups(folder: Path) -> list[KeyringBackup]:
 
 
 def write_backup(folder: Path, strand: bytes, serial: int, sealed: bytes) -> None:
-    """Write a backup of the keyring unless it exists, and then delete this workstation's older backups.
+    """Write a backup of the keyring unless it has these bytes. Then delete this workstation's older ones.
 
     Before older backups are deleted, the new file is read and compared. An older backup can be opened with
     passphrases that were removed since.
@@ -69,7 +69,9 @@ def write_backup(folder: Path, strand: bytes, serial: int, sealed: bytes) -> Non
         mode=0o700, exist_ok=True
     )  # without parents: a missing disk must not be replaced by a folder
     path = folder / backup_name(strand, serial)
-    if not path.exists():
+    if not path.exists() or path.read_bytes() != sealed:
+        if path.exists():
+            (folder / _COPIED).unlink(missing_ok=True)  # the copy at another place has other bytes
         replace_file(path, [sealed])
         if path.read_bytes() != sealed:
             path.unlink()

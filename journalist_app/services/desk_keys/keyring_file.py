@@ -73,5 +73,5 @@ def back_up(config: AdviserConfig, keyring: Keyring) -> None:
         with suppress(
             OSError
         ):  # the page about the keys and the operator's check say that there is no backup
-            sealed = seal_keyring(keyring)
+            sealed = config.keyring_path.read_bytes()
             write_backup(config.keyring_backups_path, keyring.strand.id, keyring.serial, sealed)

@@ -285,6 +285,22 @@ def test_a_newer_backup_stays_although_an_old_keyring_was_put_back(world: World)
     assert [2] == [serial for serial, _ in newer]
 
 
+def test_a_file_with_the_name_of_the_next_backup_does_not_stay_the_newest_backup(world: World) -> None:
+    """Attack: someone copies the old backup to the next name, which a removed passphrase opens."""
+    desk, folder = unlocked(world), world.config.keyring_backups_path
+    _add(desk)
+    (old,) = keyring_backups.list_backups(folder)
+    planted = folder / keyring_backups.backup_name(world.keyring.strand.id, 3)
+    planted.write_bytes(old.path.read_bytes())
+    keyring_backups.confirm_copied(keyring_backups.list_backups(folder)[0])
+
+    change_slots.remove_slot(desk, PASSPHRASE, change_slots.slot_id(desk.keyring.slots[1]))
+
+    assert world.config.keyring_path.read_bytes() == planted.read_bytes()
+    assert [3] == _backups(world)
+    assert not keyring_backups.backup_status(folder).is_copied
+
+
 def test_other_files_and_other_workstations_backups_stay(world: World) -> None:
     folder = world.config.keyring_backups_path
     folder.mkdir()
