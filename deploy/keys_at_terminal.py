@@ -144,10 +144,10 @@ def print_new_sheet(  # noqa: PLR0913, PLR0917  # where the sheet goes, and in w
 
 
 def compare_copy(config: AdviserConfig, copy: Path, *, say: Say) -> None:
-    """Compare a copy with the newest backup of the keyring, and remember that the copy is in another place.
+    """Check that a file is a copy of the keyring's newest backup, and remember that such a copy exists.
 
     Raises:
-        DeployError: the copy differs from every backup, or is in the same folder as the backups.
+        DeployError: the file is not a copy of a backup, or is in the same folder as the backups.
     """
     folder = config.keyring_backups_path
     with os_error_as(f"{copy} cannot be read"):

@@ -48,8 +48,8 @@ class Argon2Limiter:
         `place` says since when the caller has waited. If `place` is None, the wait begins now.
 
         Raises:
-            QueueFullError: all others have waited longer, or another caller uses this place. `work` was not
-                called.
+            QueueFullError: the queue is full and all others in it have waited longer, or another caller waits
+                with the same `place`. `work` was not called.
         """
         place = place or QueuePlace.new()
         with self._queue_changed:

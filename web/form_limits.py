@@ -31,7 +31,8 @@ _View = TypeVar("_View", bound=Callable[..., object])
 def takes(*, more: int = 0, **field_bytes: int) -> Callable[[_View], _View]:
     """Decorate a view that receives a form, to set the limit of each field in bytes of UTF-8.
 
-    Fields such as boxes to tick can share a name. `more` is the number of fields beyond one for each name.
+    A form may have one field for each name, and `more` further fields in total, because several boxes to tick can
+    share a name.
     """
     limits = FormLimits(len(field_bytes) + more + _SPARE_FIELDS, field_bytes)
 

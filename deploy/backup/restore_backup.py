@@ -126,7 +126,7 @@ def _copy_store_file(backup: Path, copy: Path, manifest: Manifest, screen: Scree
 
 
 def _let_workstations_notice(copy: Path) -> None:
-    """Change a copied store so that each workstation detects the restore, whenever it synced last."""
+    """Change a copied store so that each workstation detects the restore at its next sync."""
     store = open_store(copy)
     with store.writing() as session:
         peers.forget_applied(session)
