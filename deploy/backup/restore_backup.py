@@ -35,12 +35,12 @@ _AFTERWARDS = (
 def restore(settings: Path, backup: Path, identity: Path | None, *, replace: bool, screen: Screen) -> None:
     """Restore a backup of a server. With `identity`, a file of age-keygen, restore its settings and keys too.
 
-    Settings and keys are never replaced by different ones, and a store only if `replace` is True. If the
-    command is killed, the store is the old one or the restored one, and the same command can be run again.
+    Existing settings and keys are never replaced by different ones. An existing store is replaced only if
+    `replace` is True. If the command is killed, the store is the old one or the restored one, and the same command can be run again.
 
     Raises:
-        DeployError: the backup is damaged or of another version, a program runs, there is a store, or a file
-            cannot be written.
+        DeployError: the backup is damaged or of another version, a program runs, a store exists and
+            `replace` is False, or a file cannot be written.
         StoreError: the copied store cannot be read.
     """
     manifest = read_manifest(backup)

@@ -237,7 +237,7 @@ def _name_in_service(letterhead: Letterhead, pairing: Pairing) -> str:
 
 
 def _sync_onion(settings: Path) -> OnionConfig | None:
-    """Return the settings of the onion services, or None if there is no onion service for sync."""
+    """Return the section [onion] of the settings, or None if the section names no onion service for sync."""
     if "onion" not in sections_in(settings):
         return None
     config = load_config(settings, "onion", OnionConfig)
