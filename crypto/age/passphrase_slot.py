@@ -48,7 +48,10 @@ class PassphraseLabel:
         return Stanza((*_LABEL, to_base64(self.salt), *numbers), b"")
 
     def identity(self, passphrase: str) -> PQIdentity:
-        """Derive the slot's secret key from a passphrase. Spellings with the same normal form give the same key."""
+        """Derive the slot's secret key from a passphrase.
+
+        Spellings of a passphrase with the same normal form give the same key.
+        """
         stretched = nacl.pwhash.argon2id.kdf(
             SEED_BYTES,
             normalise_passphrase(passphrase).encode("utf-8"),

@@ -36,7 +36,8 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
     """Restore a backup of a server. With `identity`, a file of age-keygen, restore its settings and keys too.
 
     Existing settings and keys are never replaced by different ones. An existing store is replaced only if
-    `replace` is True. If the command is killed, the store is the old one or the restored one, and the same command can be run again.
+    `replace` is True. If the command is killed, the store is the old one or the restored one, and the same
+    command can be run again.
 
     Raises:
         DeployError: the backup is damaged or of another version, a program runs, a store exists and
