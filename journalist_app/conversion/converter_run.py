@@ -115,7 +115,7 @@ def require_content(file: IO[bytes]) -> None:
 
 @contextmanager
 def memory_file(content: bytes = b"") -> Iterator[IO[bytes]]:
-    """Yield an open file in memory with this content, which has no name on any disk."""
+    """Yield an open file with this content. The file is only in memory, and has no path."""
     with open(os.memfd_create("content"), "r+b") as file:  # noqa: PTH123  # a file without a path
         file.write(content)
         file.flush()

@@ -40,8 +40,8 @@ def decode_file(  # noqa: PLR0913  # which pictures, and how large
 ) -> DecodedPictures:
     """Return the pictures of a file, turned as the camera says. The longer side has at most `side` pixels.
 
-    `ending` is the usual ending for the content of the file, such as ".jpg". `first` counts from 1, and at
-    most `most` pictures are decoded.
+    `ending` is the usual ending for the content of the file, such as ".jpg". `first` is the number of the
+    first picture to decode, from 1. At most `most` pictures are decoded.
 
     Raises:
         ConversionRefusedError: a picture is damaged, has too many pixels, or a program is not installed.

@@ -64,7 +64,10 @@ class ShownFiles:
         return self._files.get(name)
 
     def open(self, name: Hashable) -> tuple[ShownFile, bool]:
-        """Return the state of a file, and True if it was added now. The caller then converts the file."""
+        """Return the state of a file, and True if the file is new in the cache.
+
+        The caller must convert a new file.
+        """
         with self._changing:
             is_new = name not in self._files
             return self._files.setdefault(name, ShownFile()), is_new

@@ -261,9 +261,9 @@ def thread_of(conversation: Conversation, opened: Sequence[OpenedEntry]) -> Thre
 def heads_shown(
     desk: OpenDesk, conversation: Conversation, opened: Sequence[OpenedEntry], *, is_whole: bool = True
 ) -> tuple[Heads, Heads]:
-    """Return the newest entries that a page shows, and the known entries that the page does not show.
+    """Return two groups of entries: the newest that a page shows, and those that the page does not show.
 
-    A form on the page must contain the names of both groups. With `is_whole=False`, neither group has the
+    A form on the page must name the entries of both groups. With `is_whole=False`, neither group has the
     source's messages and removals that the desk has not confirmed yet.
     """
     # A lost or unreadable entry counts as not shown, and a removed entry as shown. With `is_whole=False`, a

@@ -186,7 +186,7 @@ class _UnopenedError(Exception):
 
 
 class Unsealer:
-    """Decrypter for one page of texts and files that the source encrypted before sending.
+    """Decrypter of texts and files that the source encrypted before sending, for one page of the site.
 
     An unsealer decrypts at most 40 texts and files that are not in the cache, and fewer if they are slow.
     """

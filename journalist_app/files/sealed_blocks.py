@@ -197,7 +197,10 @@ def _decoded(body: str) -> bytes:
 
 
 def _decoder_of(head: bytes) -> codecs.IncrementalDecoder:
-    """Guess the encoding of a text: in UTF-16, every second byte of base64 is zero."""
+    """Return a decoder for the guessed encoding of a text: UTF-8 or UTF-16.
+
+    In UTF-16, every second byte of base64 is zero.
+    """
     even, odd = head[::2].count(0), head[1::2].count(0)
     if 8 * max(even, odd) < len(head) or not head:
         return codecs.getincrementaldecoder("utf-8")("surrogateescape")

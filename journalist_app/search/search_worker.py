@@ -77,7 +77,7 @@ class UseLetterhead(msgspec.Struct, frozen=True, tag=True):
 
 
 class FindWords(msgspec.Struct, frozen=True, tag=True):
-    """Command to a search process: find the mailboxes with all of these words of `query_words`."""
+    """Command to a search process: find the mailboxes that contain all words that `query_words` returned."""
 
     query: int
     words: tuple[str, ...]

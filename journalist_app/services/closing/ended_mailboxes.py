@@ -237,15 +237,17 @@ def _forget_deleted(desk: OpenDesk, deleted: Sequence[Address], today: date) -> 
 def _needs_proof(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
     """Return True if the server may be restored from a backup in which the mailbox has not ended.
 
-    This workstation then sends its proof to the server. If there is no server, the result is False: a backup
-    of the one store has no proof.
+    This workstation then sends its proof to the server. If there is no server, the result is False, because
+    there is only one store. An older backup of this store does not have the proof.
     """
     end = end_by_source(desk, row)
     return desk.config.server != ONE_MACHINE and end is not None and end.envelope.day > today - _PROOF_DAYS
 
 
 def _drop_counted(desk: OpenDesk, row: EndedMailbox, today: date) -> None:
-    """Drop the desk's notes about an ended mailbox, except the evidence of consent, and a proof that is old.
+    """Drop the desk's notes about an ended mailbox, except the evidence of consent.
+
+    The proof that the mailbox ended is dropped too, if it is no longer needed.
 
     Raises:
         RecordUnsoundError: the notes fail verification, and nothing was dropped.

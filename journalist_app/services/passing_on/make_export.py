@@ -126,7 +126,10 @@ def _record_made(  # noqa: PLR0913  # each is a part of the step
 
 
 def _add_passed_on(casefile: Casefile, passed: PassedOn, *, is_first: bool) -> Casefile:
-    """Add a delivery to the desk's notes. When the file is made for the first time, replace a false one."""
+    """Note in a casefile that a proposal's file was made, unless the casefile has such a note already.
+
+    If the file is made for the first time, an earlier note about this proposal is false, and is replaced.
+    """
     others = tuple(each for each in casefile.passed_on if each.proposal != passed.proposal)
     if not is_first and len(others) < len(casefile.passed_on):
         return casefile

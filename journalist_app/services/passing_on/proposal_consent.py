@@ -85,8 +85,8 @@ def require_consent(
     If `is_without` is True, the source need not have agreed.
 
     Raises:
-        PassOnRefusedError: the proposal is obsolete, or the source has not agreed to this one, or has
-            withdrawn.
+        PassOnRefusedError: the proposal is obsolete, or the source has not agreed to it or has withdrawn the
+            consent.
         UnsoundMailboxError: an entry is missing, cannot be decrypted, or was damaged at the server.
     """
     # A newer entry that no one can read could be a withdrawal or a newer proposal, so no agreement counts.

@@ -105,10 +105,11 @@ def drop_record(desk: OpenDesk, session: Session, kind: RecordKind, name: bytes)
 
 
 def delete_empty_records(desk: OpenDesk, session: Session, today: date) -> None:
-    """Delete each record that the desk dropped, after the other stores have confirmed this.
+    """Delete each empty record, which the desk dropped, after the other stores have confirmed its arrival.
 
     A record that fails verification, or that has a body, stays. An empty record about an ended mailbox stays
-    as long as the proof of the end, so that a restored server replaces the notes in its backup again.
+    as long as the proof of the end. If the server is restored from a backup with the old notes, the empty
+    record replaces these notes again.
     """
     # Anyone who can write to the store can mark a record as dropped.
     records.delete_dropped(session, desk.stores_to_tell(today), partial(_is_unneeded, desk, session))

@@ -131,7 +131,10 @@ def _check_mailbox(desk: OpenDesk, address: Address, today: date) -> None:
 
 
 def _repair_state(desk: OpenDesk, address: Address) -> None:
-    """Mark a mailbox of this workstation as waiting. A power cut can end a sync before the sync does this."""
+    """Correct the row of a mailbox that says that the desk has answered, although the source waits.
+
+    The row can be wrong because a power cut ended a sync before the sync wrote it.
+    """
     with desk.store.writing() as session:
         recompute_state(session, address)
     conversation_of(desk, address)

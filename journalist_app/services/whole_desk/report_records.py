@@ -137,8 +137,8 @@ def read_frozen_year(desk: OpenDesk, year: int) -> ReportYear | None:
     """Return the published report of a year from its record, or None if it was not published.
 
     Raises:
-        RecordUnsoundError: the record of a published report is missing, is another one, or fails
-            verification.
+        RecordUnsoundError: the record of a published report is missing, fails verification, or is not the
+            record that the letterhead names.
     """
     # Attack: someone with a retired workstation's key signs a record with other counts, or of another year.
     name = frozen_record_name(year)
