@@ -286,10 +286,10 @@ def names_at(session: Session, size: int) -> Sequence[bytes]:
 
 
 def held(session: Session, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Yield the address and the digest of each entry, and True if the entry has an encrypted part.
+    """Yield the address, the digest and a flag of each entry between two names.
 
-    `first` and `end` are names, an address and then a digest. The range begins at `first` and ends before
-    `end`.
+    The flag is True if the entry has an encrypted part. A name is an address followed by a digest. The range
+    begins at `first` and ends before `end`.
     """
     return _HELD.each(session, low=first, end=end)
 

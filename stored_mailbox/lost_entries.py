@@ -59,14 +59,13 @@ def check_envelopes(
 def lost_and_given(
     store: Store, checked: CheckedEnvelopes, *, written: Iterable[Digest] = (), asked: Iterable[Digest] = ()
 ) -> tuple[list[Digest], list[Digest]]:
-    """Return which entries of a mailbox this store has lost, and which entries in `asked` it can send.
+    """Return two lists for a mailbox: the entries that this store has lost, and those that it can send.
 
-    Entries are named by their digests. At most 256 lost entries are returned. An entry is lost in these
-    cases:
+    The second list has only entries in `asked`. Entries are named by their digests. At most 256 lost entries
+    are returned. An entry is lost in these cases:
 
     - an entry with a valid signature names it, but the store does not have it
-    - its encrypted part is gone, although the source did not remove the entry
-    - its files are gone
+    - its encrypted part or its files are gone, although the entry was not removed
     - an entry in `written` names it as unseen (known to the writer, but not shown)
     """
     rows, authentic = checked.rows, checked.transcript.authentic
@@ -102,8 +101,8 @@ def is_readable(entry: SignedEntry, opens: Callable[[bytes], bool]) -> bool:
 def has_signed_files(store: Store, part: Envelope, opens: Callable[[bytes], bool] = lambda _: True) -> bool:
     """Return True if the encrypted files of an entry are those that the entry's writer signed.
 
-    `opens` returns True if this workstation can decrypt the age header of a file, which is not signed. On the
-    server, `opens` accepts every header.
+    The signature does not cover the age header of a file. `opens` returns True if this workstation can
+    decrypt such a header. On the server, `opens` accepts every header.
     """
     with store.reading() as session:
         files = attachments.of_entry(session, part.address, part.entry_id)

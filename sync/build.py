@@ -136,7 +136,7 @@ class _PouchBuilder:
     def write(
         self, items: Iterable[Item], *, has_more: bool, unwanted: Iterable[FileKey] = ()
     ) -> Iterator[bytes]:
-        """Write a pouch (sync bundle) file with these items, and yield its bytes in pieces."""
+        """Yield the bytes of a pouch (sync bundle) that contains `items`, in pieces."""
         endpoint, peer = self._context.endpoint, self._context.peer
         with endpoint.store.reading() as session:
             partials = [*((*each, WHOLE) for each in unwanted), *attachments.uploads_from_peer(session, peer)]

@@ -31,7 +31,7 @@ _View = TypeVar("_View", bound=Callable[..., object])
 def takes(*, more: int = 0, **field_bytes: int) -> Callable[[_View], _View]:
     """Decorate a view that receives a form, to set the limit of each field in bytes of UTF-8.
 
-    A form may have one field for each name, and `more` further fields in total: boxes can share a name.
+    A form may have as many fields as there are names, plus `more`. Several tick boxes can share a name.
     """
     limits = FormLimits(len(field_bytes) + more + _SPARE_FIELDS, field_bytes)
 

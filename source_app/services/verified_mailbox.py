@@ -69,7 +69,7 @@ class SourceMailbox:
         return [entry for entry in authentic if entry.envelope.author is Author.SOURCE]
 
     def uncovered_words(self, shown: Collection[Digest]) -> list[Digest]:
-        """Return which of the desk's encrypted entries in `shown` the source has not confirmed yet.
+        """Return the desk's encrypted entries in `shown` that the source has not confirmed yet.
 
         The source confirms entries by signing a later entry. `shown` and the result are digests.
         """

@@ -16,7 +16,7 @@ from web.dates import half_hour_now
 
 
 def receive_unsent() -> ResponseReturnValue:
-    """Keep the text of a form whose page was left by a link of this site, and redirect to the link's page."""
+    """Keep the text that the source typed before following a link, and redirect to the page of the link."""
     here = current_session()
     text, tag = form_text(request.form), request.form.get("mailbox", "")
     proposal = request.form.get("proposal", "")
@@ -56,6 +56,6 @@ def forget_all(here: MailboxSession) -> None:
 
 
 def _own_path(given: str) -> str:
-    """Return the path of a page of this site. Any other text gives the path of the mailbox."""
+    """Return `given` if it is the path of a page of this site. Otherwise return the path of the mailbox."""
     is_ours = current_app.url_map.bind("").test(given.partition("#")[0], "GET")
     return given if given and is_ours else url_for("mailbox.show_mailbox", lang=lang())

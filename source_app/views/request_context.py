@@ -86,7 +86,7 @@ def current_session() -> MailboxSession | None:
 def limit_decryption(here: MailboxSession | None) -> AbstractContextManager[None]:
     """Return a context manager that waits until this request may decrypt its mailbox.
 
-    After a failed log-in, `here` is None, and the request waits as if it opened a mailbox of its own.
+    After a failed log-in, `here` is None. The request then waits in the same queue as any other request.
     """
     limiter = cast("MailboxLimiter", current_app.extensions["mailbox_limiter"])
     return limiter.of(

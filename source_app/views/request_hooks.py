@@ -62,7 +62,8 @@ def _set_language(_endpoint: str | None, values: dict[str, object] | None) -> No
 def _hurry_strangers() -> None:
     """Make the server less patient with a slow upload if the visitor has no session cookie.
 
-    A cookie whose session has ended is enough, because its source may have written a long message.
+    The server stays patient if the session of the cookie has ended, because the source may have written a
+    long message.
     """
     client = request.environ.get("gunicorn.socket")
     if client is not None and session_token() is None:

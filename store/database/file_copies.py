@@ -38,8 +38,8 @@ def write_copy(path: Path, copy: Path) -> None:
 def put_in_place(copy: Path, path: Path) -> None:
     """Rename a complete store to `path`. A store that was there is deleted with its journal.
 
-    After a crash, either store is at `path`. If the journal of the old store is still beside the new one, no
-    program opens the new store.
+    After a crash, the file at `path` is the old or the new store. If the journal of the
+    old store is still beside the new store, no program opens the new store.
     """
     copy.replace(path)
     journal_of(path).unlink(missing_ok=True)

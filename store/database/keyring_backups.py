@@ -57,10 +57,10 @@ def list_backups(folder: Path) -> list[KeyringBackup]:
 
 
 def write_backup(folder: Path, strand: bytes, serial: int, sealed: bytes) -> None:
-    """Write a backup of the keyring unless it has these bytes. Then delete this workstation's older ones.
+    """Write a backup of the keyring, and delete the older backups of this workstation.
 
-    Before older backups are deleted, the new file is read and compared. An older backup can be opened with
-    passphrases that were removed since.
+    A backup that has the same bytes already is not written again. Before older backups are deleted, the new
+    file is read and compared. An older backup can be opened with passphrases that were removed since.
 
     Raises:
         OSError: the backup cannot be written. The older backups stay.

@@ -62,9 +62,10 @@ def _number_of(path: Path) -> int:
 
 
 def _numbers_in(journal: Path) -> tuple[set[int], int]:
-    """Return the store's numbers in all copies of its first page that the journal contains.
+    """Return the store's numbers that a journal contains, and a place in the journal.
 
-    Also return the place in the journal where the first of these copies ends, or 0 without such a copy.
+    The numbers are in copies of the store's first page. The place is the end of the first copy in the
+    journal, or 0 if there is no copy.
     """
     numbers, first_bytes = set[int](), 0
     try:

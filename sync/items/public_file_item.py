@@ -20,10 +20,10 @@ def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> Pu
 
 
 def apply(context: ApplyContext, session: Session, item: PublicFileItem) -> bool:
-    """Store a received public file, unless the stored file with this name is the published one.
+    """Store a received public file, unless the store already has the published file of this name.
 
-    If the stored file is the published one and the received file differs from it, the stored file is sent to
-    the peer (other store).
+    If the store has the published file and the received file differs, the published file is sent to the
+    peer (other store).
     """
     stored = public_files.find(session, item.name)
     if stored == item.body:
