@@ -95,15 +95,16 @@ def _without_category(text: str, start: str) -> str:
 
 
 def typed_words(typed: str) -> list[str]:
-    """Return the words of a typed passphrase in normal form, without the numbers of a copied list.
+    """Return the words of a typed passphrase in normal form, without words that are only digits.
 
-    No list has a word of digits, so the words of a drawn passphrase stay as they are.
+    Such digits may be copied from numbers before the words. No word list has a word of digits, so every word
+    of a drawn passphrase is kept.
     """
     return [word for word in normalise_passphrase(typed).split() if not word.isdecimal()]
 
 
 def contains_passphrase(text: str) -> bool:
-    """Return True if a text has seven words of the word lists in a row, as each passphrase has.
+    """Return True if a text has seven words of the word lists in a row, like a drawn passphrase.
 
     Digits, punctuation and line ends between the words make no difference. A passphrase with a typing error
     is not recognised. To recognise one, the function would have to accept six right words out of seven, which

@@ -16,13 +16,13 @@ _ROOM_BYTES = 1_000_000  # with less room, a failure is because of the full disk
 
 @contextmanager
 def new_private_folder(settings: Path) -> Iterator[Path]:
-    """Yield a temporary folder to fill. After the block, it becomes the folder of the file `settings`.
+    """Yield a temporary folder to fill, which becomes the folder of the file `settings` after the block.
 
     The final folder has all files or none, even after a power cut or on a full disk.
 
     Raises:
         DeployError: the final folder contains files or cannot be made, or another set-up is running.
-        StoreError: the block raised it, and the disk is not full.
+        StoreError: the block raised a StoreError, and the disk is not full.
     """
     folder = settings.parent
     if folder.exists() and any(folder.iterdir()):
@@ -48,11 +48,11 @@ def new_private_folder(settings: Path) -> Iterator[Path]:
 
 @contextmanager
 def _complete_or_nothing(unfinished: Path, folder: Path) -> Iterator[None]:
-    """Remove the unfinished folder if the block fails, and turn a full disk into one sentence.
+    """Remove the unfinished folder if the block fails. If the disk is full, the exception says so.
 
     Raises:
-        DeployError: the block raised an OSError, or the disk is full.
-        StoreError: the block raised it, and the disk is not full.
+        DeployError: the block raised an OSError, or a StoreError while the disk is full.
+        StoreError: the block raised a StoreError, and the disk is not full.
     """
     # SQLite reports a full disk in many ways, so the disk itself is asked.
     try:

@@ -27,8 +27,9 @@ def noted_day(store_path: Path, task: str) -> tuple[date, str]:
 
 
 def last_time(day: date, age: int) -> str:
-    """Return the words for when a task last ended, such as "last, 3 days ago on 2030-01-05,", or "never".
+    """Return words such as "last, 3 days ago on 2030-01-05,", or "never" if a task never ended.
 
-    The words fit in front of a verb. `age` is the number of days since then.
+    A verb must follow the words, such as "made". `day` is the day on which the task last ended, and `age` is
+    the number of days since then.
     """
     return "never" if day == date.min else f"last, {age} days ago on {day},"

@@ -161,7 +161,7 @@ class GpgHome(AbstractContextManager["GpgHome"]):
         `recipient` and `signer` are primary fingerprints. The message is dated at the start of `day`, in UTC.
 
         Raises:
-            RecipientRefusedError: the recipient's key cannot be used, and no piece was read.
+            RecipientRefusedError: the recipient's key cannot be used. Nothing was read from `pieces`.
             OpenPGPFailedError: gpg did not report success, so the last piece is not yielded.
         """
         subkey = self.usable_subkey(recipient, day)

@@ -74,8 +74,8 @@ def create_adviser_app(
 ) -> Flask:
     """Build the adviser's site around an open store, locked until the adviser unlocks the site.
 
-    `end_worker` ends the worker process after its last response. Each of `readers` starts one search process,
-    so without `readers` search is off.
+    `end_worker` ends the worker process after its last response. Each of `readers` starts one search process.
+    If `readers` is empty, the site has no search.
     """
     app = Flask(__name__)
     app.request_class = LimitedRequest

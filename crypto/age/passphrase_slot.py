@@ -75,10 +75,10 @@ class PassphraseLabel:
 def read_labels(header: bytes) -> list[PassphraseLabel]:
     """Return the labels of all passphrase slots in the header of an age file.
 
-    The header is not authentic yet, so every number is limited before it costs memory or time.
+    The header is not authentic yet. So each cost is checked before a key is derived with it.
 
     Raises:
-        MalformedError: a label is malformed or out of bounds, or there are over 16.
+        MalformedError: a label is malformed, a cost is out of bounds, or there are over 16 slots.
     """
     labels = []
     for stanza in AgeHeader.from_bytes(header).stanzas:

@@ -26,8 +26,8 @@ _MANIFEST_BYTES = 64 * 1024
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Description of a backup: its format, the version of the store's tables, and the digest of each file.
 
-    - `faults`: the number of the store's mailboxes and rows that differ from what was signed, except for
-      as many mild faults as the previous backup had
+    - `faults`: the number of the store's mailboxes and rows that differ from what was signed. Of the
+      mild faults, only the increase since the previous backup counts.
     - `digests`: maps the name of each file to its SHA-256 in hexadecimal
     - `mild`: the number of mailboxes with only mild faults, such as a row that is lost for good
     """

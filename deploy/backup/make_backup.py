@@ -44,7 +44,7 @@ def back_up_server(settings: Path, screen: Screen) -> bool:
     """Make a backup of a server while its programs run, verify it, and remove old backups.
 
     Return False if the store itself has faults. The new backup is kept, but replaces no older backup.
-    As many mild faults as the previous backup had do not count.
+    Of the mild faults, only the increase since the previous backup counts.
 
     Raises:
         DeployError: the settings have faults, another backup is being made, or a file cannot be written.

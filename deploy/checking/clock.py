@@ -19,8 +19,8 @@ _AHEAD = timedelta(days=180)
 def clock_days_off(store_path: Path, today: date) -> tuple[date | None, date | None]:
     """Compare the clock's day `today` with the newest days that the store and its notes show.
 
-    The first value is the newest written day, or None if the clock is not before that day. The second value
-    is the newest day of writing or clean-up, or None if the clock is not far after that day.
+    If the clock is behind, the first value is the result of `newest_written_day`. If the clock is far ahead,
+    the second value is the newest day of writing or clean-up. Otherwise, each value is None.
 
     Raises:
         StoreError: the store cannot be read.

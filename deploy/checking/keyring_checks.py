@@ -14,7 +14,7 @@ _MAKE_SHEET = "Run: steunpunt keys add --sheet --holder SAFE"
 
 
 def make_keyring_checks(settings: MachineSettings) -> list[CheckResult]:
-    """Return the results of all checks of the keyring. A machine that is not for an adviser has none."""
+    """Return the results of all checks of the keyring. Without section [adviser], return no results."""
     if "adviser" not in settings.sections:
         return []
     return [

@@ -26,7 +26,7 @@ _SAME = ("store_path", "letterhead_serial_path", "fingerprint")
 class Scene:
     """Machine that the table of unsafe states is about: its settings, its programs and the day of its clock.
 
-    `users` are the ids of the users as whom programs of the mailbox run. `is_serving` is True if the source's
+    `users` has the id of each user who runs a program of the mailbox. `is_serving` is True if the source's
     interface runs.
     """
 
@@ -41,9 +41,10 @@ _Found = tuple[object, ...]  # the values for the texts of a row
 
 @dataclass(frozen=True, slots=True)
 class UnsafeState:
-    """Row of the table. `state` and `to_do` have a place for each value that `find` yields.
+    """Row of the table of unsafe states. `find` looks for the state.
 
-    With `refuses`, packaged units do not start in this state. `fine` is the sentence if nothing was found.
+    Each item that `find` yields has the values for the format strings `state` and `to_do`. If `find` yields
+    nothing, `fine` is the sentence to show. If `refuses` is True, packaged units do not start in this state.
     """
 
     check: str

@@ -109,7 +109,7 @@ def change_passphrase_command(settings: Path, *, typed: bool, print_passphrase: 
 @click.argument("copy", type=EXISTING_FILE)
 @click.pass_obj
 def copied_command(settings: Path, copy: Path) -> None:
-    """Compare a copy of the keyring's newest backup, and note that there is a copy in another place."""
+    """Check that a file is a copy of the keyring's newest backup, and note that such a copy exists."""
     from deploy.keys_at_terminal import compare_copy
     from deploy.settings.load_settings import load_config
     from journalist_app.config import AdviserConfig

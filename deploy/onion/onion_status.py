@@ -90,9 +90,10 @@ def _socket(path: str, control: str) -> Iterator[StatusLine]:
 
 
 def _tor_may_use(path: Path, control: str) -> bool:
-    """Return False if Tor, as the owner of its control socket, may not connect to a Unix socket.
+    """Return False if file modes forbid Tor to connect to the Unix socket at `path`.
 
-    Return True if this cannot be checked. A request over the onion service shows whether Tor can connect.
+    The owner of Tor's control socket counts as the user of Tor. Return True if this cannot be checked. A
+    request over the onion service shows whether Tor can connect.
     """
     try:
         return may_connect(path, Path(control.removeprefix(UNIX)).stat().st_uid)

@@ -158,7 +158,8 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
 def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> Strand:
     """Find a workstation with this name or id in the letterhead, the desk's signed public statement.
 
-    Only the workstations with an id in `known` are searched. If `name` is None, return the only one of them.
+    Only the workstations with an id in `known` are searched. `name` may be None if there is only one such
+    workstation.
 
     Raises:
         DeployError: no known workstation fits, or several do.

@@ -142,7 +142,7 @@ class PatientSocket:
         self._chunk_at = 0  # in `received`: the chunk that has not arrived completely
 
     def hurry(self) -> None:
-        """Raise the speed that this request needs: 8 KiB a second. A slower client is refused.
+        """Refuse this request if the client sends less than 8 KiB a second. The usual limit is lower.
 
         The app calls this method for a visitor without a session. The speed is checked
         after the first `STALL_SECONDS` of waiting.
@@ -150,7 +150,7 @@ class PatientSocket:
         self._least_bytes_a_second = _FAIR_BYTES_A_SECOND
 
     def hold(self, seconds: float) -> None:
-        """Send the answer after this time, and not before. The app calls this method, and no thread waits."""
+        """Make the event loop send the answer after `seconds`, and not before. No thread waits for this."""
         self.held_until = time.monotonic() + seconds
 
     def collect(self) -> Arrival:

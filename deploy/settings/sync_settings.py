@@ -22,6 +22,6 @@ class SyncConfig:
 
     @property
     def quota(self) -> Quota:
-        """Return the limits for the attachments that a sync adds. They are for the whole store."""
+        """Return the limits for attachments that a sync adds. The limits are for the whole store."""
         # There is no limit for one mailbox, because one full mailbox would stop the sync of all others.
         return Quota(self.store_bytes, self.store_bytes, self.reserve_bytes)

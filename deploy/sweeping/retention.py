@@ -96,7 +96,7 @@ def _proof(session: Session, address: Address, letterhead: Letterhead, today: da
 def refresh_hints(store: Store) -> None:
     """Compute two days of every mailbox again: since when its source waits, and when it may be deleted.
 
-    If someone restored removed content in the store, the content is destroyed again.
+    If someone restored content that had been removed from the store, the content is destroyed again.
 
     Raises:
         StoreError: the store failed.
@@ -121,8 +121,8 @@ def refresh_hints(store: Store) -> None:
 def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
     """Delete workstations that are not in use, and data that no workstation needs any more.
 
-    The data are records that the desk dropped, and proofs that mailboxes ended at least 30 days ago. Data
-    that a workstation in use has not received yet are kept.
+    The data are records that the desk dropped, and proofs that mailboxes ended. A proof is kept for at least
+    30 days. Data that a workstation in use has not received yet are kept.
 
     Raises:
         StoreError: the store failed.

@@ -40,7 +40,7 @@ _log = logging.getLogger(quiet_log.OWN_LOGGER)
 
 
 class StoreSweeper:
-    """Background task that destroys the deleted rows of a store, such as a workstation's replica."""
+    """Background task that destroys the deleted rows of one store, on a server or on a workstation."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -108,7 +108,7 @@ class ServerSweeper(StoreSweeper):
         return super().sweep_once(now, on_progress)
 
     def tidy(self) -> None:
-        """Remove old backups, because they have deleted content. Then do the nightly work for any store.
+        """Remove old backups, which may contain deleted content. Then do the nightly work for any store.
 
         Raises:
             StoreError: the store failed.

@@ -63,9 +63,9 @@ def make_cleaned_copy(converter: Converter, file: IO[bytes], ending: str) -> byt
 
 
 def make_final_copy(converter: Converter, file: IO[bytes], ending: str) -> bytes:
-    """Return a copy of an office file in which only the tracked changes are hidden.
+    """Return a copy of an office file that shows its text as if the tracked changes were accepted.
 
-    A reader of the copy sees the final text.
+    The copy still has the metadata and hidden parts of the original.
 
     Raises:
         ConversionRefusedError: the file is damaged.
@@ -74,7 +74,7 @@ def make_final_copy(converter: Converter, file: IO[bytes], ending: str) -> bytes
 
 
 def has_broken_links(converter: Converter, file: IO[bytes], ending: str) -> bool:
-    """Return True if a relationship or a list of an office file names a part that the file does not have.
+    """Return True if a relationship or a list in an office file refers to a missing part.
 
     Raises:
         ConversionRefusedError: the file is damaged.

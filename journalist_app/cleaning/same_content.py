@@ -23,9 +23,10 @@ class Difference(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ShownContent:
-    """Content that a file shows: pictures of its pages or of itself, words of its pages, cells, and sound.
+    """Content that a file shows: pictures, words, cells and sound.
 
-    `total` is how many pages or pictures the file has.
+    The pictures are drawings of the file's pages, or the pictures of a picture file. `total` is the number
+    of pages or pictures in the file.
     """
 
     pictures: tuple[Picture, ...] = field(default=(), repr=False)
@@ -68,7 +69,7 @@ def is_same_picture(one: Picture, other: Picture) -> bool:
 
 
 def _averages(picture: Picture, row: int, columns: int) -> list[float]:
-    """Return the average of each colour in each block of one row of blocks."""
+    """Return averages of one row of blocks: for each colour, the average value in each block."""
     length = _COLOURS * picture.width
     start, end = row * _BLOCK * length, (row + 1) * _BLOCK * length
     lines = [picture.pixels[at : at + length] for at in range(start, min(end, len(picture.pixels)), length)]
