@@ -55,7 +55,8 @@ class Slot(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, tag_fiel
     ) -> Self:
         """Make a slot with a new salt for a passphrase, which will then open the keyring.
 
-        This takes half a second with the usual cost. `holder` is who has the passphrase, and `since` the day.
+        This takes half a second with the usual cost. `holder` is the person who has the passphrase.
+        `since` is the day on which the slot is made.
         """
         label = PassphraseLabel.draw(cost)
         recipient = label.identity(passphrase).recipient.to_bytes()
@@ -64,7 +65,10 @@ class Slot(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, tag_fiel
 
     @property
     def label(self) -> PassphraseLabel:
-        """Return the stanza before this slot's stanza in the keyring file, with the salt and the cost."""
+        """Return the label of this slot: a stanza of the keyring file with the salt and the cost.
+
+        In the file, the label comes directly before the stanza that encrypts the file key for this slot.
+        """
         return PassphraseLabel(self.salt, Argon2Params(t=self.t, m_kib=self.m_kib, p=self.p))
 
     def opens_with(self, secret: str) -> bool:

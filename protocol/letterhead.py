@@ -159,7 +159,7 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
         return RETENTION_DAYS if self.retention_days is UNSET else self.retention_days
 
     def successor(self, **changes: object) -> Self:
-        """Return a copy of the letterhead with these fields changed and the next serial.
+        """Return a copy of the letterhead with the next serial, and with new values for these fields.
 
         `sign_letterhead` checks the result. A letterhead is the desk's signed public statement.
         """

@@ -111,7 +111,10 @@ def _treat_table(table: Mapping[str, int], read: int, floors: Floors, floor: int
 
 
 def _lowest(count: int, floors: Floors) -> int:
-    """Return the lowest count that each version of the report shows in the same way as `count`."""
+    """Return the lowest count that looks the same as `count` in every version of the report.
+
+    Both counts round to the same number, and are hidden in the same versions.
+    """
     # `treat` chooses the lines to show by this count, because the exact count could reveal more.
     floor = floors.public if count >= floors.public else floors.sg
     return max(floor, rounded(count) - _REACH)

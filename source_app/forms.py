@@ -81,8 +81,9 @@ class EntryForm(OurForm):
 class WriteForm(EntryForm):
     """Form with which a source writes a message and adds files.
 
-    `mailbox` is a tag of the mailbox that showed the form. `closed` is not empty if the page called the
-    mailbox closed. `warned` is not empty if the page warned that the text looks like a passphrase.
+    `mailbox` is a tag of the mailbox that showed the form. `closed` is not empty if the page said
+    that the mailbox is closed. `warned` is not empty if the page warned that the text looks like a
+    passphrase.
     """
 
     mailbox = HiddenField()

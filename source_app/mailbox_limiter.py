@@ -18,9 +18,10 @@ _REMEMBERED_MAX: Final = 50_000
 class MailboxLimiter:
     """Queue in which only one request of a process at a time decrypts a mailbox.
 
-    The mailbox whose previous request came longest ago is first, so that many requests for a mailbox delay no
-    other. If more than `REQUESTS_MAX` requests decrypt or wait, the last in this order is refused. A refused
-    request does not count in the order, so a mailbox that asks again comes nearer to the front.
+    The mailbox whose previous request came longest ago is first. So many requests for one mailbox do not
+    delay the other mailboxes. If more than `REQUESTS_MAX` requests decrypt or wait, the last request in this
+    order is refused. A refused request does not count in the order, so that the next request for the same
+    mailbox is nearer to the front.
     """
 
     def __init__(self) -> None:
@@ -35,10 +36,10 @@ class MailboxLimiter:
 
     @contextmanager
     def of(self, mailbox: str | bytes) -> Iterator[None]:
-        """Wait until it is the turn of this request for a mailbox, such as the mailbox's address.
+        """Wait until this request may decrypt its mailbox.
 
-        A second call in one request would wait forever. Do not call this function while the request's body
-        still arrives.
+        `mailbox` identifies the mailbox, for example by its address. A second call in one request would
+        wait forever. Do not call this function while the request's body still arrives.
 
         Raises:
             MailboxBusyError: too many requests wait.

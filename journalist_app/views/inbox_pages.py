@@ -91,7 +91,7 @@ def _is_under_way(inbox: Inbox) -> bool:
 @takes(token=TOKEN_BYTES)
 @unlocked
 def acknowledge_unread_mailboxes(desk: OpenDesk) -> ResponseReturnValue:
-    """Clear the inbox of mailboxes that their sources ended before an adviser opened them.
+    """Remove from the inbox the mailboxes that their sources ended before an adviser opened them.
 
     A background thread counts these mailboxes for the yearly report, and then removes them.
     """

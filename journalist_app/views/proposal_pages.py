@@ -156,7 +156,7 @@ def start_without_consent(desk: OpenDesk, address: str, proposal_id: str) -> Res
 def _words() -> StepForm:
     """Return the texts that the adviser typed for the step that tells the source about passing on a proposal.
 
-    These are the step's sentence, the next step and its day.
+    These are the step's own sentence, the text about what happens next, and the day on which to expect that.
     """
     typed = request.form.get
     return StepForm(text=typed("text", ""), next=typed("next", ""), by=typed("by", ""))

@@ -67,7 +67,10 @@ def show_unsent(desk: OpenDesk) -> ResponseReturnValue:
 @takes(token=TOKEN_BYTES, what=TOKEN_BYTES)
 @unlocked
 def decide_unsent_form(desk: OpenDesk, name: str) -> ResponseReturnValue:
-    """Turn a form that was sent while the app was locked into a draft, or delete it, as the adviser chose."""
+    """Make a draft from a form that was sent while the app was locked, or delete the form.
+
+    The pressed button decides which of the two.
+    """
     require_our_form("unsent")
     if bytes_of_hex(name, _NAME_BYTES) is None:
         raise ForeignFormError

@@ -259,7 +259,7 @@ def _unconfirmed_rivals(knowledge: Knowledge, _strands: object) -> list[SignedEn
 
 
 def _rivals(knowledge: Knowledge, remembered: Heads) -> dict[Digest, FaultKind]:
-    """Return a mapping from the digest of each entry that has a rival to the kind of this fault.
+    """Return a mapping from an entry's digest to its kind of fault, for each entry that has a rival.
 
     A rival is another entry of the same writer with the same number. The rival can be missing from the store.
     """

@@ -55,9 +55,10 @@ def proof_from_bytes(raw: bytes) -> tuple[SignedEntry, ...]:
 
 
 def is_proved(transcript: Transcript) -> bool:
-    """Return True if a proof's verified entries show that the source ended or the desk closed the mailbox.
+    """Return True if the verified entries of a proof show that the mailbox was ended or closed.
 
-    The caller must still check that the day of deletion of a closed mailbox has come.
+    The source ends a mailbox, and the desk closes a mailbox. The caller must still check that the day of
+    deletion of a closed mailbox has come.
     """
     is_forged = any(fault.digest is None for fault in transcript.faults)
     closing = [entry.envelope.due for entry in transcript.entries]

@@ -41,8 +41,8 @@ class Knowledge:
     def all_cover(self, laters: Iterable[Digest], earlier: Digest) -> bool:
         """Return True if each entry in `laters` proves that its writer knew the entry `earlier`.
 
-        Only the heads and the unseen entries of the later entry count as a proof, and not those of other
-        entries by the same writer.
+        Only the heads and the unseen entries that the later entry itself names count as a proof. Those that
+        other entries of the same writer name do not count.
         """
         ahead: dict[Heads, set[Digest]] = {}  # by unseen entries: all entries behind which `earlier` is
         for later in laters:
@@ -74,9 +74,9 @@ class Knowledge:
         return self._learn(writers, set(), {})
 
     def unknown_to_all(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> list[Digest]:
-        """Return the entries in `digests` that no writer knew when writing an entry in `writers`.
+        """Return the entries in `digests` that were unknown to the writers of the entries in `writers`.
 
-        All entries are given by their digests.
+        Only what a writer knew when writing such an entry counts. All entries are given by their digests.
         """
         known = self.known_to(writers)
         return [digest for digest in digests if digest not in known]

@@ -58,7 +58,7 @@ def check_answer_form(
 
     Raises:
         AnswerRefusedError: the form was not made in this session, or its answer is invalid, too long or
-            incomplete, or looks like a passphrase and the page has not warned of this yet.
+            incomplete. Or its text looks like a passphrase, and the page has not warned of this yet.
     """
     digest = fields.get("digest", "")
     action = answer_action(proposal_id, digest)

@@ -24,9 +24,10 @@ from stored_mailbox.entry_form import FormContext
 def delete_words(
     desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, form_context: FormContext, *, today: date
 ) -> Sequence[SignedEntry]:
-    """Delete the entries with this id and their files. No one can read them any more, not even the desk.
+    """Delete the entries with this id, and delete their files.
 
-    Return the signed entry that records the removal. If the same form was sent before, the result is empty.
+    No one can read the entries and the files any more, not even the desk. Return the signed entry
+    that records the removal. If the same form was sent before, the result is empty.
 
     Raises:
         NotFoundError: this mailbox has no such entry, or it was removed before.
@@ -76,7 +77,10 @@ def end_mailbox(
 
 
 def _has_ended(desk: PublicDesk, keys: MailboxKeys) -> bool:
-    """Return True if the store has a signed proof that this source ended the mailbox, in another tab."""
+    """Return True if the store has a signed proof that this source has already ended the mailbox.
+
+    For example, the source ended it in another tab.
+    """
     with desk.store.reading() as reading:
         ended = mailboxes.find_ended(reading, keys.address)
     try:

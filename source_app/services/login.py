@@ -61,7 +61,10 @@ class MailboxSession:
         return derive_mailbox_keys(self.state.root)
 
     def tag(self) -> str:
-        """Return a new tag for a form with a text, which says that the text was typed in this mailbox."""
+        """Return a new tag for a form in which the source types a text.
+
+        With the tag, the server recognises that the form was shown in this mailbox.
+        """
         return mailbox_tag.new_tag(self.state.root)
 
     def is_mine(self, tag: str) -> bool:

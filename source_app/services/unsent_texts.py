@@ -56,7 +56,10 @@ def drop_typed(desk: PublicDesk, here: MailboxSession, *, now: int) -> None:
 
 
 def _read(desk: PublicDesk, here: MailboxSession, now: int) -> tuple[dict[str, str], int]:
-    """Return the texts by place, and the number of rows that contain them."""
+    """Return a dict from each place to its text, and the number of rows that contain these texts.
+
+    A place is the id of the proposal that the text answers, or empty for a message.
+    """
     found: list[bytes] = []
     for number in itertools.count():
         row = desk.sessions.find(_name(desk, here, number), now)

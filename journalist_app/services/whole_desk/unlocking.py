@@ -26,8 +26,8 @@ _AGAIN_SECONDS: Final = 20
 def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
     """Unlock the desk: open the keyring, and verify the desk's signed public statement.
 
-    `passphrase` may also be the key or the words of a recovery sheet. Each passphrase of the keyring that is
-    tried takes half a second.
+    `passphrase` may also be the key or the words of a recovery sheet. Each attempt with a passphrase slot
+    of the keyring takes half a second.
 
     Raises:
         UnlockRefusedError: the keyring or the letterhead cannot be used, and nothing was changed.

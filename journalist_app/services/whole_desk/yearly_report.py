@@ -40,7 +40,7 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
     deleted mailboxes.
 
     Raises:
-        ReportRefusedError: a process that decrypts these counts ended or did not answer.
+        ReportRefusedError: a process that should decrypt these counts has ended or did not answer.
     """
     with desk.store.reading() as session:
         live = {day.year for _, day in entries.first_entry_days(session, Author.SOURCE)}
@@ -72,7 +72,8 @@ def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
 
     Raises:
         RecordUnsoundError: the published counts or the adviser's texts fail verification.
-        ReportRefusedError: a process that decrypts the counts of deleted mailboxes ended or did not answer.
+        ReportRefusedError: a process that should decrypt the counts of deleted mailboxes has ended or did
+            not answer.
     """
     frozen = report_records.read_frozen_year(desk, year)
     if frozen is not None:

@@ -111,7 +111,10 @@ def show_removal(desk: OpenDesk, key_id: str) -> ResponseReturnValue:
 @takes(token=TOKEN_BYTES, secret=_SECRET_BYTES)
 @unlocked
 def remove_key(desk: OpenDesk, key_id: str) -> ResponseReturnValue:
-    """Remove a passphrase or a sheet, so that it opens no later keyring."""
+    """Remove a passphrase or a sheet from the keyring.
+
+    After that, the passphrase or the sheet cannot open the new keyring file.
+    """
     require_our_form("keys")
     try:
         with auto_lock().unlocking:
