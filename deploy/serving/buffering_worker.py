@@ -34,7 +34,7 @@ Conn = Any  # gunicorn's TConn, which has no types
 
 
 class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """Threaded gunicorn worker in which only a few slow clients can occupy a thread."""
+    """Threaded gunicorn worker that limits how many of its threads slow clients can occupy."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)

@@ -31,7 +31,7 @@ class Pairing(StrictStruct, frozen=True):
     - `strand`: id of the workstation
     - `letterhead`: the desk's signed public statement, which names the workstation's public key
     - `base`: SHA-256 of the letterhead from which `letterhead` was made, or empty
-    - `onion_client`: the workstation's key for the onion service in Tor's form, or empty
+    - `onion_client`: the workstation's key, in Tor's format, for access to the onion service, or empty
     """
 
     strand: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
