@@ -172,7 +172,10 @@ def _attached(outer: SealedBlock) -> SealedBlock | None:
 
 
 def _end_of_lines(plain: str, at: int, stop: int) -> int:
-    """Return where lines of base64 end: lines of one width, a shorter last line, and a checksum."""
+    """Return the position at which a block of base64 ends.
+
+    A block has lines of one width, then a shorter last line, then a checksum.
+    """
     width = size = 0
     is_last = False
     while token := _LINE.match(plain, at, stop):

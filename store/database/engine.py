@@ -120,7 +120,7 @@ class Store:
         Writers wait during the rewrite, and readers do not.
 
         Raises:
-            StoreFullError: the disk has no room for two more copies of the store without its free pages.
+            StoreFullError: the disk has no room for two more copies of the store (free pages do not count).
             StoreBusyError: another writer had the write lock for longer than we wait.
         """
         with translating(self.path):

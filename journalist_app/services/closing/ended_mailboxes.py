@@ -144,7 +144,7 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
 
 
 def acknowledge_unread(desk: OpenDesk, today: date) -> None:
-    """Count each mailbox that ended before an adviser opened it, and drop what need not stay."""
+    """Count each mailbox that ended before an adviser opened it, for the report. Then delete its rows."""
     # Attack: someone makes and ends thousands of mailboxes, to fill the inbox with lines.
     ended = [(row, end_by_source(desk, row)) for row in list_unacknowledged(desk, today)]
     ends = {Address(row.address): (row, end) for row, end in ended if end and _is_unread(desk, end)}

@@ -58,7 +58,7 @@ def show_new_key(desk: OpenDesk) -> ResponseReturnValue:
 @takes(token=TOKEN_BYTES, typed=_SECRET_BYTES, again=_SECRET_BYTES, secret=_SECRET_BYTES)
 @unlocked
 def submit_new_key(desk: OpenDesk) -> ResponseReturnValue:
-    """Let the new passphrase or sheet open the keyring, after it was typed back."""
+    """Add the new passphrase or recovery sheet to the keyring, if the adviser typed its words correctly."""
     require_our_form("keys")
     new, form = desk.new_key, request.form
     if new is None:
