@@ -95,7 +95,7 @@ def rewrite_store(store: Store) -> None:
     Writers wait during the rewrite. If the program is killed halfway, the store stays as it was.
 
     Raises:
-        StoreFullError: the disk has no room for two more copies of the store without its free pages.
+        StoreFullError: the disk has no room for two more copies of the store (free pages do not count).
         StoreBusyError: another writer had the write lock for too long, or a reader kept the journal in use.
     """
     store.vacuum()

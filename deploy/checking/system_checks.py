@@ -109,7 +109,7 @@ def _is_hidden(device: Path) -> bool:
 
 
 def _named_logs(settings: MachineSettings, log_paths: Sequence[Path]) -> Iterator[CheckResult]:
-    """Yield a result if visitors come through a reverse proxy or Tor, and no log of these is named."""
+    """Yield a result if a reverse proxy or Tor is used, and the settings name no log of these programs."""
     is_proxied = settings.text("source", "origin").startswith("https:")
     if not log_paths and (is_proxied or settings.text("source", "onion_socket")):
         state = "The logs of the reverse proxy and of Tor were not checked for addresses."

@@ -102,9 +102,9 @@ class PresealedKind(StrEnum):
 class PresealedFileInfo:
     """Result of looking at a file: whether the source encrypted it, and its decrypted name.
 
-    `words` has the six-word names of mailboxes (`sealing_words`) that are in the decrypted first bytes. A
-    large file that takes too long to decrypt for a page is OPENED, but not `is_whole`: its end was not
-    checked. `has_rest` says that the file also has text that is not encrypted.
+    `words` has the six-word names (`sealing_words`) of mailboxes that were found in the first decrypted
+    bytes. If decrypting the whole file takes too long, the kind is OPENED and `is_whole` is False: the end of
+    the file was not checked. `has_rest` says that the file also has text that is not encrypted.
     """
 
     kind: PresealedKind
