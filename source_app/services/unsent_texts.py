@@ -4,7 +4,6 @@ Only someone who logs in to the same mailbox can open them, and only on the runn
 """
 
 import hmac
-import itertools
 
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
@@ -61,10 +60,7 @@ def _read(desk: PublicDesk, here: MailboxSession, now: int) -> tuple[dict[str, s
     A place is the id of the proposal that the text answers, or empty for a message.
     """
     found: list[bytes] = []
-    for number in itertools.count():
-        row = desk.sessions.find(_name(desk, here, number), now)
-        if row is None:
-            break
+    while (row := desk.sessions.find(_name(desk, here, len(found)), now)) is not None:
         found.append(row[0])
     try:
         fields = [field.decode() for field in unframe(_box(desk, here).decrypt(b"".join(found)))]

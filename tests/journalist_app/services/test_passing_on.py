@@ -255,9 +255,8 @@ def test_a_file_too_large_to_look_into_goes_as_it_is(
 ) -> None:
     monkeypatch.setattr(proposal_files, "INSPECTED_BYTES", 5)
 
-    prepared = prepare(
-        desk, context_for(desk, source), uploads=[("a.pdf", iter([b"author", b"more", b"and more"]))]
-    )
+    form_context = context_for(desk, source)
+    prepared = prepare(desk, form_context, uploads=[("a.pdf", iter([b"author", b"more", b"and more"]))])
 
     assert [(file.findings, file.copy) for file in prepared.files] == [(None, None)]
     assert prepared.files[0].original.note.size == 18
@@ -287,6 +286,8 @@ def test_a_file_for_which_the_disk_in_memory_has_no_place_at_all_goes_as_it_is(
         prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", iter([b"author"]))])
 
     assert [(file.findings, file.original.note.size) for file in prepared.files] == [(None, 6)]
+    proposing.send_proposal(desk, form_context.address, form_context.entry_id, [0], today=TODAY)
+    assert [each.about for each in newest(desk, source).content.proposal.files] == [""]
 
 
 def test_a_file_beyond_the_users_share_of_memory_goes_as_it_is(
