@@ -260,6 +260,8 @@ def test_a_file_too_large_to_look_into_goes_as_it_is(
 
     assert [(file.findings, file.copy) for file in prepared.files] == [(None, None)]
     assert prepared.files[0].original.note.size == 18
+    proposing.send_proposal(desk, form_context.address, form_context.entry_id, [0], today=TODAY)
+    assert [each.about for each in newest(desk, source).content.proposal.files] == [""]
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
@@ -286,8 +288,6 @@ def test_a_file_for_which_the_disk_in_memory_has_no_place_at_all_goes_as_it_is(
         prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", iter([b"author"]))])
 
     assert [(file.findings, file.original.note.size) for file in prepared.files] == [(None, 6)]
-    proposing.send_proposal(desk, form_context.address, form_context.entry_id, [0], today=TODAY)
-    assert [each.about for each in newest(desk, source).content.proposal.files] == [""]
 
 
 def test_a_file_beyond_the_users_share_of_memory_goes_as_it_is(
