@@ -26,10 +26,10 @@ _NICENESS = 1  # reading a page comes first, but a flood of pages must not stop 
 
 
 class Argon2Limiter:
-    """Queue that limits how many Argon2id computations run at the same time on the whole server.
+    """Limiter of the Argon2id computations that run at the same time on the whole server.
 
-    At most `waiting` callers wait in each worker process. If a queue is full, the caller with the shortest
-    wait is refused.
+    Each worker process has its own queue, in which at most `waiting` callers wait. If this queue is full,
+    the caller that joined last is refused.
     """
 
     def __init__(self, folder: Path, *, at_once: int, waiting: int) -> None:

@@ -230,7 +230,7 @@ def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) 
 
 
 def enqueue_all(session: Session, peer: bytes) -> None:
-    """Add all items of the store to the outbox (queue of items to send) of one other store (peer).
+    """Add all items of this store to its outbox (queue of items to send), for one other store (peer).
 
     Items that were packed before will be packed again. Records that do not go to peers are left out.
 

@@ -33,7 +33,7 @@ _YEARS_KEPT: Final = 2  # past years to keep: a report is made a year later, an 
 class Calendar:
     """Calendar and response times of the desk, as the adviser sets them.
 
-    Past closed days and absences can be left out. `publish_calendar` adds them again.
+    Closed days and absences that are over can be left out. `publish_calendar` adds them again.
     """
 
     working_days: tuple[int, ...]  # 0 is Monday
