@@ -135,9 +135,9 @@ _Found = TypeVar("_Found", OpenedBlock, PresealedFileInfo)
 
 
 class PresealedCache:
-    """Cache of texts and files that the source encrypted before sending and the desk has decrypted.
+    """Cache of decrypted texts, and of facts about files, that the source encrypted before sending.
 
-    Of a file, the cache has only the name, and whether the desk can decrypt the file. Thread-safe.
+    The facts about a file are its name, and whether the desk can decrypt it. Thread-safe.
     """
 
     def __init__(self, most: int = _CACHED, most_chars: int = _CACHED_CHARS) -> None:

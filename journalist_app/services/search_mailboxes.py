@@ -48,7 +48,8 @@ class SearchResults:
 def search(desk: OpenDesk, query: str, page: int) -> SearchResults:
     """Return the mailboxes that contain all words of a query, the newest first.
 
-    `page` counts from 1. Capitals, accents, like letters and invisible characters do not matter. A word
+    `page` counts from 1. The search ignores capitals, accents and invisible characters. Similar letters, such
+    as the Arabic and Persian yeh, count as the same letter. A word
     is also found inside longer words.
 
     Raises:

@@ -116,7 +116,7 @@ def _signed(item: EntryItem) -> SignedEntry:
 def _stored(session: Session, entry: SignedEntry) -> entries.StoredEntry | None:
     """Return this store's row of a received entry, even if the digest in the row is wrong.
 
-    Such a row is found by its entry id.
+    A row with a wrong digest is found by its entry id.
     """
     part = entry.envelope
     found = entries.find_digest(session, part.address, entry.digest)
