@@ -63,7 +63,7 @@ def test_a_new_desk_is_complete_and_for_its_user_alone(made: tuple[Path, str]) -
     assert folder.stat().st_mode & 0o777 == 0o700
     modes = {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()}
     kept = {name for name in modes if not name.endswith(("-wal", "-shm"))}
-    assert kept == {"config.toml", "keyring.age", "letterhead-serial", "store.db"}
+    assert kept == {"config.toml", "keyring.age", "letterhead-serial", "store.db", "trusted-state.age"}
     assert set(modes.values()) == {0o600}
     assert list(folder.parent.glob("*unfinished*")) == []
 

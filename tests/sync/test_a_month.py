@@ -284,8 +284,15 @@ class Month:
 
 
 def alike(store: Store) -> dict[str, set[tuple[object, ...]]]:
-    """Return the contents of a store that must be equal in all stores. Only the newest letterhead counts."""
+    """Return the contents of a store that must be equal in all stores. Only the newest letterhead counts.
+
+    A workstation keeps the proof of an end, and the empty notes of that mailbox, longer than the server. Two
+    workstations can each empty these notes.
+    """
     found = all_of(store)
+    del found["ended"]
+    alive = {row[0] for row in found["mailbox"]}
+    found["record"] = {row for row in found["record"] if row[0] != "casefile" or row[1] in alive}
     found["letterhead"] = {max(found["letterhead"])}
     return found
 
