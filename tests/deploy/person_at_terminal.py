@@ -42,8 +42,12 @@ class TypingPerson:
         self.types(line)
 
     def interrupts(self) -> None:
-        """Press Ctrl-C, also while the command does not read from the terminal."""
-        os.killpg(os.tcgetpgrp(self.terminal), signal.SIGINT)
+        """Press Ctrl-C until the command ends. A press just before the command reads has no effect."""
+        while self.program.poll() is None:
+            with suppress(OSError):  # the command has ended in the meantime
+                os.killpg(os.tcgetpgrp(self.terminal), signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                self.program.wait(5)
 
     def ends(self) -> str:
         """Wait until the command ends well. Return everything that the terminal showed."""
