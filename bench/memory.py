@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -39,15 +40,9 @@ def tree_bytes(root: int) -> int:
 
     Memory that processes share is counted for each of them.
     """
-    parents: dict[int, int] = {}
-    sizes: dict[int, int] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
-            except OSError:
-                continue  # the process ended in the meantime
-            parents[int(entry.name)], sizes[int(entry.name)] = int(fields[1]), int(fields[21])
+    found = list(_processes())
+    parents = {pid: parent for pid, parent, _ in found}
+    sizes = {pid: pages for pid, _, pages in found}
     tree = {root}
     while more := {pid for pid, parent in parents.items() if parent in tree} - tree:
         tree |= more
@@ -56,16 +51,18 @@ def tree_bytes(root: int) -> int:
 
 def children(pid: int) -> list[int]:
     """Return the direct child processes of a process. Those of a gunicorn server are its workers."""
-    found = []
+    return sorted(each for each, parent, _ in _processes() if parent == pid)
+
+
+def _processes() -> Iterator[tuple[int, int, int]]:
+    """Yield the id, the parent's id and the resident memory, in pages, of each process."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 fields = (entry / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
             except OSError:
                 continue  # the process ended in the meantime
-            if int(fields[1]) == pid:
-                found.append(int(entry.name))
-    return sorted(found)
+            yield int(entry.name), int(fields[1]), int(fields[21])
 
 
 def resident_bytes(pid: int) -> int:
