@@ -131,13 +131,14 @@ def print_new_sheet(  # noqa: PLR0913, PLR0917  # where the sheet goes, and in w
         terminal.say("The files are deleted as soon as you have typed the word, or press Ctrl-C.")
         while True:
             typed = terminal.ask(f"Word {new.asked} on the printed sheet")
-            try:
-                new_keys.use_new_key(desk, secret, new, typed, "", utc_today())
-                break
-            except KeysRefusedError as why:
-                if why.reason is not KeysRefusal.NOT_TYPED_BACK:
-                    raise DeployError(f"{_SENTENCES[why.reason]} Nothing was changed.") from why
-                terminal.say(_SENTENCES[why.reason])
+            with _refused_as_sentences():
+                try:
+                    new_keys.use_new_key(desk, secret, new, typed, "", utc_today())
+                    break
+                except KeysRefusedError as why:
+                    if why.reason is not KeysRefusal.NOT_TYPED_BACK:
+                        raise
+                    terminal.say(_SENTENCES[why.reason])
     terminal.say(
         f"The sheet opens the keyring. It belongs in: {new.sheet.facts.safe}. {_copy_sentence(desk)}"
     )
@@ -184,11 +185,10 @@ def _sheet_files(config: AdviserConfig, sheet: RecoverySheet, folder: Path | Non
             name = f"recovery-sheet-{secrets.token_hex(4)}"  # a new name: all files here are deleted again
             written.append(place / f"{name}.txt")
             write_new(written[0], sheet_text(sheet))
-            try:
+            with suppress(
+                PdfToolsMissingError
+            ):  # the text has everything that the PDF has, except the QR code
                 content = sheet_pdf(sheet)
-            except PdfToolsMissingError:
-                pass  # the text has everything that the PDF has, except the QR code
-            else:
                 written.append(place / f"{name}.pdf")
                 write_new(written[1], content)
         yield written
