@@ -18,7 +18,7 @@ from protocol.ledger import Tally, counted_tallies, open_tally
 from store.database.engine import Store
 from stored_mailbox.entry_form import FormContext
 from sync.endpoint import Endpoint
-from tests.journalist_app.desk_factories import PASSPHRASE, ASource, new_workstation
+from tests.journalist_app.desk_factories import PASSPHRASE, ASource, a_source, new_workstation
 from tests.sync.ends import Ends, Line, all_tallies
 
 
@@ -109,3 +109,13 @@ def the_server_cleans_up(ends: Ends) -> None:
     now = (ends.world.store, ends.newest_letterhead(ends.world.store), ends.clock.day)
     apply_retention(*now)
     forget_known(*now)
+
+
+def an_answered_source(ends: Ends, adviser: AtDesk) -> ASource:
+    """Return a source who wrote and whom the desk answered, after a sync."""
+    made = a_source(ends.world)
+    made.writes("a secret")
+    adviser.syncs()
+    adviser.answers(made, "an answer")
+    adviser.syncs()
+    return made

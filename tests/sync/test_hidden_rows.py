@@ -16,7 +16,7 @@ from store import mailboxes, outbox
 from store.database.engine import Store
 from store.outbox import OutboxKind
 from tests.journalist_app.desk_factories import PASSPHRASE, ASource, a_source
-from tests.sync.desks import AtDesk, an_adviser, the_server_cleans_up
+from tests.sync.desks import AtDesk, an_adviser, an_answered_source, the_server_cleans_up
 from tests.sync.ends import Ends, all_of, copy_of, restore
 
 EVERYTHING = "1"
@@ -29,12 +29,7 @@ def adviser(ends: Ends) -> AtDesk:
 
 @pytest.fixture
 def source(ends: Ends, adviser: AtDesk) -> ASource:
-    made = a_source(ends.world)
-    made.writes("a secret")
-    adviser.syncs()
-    adviser.answers(made, "an answer")
-    adviser.syncs()
-    return made
+    return an_answered_source(ends, adviser)
 
 
 @contextmanager

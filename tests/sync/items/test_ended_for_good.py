@@ -14,8 +14,8 @@ from protocol.sealed_record import RecordKind
 from store import mailboxes, records
 from store.database.engine import Store
 from store.sync_findings import FindingKind, all_findings
-from tests.journalist_app.desk_factories import ASource, a_source
-from tests.sync.desks import AtDesk, an_adviser, the_server_cleans_up
+from tests.journalist_app.desk_factories import ASource
+from tests.sync.desks import AtDesk, an_adviser, an_answered_source, the_server_cleans_up
 from tests.sync.ends import Ends, all_of, copy_of, restore
 
 
@@ -27,10 +27,7 @@ def adviser(ends: Ends) -> AtDesk:
 @pytest.fixture
 def source(ends: Ends, adviser: AtDesk) -> ASource:
     """A source who wrote, and about whom the desk has notes."""
-    made = a_source(ends.world)
-    made.writes("a secret")
-    adviser.syncs()
-    adviser.answers(made, "an answer")
+    made = an_answered_source(ends, adviser)
     casefiles.set_in_casefile(adviser.desk, made.keys.address, handover="who the source is")
     adviser.syncs()
     return made
