@@ -15,7 +15,7 @@ from journalist_app.conversion.conversion_limits import (
     STILLS,
 )
 from journalist_app.conversion.converter_run import Converter, memory_file, require_content
-from journalist_app.conversion.mail_files import read_mail
+from journalist_app.conversion.file_contents import read_contents
 from journalist_app.conversion.office_documents import office_to_pdf
 from journalist_app.conversion.pdf_documents import convert_page, count_pages
 from journalist_app.conversion.picture_files import DecodedPictures, decode_file
@@ -146,7 +146,7 @@ def _recording_pages(converter: Converter, file: IO[bytes]) -> FilePages:
 
 
 def _mail_pages(converter: Converter, file: IO[bytes]) -> FilePages:
-    mail = read_mail(converter, file)
+    mail = read_contents(converter, file)
     first, *rest = text_pages(mail.text) or ("",)
     pages = [ShownPage(first, headers=mail.headers, files=mail.files), *map(ShownPage, rest)]
     return FilePages(("Python",), len(pages), min(len(pages), PAGES), lambda number: pages[number - 1])

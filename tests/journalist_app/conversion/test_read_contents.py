@@ -5,13 +5,13 @@ from email.message import EmailMessage
 
 import pytest
 
-from journalist_app.conversion import read_mail
+from journalist_app.conversion import read_contents
 
 
 def words_of(html: str) -> str:
     message = EmailMessage()
     message.set_content(html, subtype="html", cte="8bit")
-    return read_mail._text(message)
+    return read_contents._text(message)
 
 
 def test_lines_of_white_space_become_one_blank_line() -> None:
