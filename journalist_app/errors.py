@@ -111,6 +111,7 @@ class ConversionRefusal(StrEnum):
 
     EMPTY = "empty"
     UNKNOWN = "unknown"  # no converter for this type of file
+    ARCHIVE = "archive"  # no program lists the files in this type of archive
     TOO_LARGE = "too_large"  # the file has more bytes than are copied into memory
     LOCKED = "locked"  # with a password
     PIXELS = "pixels"  # a picture with more pixels than are decoded

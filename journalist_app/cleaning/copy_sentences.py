@@ -7,6 +7,7 @@ from flask_babel import LazyString, lazy_gettext, ngettext
 
 from journalist_app.cleaning.same_content import Difference
 from journalist_app.errors import ConversionRefusal
+from journalist_app.files.file_types import ARCHIVES
 
 CLEANED: Final = lazy_gettext(
     "The app made a cleaned copy, opened the copy with another program, and compared the copy with the "
@@ -59,7 +60,7 @@ _UNKNOWN: Final = lazy_gettext(
 _KINDS: Final = (
     (_TEXT, ".txt"),
     (_MAIL, ".eml .msg"),
-    (_ARCHIVE, ".zip .epub .7z .gz"),
+    (_ARCHIVE, " ".join({".zip", ".epub", *ARCHIVES})),
     (_OLD, ".doc .xls .ppt .rtf"),
     (_WEB, ".html"),
     (_PDF, ".pdf"),

@@ -11,6 +11,7 @@ _PROCESSES: Final = 64  # a program can have a thread for each core
 
 PAGES: Final = 200  # that are shown of a document
 PICTURES: Final = 50  # that are shown of one file, such as the pages of a fax in TIFF
+FILES: Final = 200  # of an e-mail message or an archive that are listed on one page
 PICTURE_SIDE: Final = 1_800  # pixels of the longer side; an A4 page then has 154 dots per inch
 DECODED_PIXELS: Final = 200_000_000  # of a picture in a file; the largest cameras of phones have as many
 
@@ -27,7 +28,7 @@ STILLS: Final = 40  # pictures that are shown of a film
 STILL_SECONDS: Final = 5  # at least this long between two pictures of a film
 
 TEXT_CHARS: Final = 10_000  # about as many are on one page of a text
-TEXT_BYTES: Final = 20_000_000  # of a text or an e-mail message
+TEXT_BYTES: Final = 20_000_000  # of a text, a web page or an e-mail message
 
 FILE_BYTES: Final = 200_000_000  # of a file that is copied into memory to be converted
 FILE_SECONDS: Final = 180.0  # for all pages of a file; while they are converted, the app stays unlocked

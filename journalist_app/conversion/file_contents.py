@@ -1,4 +1,4 @@
-"""E-mail files, read with Python's standard library in the sandbox: headers, text, list of files."""
+"""E-mail messages, web pages and zip archives, read with Python in the sandbox."""
 
 import os
 from pathlib import Path
@@ -11,33 +11,34 @@ from journalist_app.conversion.converter_run import Converter
 from journalist_app.errors import ConversionRefusal, ConversionRefusedError
 
 _READER: Final = Path(__file__).with_name("read_contents.py")
-_READ: Final = 'need /usr/bin/python3; /usr/bin/python3 -I -S -c "$1" 1 >out/1;'
-_FILES: Final = 200  # that are listed
+_READ: Final = 'need /usr/bin/python3; /usr/bin/python3 -I -S -c "$1" 1 $2 >out/1;'
 
 
 class FileContents(msgspec.Struct, frozen=True):
-    """Content of an e-mail message: headers and files as pairs, and the text.
+    """Headers and text of an e-mail message or a web page, and the files inside a message or an archive.
 
     `headers` has the English name and the value of each header that matters, `files` the name of each file
-    and its size in bytes.
+    and its size in bytes. `total` counts all files, also those that are not listed.
     """
 
     headers: tuple[tuple[str, str], ...]
     text: str
     files: tuple[tuple[str, int], ...]
+    total: int
 
 
-def read_contents(converter: Converter, file: IO[bytes]) -> FileContents:
-    """Return the headers that matter, the text, and the list of files of an e-mail message.
+def read_contents(converter: Converter, file: IO[bytes], ending: str) -> FileContents:
+    """Return the headers that matter, the text, and the list of files of a file with other content inside.
+
+    `ending` is the usual ending for the content of the file: .eml, .msg, .html or .zip.
 
     Raises:
-        ConversionRefusedError: the message is too large, or Python cannot read it.
+        ConversionRefusedError: the file is too large, or Python cannot read it.
     """
-    if os.fstat(file.fileno()).st_size > TEXT_BYTES:
+    if ending != ".zip" and os.fstat(file.fileno()).st_size > TEXT_BYTES:
         raise ConversionRefusedError(ConversionRefusal.TOO_LARGE)
-    (output,) = converter.run(_READ, [file], _READER.read_text("utf-8")).exactly(1)
+    (output,) = converter.run(_READ, [file], _READER.read_text("utf-8"), ending).exactly(1)
     try:
-        found = msgspec.json.decode(output, type=FileContents)
+        return msgspec.json.decode(output, type=FileContents)
     except msgspec.MsgspecError as why:
         raise ConversionRefusedError(ConversionRefusal.FAILED) from why
-    return msgspec.structs.replace(found, files=found.files[:_FILES])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import IO, Final
 
 from journalist_app.conversion.conversion_limits import (
+    FILES,
     PAGES,
     PICTURES,
     SOUND_PAGES,
@@ -22,7 +23,7 @@ from journalist_app.conversion.picture_files import DecodedPictures, decode_file
 from journalist_app.conversion.plain_texts import decode_text, is_text_like, text_pages
 from journalist_app.conversion.recordings import probe_recording, sound_of, still_of
 from journalist_app.errors import ConversionRefusal, ConversionRefusedError
-from journalist_app.files.file_types import HEAD_BYTES, ending_of_file
+from journalist_app.files.file_types import ARCHIVES, HEAD_BYTES, ending_of_file
 
 # The usual endings of files of each kind. The content of a file decides which ending it has.
 _IMAGES: Final = (".jpg", ".png", ".gif", ".tiff", ".bmp", ".webp", ".heic", ".avif")
@@ -31,6 +32,7 @@ _OPEN_OFFICE: Final = (".odt", ".ods", ".odp", ".odg")
 _SOUND: Final = (".wav", ".mp3", ".m4a", ".ogg", ".flac", ".amr", ".aac")
 _FILMS: Final = (".mp4", ".mov", ".3gp", ".mkv", ".avi", ".wmv", ".mpg")
 _TEXTS: Final = (".txt", ".html")
+_MIXED: Final = {".eml": ".eml", ".msg": ".msg", ".zip": ".zip", ".epub": ".zip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +84,12 @@ def convert_file(converter: Converter, file: IO[bytes]) -> FilePages:
         return _pictures(converter, file, ending)
     if ending in _SOUND + _FILMS:
         return _recording_pages(converter, file)
-    if ending == ".eml":
-        return _mail_pages(converter, file)
+    if ending in _MIXED:
+        return _mixed_pages(converter, file, ending)
     if ending in _TEXTS or (not ending and is_text_like(os.pread(file.fileno(), HEAD_BYTES, 0))):
-        return _text_pages(converter, file)
-    raise ConversionRefusedError(ConversionRefusal.UNKNOWN)
+        return _text_pages(converter, file, is_web=ending == ".html")
+    is_archive = ending in ARCHIVES
+    raise ConversionRefusedError(ConversionRefusal.ARCHIVE if is_archive else ConversionRefusal.UNKNOWN)
 
 
 def _pdf_pages(converter: Converter, file: IO[bytes]) -> FilePages:
@@ -145,18 +148,29 @@ def _recording_pages(converter: Converter, file: IO[bytes]) -> FilePages:
     return FilePages(("FFmpeg",), len(stills) + len(sounds), len(shown), page)
 
 
-def _mail_pages(converter: Converter, file: IO[bytes]) -> FilePages:
-    mail = read_contents(converter, file)
-    first, *rest = text_pages(mail.text) or ("",)
-    pages = [ShownPage(first, headers=mail.headers, files=mail.files), *map(ShownPage, rest)]
-    return FilePages(("Python",), len(pages), min(len(pages), PAGES), lambda number: pages[number - 1])
+def _mixed_pages(converter: Converter, file: IO[bytes], ending: str) -> FilePages:
+    """Return pages with the text of a message, and with the list of files in a message or an archive."""
+    found = read_contents(converter, file, _MIXED[ending])
+    texts = text_pages(found.text)
+    total = max(1, len(texts), math.ceil(found.total / FILES))
+
+    def page(number: int) -> ShownPage:
+        files = found.files[FILES * (number - 1) : FILES * number]
+        words = "".join(texts[number - 1 : number])
+        return ShownPage(words, headers=found.headers if number == 1 else (), files=files)
+
+    return FilePages(("Python",), total, min(total, PAGES), page)
 
 
-def _text_pages(converter: Converter, file: IO[bytes]) -> FilePages:
+def _text_pages(converter: Converter, file: IO[bytes], *, is_web: bool) -> FilePages:
     text = decode_text(converter, file)
-    pages = text.pages or ("",)  # a text of which only the mark of its encoding is left
-    count = len(pages)
-    programs = ("uchardet",) if text.encoding else ()
+    pages, programs = text.pages, ["uchardet"] * bool(text.encoding)
+    if is_web:
+        with memory_file("".join(pages).encode()) as decoded:
+            pages = text_pages(read_contents(converter, decoded, ".html").text)
+        programs.append("html.parser")
+    shown = pages or ("",)  # a text of which only the mark of its encoding is left
+    count = min(len(shown), PAGES)
     return FilePages(
-        programs, count, min(count, PAGES), lambda number: ShownPage(pages[number - 1]), text.encoding
+        tuple(programs), len(shown), count, lambda number: ShownPage(shown[number - 1]), text.encoding
     )

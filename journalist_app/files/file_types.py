@@ -27,7 +27,8 @@ _TYPES: Final = re.compile(  # the first that matches decides; each name is the 
     rb"|(?P<mpg>\0\0\x01[\xb3\xba])|(?P<mp3>ID3|\xff[\xfb\xf3\xf2])|(?P<aac>\xff[\xf1\xf9])"
     rb"|(?P<wmv>0&\xb2u\x8ef\xcf\x11)|(?P<heic>.{4}ftyp(?:hei|hev|mif1|msf1))|(?P<avif>.{4}ftypavi[fs])"
     rb"|(?P<m4a>.{4}ftypM4A)|(?P<mov>.{4}ftypqt)|(?P<_3gp>.{4}ftyp3g)|(?P<mp4>.{4}ftyp)|(?P<rtf>\{\\rtf)"
-    rb"|(?P<gz>\x1f\x8b\x08)|(?P<_7z>7z\xbc\xaf\x27\x1c)"
+    rb"|(?P<gz>\x1f\x8b\x08)|(?P<_7z>7z\xbc\xaf\x27\x1c)|(?P<rar>Rar!\x1a\x07)|(?P<xz>\xfd7zXZ\0)"
+    rb"|(?P<bz2>BZh[1-9]1AY&SY)|(?P<tar>.{257}ustar)"
     rb"|(?P<odt>" + _OPEN + rb"text)|(?P<ods>" + _OPEN + rb"spreadsheet)|(?P<odp>" + _OPEN + rb"presentation)"
     rb"|(?P<odg>" + _OPEN + rb"graphics)|(?P<epub>PK\x03\x04.*mimetypeapplication/epub)"
     rb"|(?P<docx>" + _OFFICE + rb"word/)|(?P<xlsx>" + _OFFICE + rb"xl/)|(?P<pptx>" + _OFFICE + rb"ppt/)"
@@ -39,6 +40,8 @@ _TYPES: Final = re.compile(  # the first that matches decides; each name is the 
     rb"|(?P<eml>(?=" + _HEADER + rb"from):)" + _HEADER + rb"date|received|message-id|mime-version):)",
     re.DOTALL,
 )
+# Archives that none of our programs looks into. Python reads a .zip.
+ARCHIVES: Final = frozenset({".7z", ".rar", ".gz", ".bz2", ".xz", ".tar"})
 NOT_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 

@@ -21,7 +21,7 @@ import msgspec
 from flask_babel import LazyString, force_locale
 
 from journalist_app.files import metadata_sentences
-from journalist_app.files.file_types import HEAD_BYTES, NOT_IN_TEXT, ending_of_file
+from journalist_app.files.file_types import ARCHIVES, HEAD_BYTES, NOT_IN_TEXT, ending_of_file
 from programs.errors import NoSandboxError, ProgramFailedError
 from programs.runner import ProgramLimits
 from programs.sandbox import SANDBOX_FOLDER, Sandbox
@@ -37,7 +37,7 @@ _LINES_OF_A_KIND = 12
 HIDDEN_PARTS, _PDF_PARTS = (Path(__file__).with_name(f"{name}_parts.py") for name in ("hidden", "pdf"))
 _NAMED = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg", ".zip", ".epub"})
 _TEXTS = frozenset({".txt", ".csv", ".json", ".md", ".log"})
-_CLOSED = frozenset({"", ".7z", ".gz", ".eml", ".msg"})  # none of our programs looks into these
+_CLOSED = ARCHIVES | {"", ".eml", ".msg"}  # none of our programs looks into these
 
 # $1 is mat2, $2 the file's ending, $3 and $4 the two programs above. mat2 finds no bubblewrap in bin/, so it
 # starts no sandbox of its own. A sandbox inside our sandbox would fail, and the meaning of mat2's option

@@ -79,7 +79,7 @@ def test_files_of_every_kind_are_shown_without_javascript(thread: Page, tmp_path
     expect(thread.locator("[data-look=ready]")).to_be_visible(timeout=60_000)
     expect(thread.locator("a[rel=prev]").first).to_be_visible()
     assert thread.url.endswith("/2")
-    for name, reason in (("bomb.png", "pixels"), ("list.7z", "unknown")):
+    for name, reason in (("bomb.png", "pixels"), ("list.7z", "archive")):
         thread.goto(mailbox)
         thread.get_by_role("link", name=name, exact=True).click()
         expect(thread.locator(f"[data-refusal={reason}]")).to_be_visible(timeout=60_000)

@@ -18,6 +18,7 @@ from journalist_app.conversion.conversion_limits import (
 )
 from journalist_app.conversion.converter_run import Converter
 from journalist_app.errors import ConversionRefusal, ConversionRefusedError
+from tests.journalist_app.conversion.outlook_files import SENT, a_property_stream, an_outlook_message
 from tests.journalist_app.conversion.shown_files import (
     OPENLY,
     a_converter,
@@ -26,8 +27,12 @@ from tests.journalist_app.conversion.shown_files import (
     an_image,
     pages_of,
 )
+from tests.journalist_app.files.file_factories import a_zip
 
 WAV_HEAD = 44
+LATIN = a_property_stream(p3FDE=1252)
+RUSSIAN = a_property_stream(p3FFD=1251)
+UNKNOWN = a_property_stream(p3FFD=99)
 
 
 def refusal_of(converter: Converter, content: bytes) -> ConversionRefusal:
@@ -115,6 +120,92 @@ def test_a_long_e_mail_has_several_pages(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_an_e_mail_that_is_too_large_is_refused() -> None:
     assert ConversionRefusal.TOO_LARGE is refusal_of(OPENLY, a_mail().as_bytes() + bytes(TEXT_BYTES))
+
+
+# ---- messages of Outlook, web pages, archives
+
+
+def test_a_message_of_outlook_shows_its_headers_its_text_and_its_files() -> None:
+    message = an_outlook_message(
+        {
+            "0037": "één سؤال",
+            "0C1A": "Jörg",
+            "5D01": "j@example.org",
+            "0E04": "desk\0",
+            "1000": "Dag één مرحبا",
+        },
+        {"bewijs één.pdf": b"%PDF-" * 1000, "klein.txt": b"x"},
+        {"__properties_version1.0": a_property_stream(p0039=SENT)},
+    )
+
+    found, (page,) = pages_of(OPENLY, message)
+
+    assert (("Python",), "Dag één مرحبا") == (found.programs, page.words)
+    assert {
+        "From": "Jörg <j@example.org>",
+        "To": "desk",
+        "Date": "Thu, 01 Jan 2026 21:34:05 +0000",
+        "Subject": "één سؤال",
+    } == dict(page.headers)
+    assert {("bewijs één.pdf", 5000), ("klein.txt", 1)} == set(page.files)
+
+
+@pytest.mark.parametrize(
+    ("streams", "words", "files"),
+    [
+        ({"__substg1.0_1013001F": "<p>Dag".encode("utf-16-le")}, "Dag", ()),
+        ({"__substg1.0_10130102": b"<p>\xe9\xe9n", "__properties_version1.0": LATIN}, "één", ()),
+        ({"__substg1.0_1000001E": b"\xcf\xf0", "__properties_version1.0": RUSSIAN}, "Пр", ()),
+        ({"__substg1.0_1000001E": b"Dag", "__properties_version1.0": UNKNOWN}, "Dag", ()),
+        ({"__substg1.0_10090102": b"rtf"}, "", (("message.rtf", 3),)),
+        ({"__attach_version1.0_#00000000/__substg1.0_3701000D/a": b"mail"}, "", (("?", 4),)),
+    ],
+    ids=["html", "html in bytes", "old encoding", "unknown encoding", "only rtf", "message inside"],
+)
+def test_a_message_of_outlook_loses_no_text_and_no_file(
+    streams: dict[str, bytes], words: str, files: tuple[tuple[str, int], ...]
+) -> None:
+    _, (page,) = pages_of(OPENLY, an_outlook_message(streams=streams | {"__substg1.0_0037001E": b"x"}))
+
+    assert (words, files, (("Subject", "x"),)) == (page.words, page.files, page.headers)
+
+
+def test_an_archive_shows_the_names_of_all_its_files_on_several_pages() -> None:
+    names = {f"map/{number} één.txt": "x" * number for number in range(450)}
+
+    found, pages = pages_of(OPENLY, a_zip({"map/": "", **names}))
+
+    assert (("Python",), 3) == (found.programs, found.total)
+    assert [(name, len(content)) for name, content in names.items()] == [
+        file for page in pages for file in page.files
+    ]
+
+
+def test_an_archive_with_too_many_files_says_how_many_pages_it_would_have(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(file_pages, "PAGES", 2)
+
+    found, pages = pages_of(OPENLY, a_zip({str(number): "" for number in range(401)}))
+
+    assert (3, 2) == (found.total, len(pages))
+
+
+def test_a_web_page_shows_its_words_without_its_markup() -> None:
+    html = (
+        "<!DOCTYPE html><title>x</title><p>Dag <!-- weg --><b>één</b><img src=//a.b/c><script>bad()</script>"
+    )
+
+    found, (page,) = pages_of(OPENLY, html.encode())
+
+    assert (("html.parser",), "Dag één") == (found.programs, page.words)
+
+
+@pytest.mark.parametrize(
+    "head", [b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07\1\0", b"\x1f\x8b\x08\0", b"BZh91AY&SY"]
+)
+def test_an_archive_that_no_program_reads_is_refused_with_its_own_reason(head: bytes) -> None:
+    assert ConversionRefusal.ARCHIVE is refusal_of(OPENLY, head)
 
 
 # ---- hostile answers of converters

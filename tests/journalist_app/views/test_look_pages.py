@@ -115,7 +115,7 @@ def test_sound_can_be_read_in_parts(browser: AdviserBrowser, source: ASource, tm
     ("content", "status", "reason"),
     [
         (b"", 200, ConversionRefusal.EMPTY),
-        (b"7z\xbc\xaf\x27\x1c", 200, ConversionRefusal.UNKNOWN),
+        (b"7z\xbc\xaf\x27\x1c", 200, ConversionRefusal.ARCHIVE),
         (b"age-encryption.org/v1\n-> X25519 x\n", 409, "file_sealed"),
     ],
 )

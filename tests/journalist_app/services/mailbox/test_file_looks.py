@@ -70,7 +70,7 @@ def test_what_the_source_encrypted_is_decrypted_first(desk: OpenDesk, source: AS
     ("content", "reason"),
     [
         (b"", ConversionRefusal.EMPTY),
-        (b"7z\xbc\xaf\x27\x1c", ConversionRefusal.UNKNOWN),
+        (b"7z\xbc\xaf\x27\x1c", ConversionRefusal.ARCHIVE),
         (b"%PDF-1.4 nothing", ConversionRefusal.FAILED),
         (b"age-encryption.org/v1\n-> X25519 x\n", FileRefusal.SEALED),
     ],
