@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from deploy.errors import DeployError, os_error_as, refused_as
-from store.database.schema import SCHEMA
+from store.database.table_versions import SCHEMA
 
 STORE_FILE = "store.db"
 KEYS_FILE = "keys.age"

@@ -30,7 +30,7 @@ from deploy.settings.load_settings import load_config
 from source_app.config import SourceConfig
 from store.cleanup import copy_store
 from store.database.atomic_files import folder_lock, make_folders, sync_folder
-from store.database.schema import SCHEMA
+from store.database.table_versions import SCHEMA
 from store.errors import StoreFullError
 from web.dates import half_hour_now, utc_today
 

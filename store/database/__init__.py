@@ -6,6 +6,7 @@ Imports only the exceptions at the root of `store`.
 - `connections`: opens sqlite3 connections, and closes them before a fork
 - `own_journal`: recognises a journal that belongs to another file
 - `schema`: tables
+- `table_versions`: recognises the version of a store's tables, and tables that someone changed
 - `prepared_statements`: the classes with which the store reads and writes all rows
 - `sealed_rows`: writes encrypted rows, and counts their bytes
 - `damaged_rows`: counts rows with values that our code never writes

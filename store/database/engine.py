@@ -17,9 +17,10 @@ from sqlalchemy.orm import Session
 from store.database.connections import close_before_fork, connect
 from store.database.disk_room import bytes_in_use, free_on_disk
 from store.database.own_journal import journal_of, write_new_number
-from store.database.schema import PAGE_BYTES, SCHEMA
+from store.database.schema import PAGE_BYTES
 from store.database.sqlite_errors import translating
-from store.errors import StoreError, StoreFullError, StoreMissingError, StoreOutdatedError
+from store.database.table_versions import refuse_other_version, version_of
+from store.errors import StoreError, StoreFullError, StoreMissingError
 
 WAIT_SECONDS = 30  # for the write lock; after that a request gets StoreBusyError
 # Pause between two attempts to get the write lock. Measured with two processes of four threads, in three
@@ -196,26 +197,34 @@ def create_store(path: Path) -> Store:
         raise StoreError("a file exists where the new store was to be created") from None
     with translating(path):
         connect(path, f"page_size={PAGE_BYTES}", "journal_mode=WAL").close()
-    upgrade_store(path)
+    _migrate(path)
     return open_store(path)
 
 
 def upgrade_store(path: Path) -> None:
-    """Migrate a store to the tables and the kind of journal of this program's version.
+    """Migrate a store to the tables and the kind of journal of this program's version, in one transaction.
 
-    Stop both apps before this call.
+    First stop all programs that use the store.
+
+    Raises:
+        StoreError: the store is damaged or newer, or its disk is full. Its tables are as they were.
     """
+    with translating(path), closing(connect(path, "journal_mode=WAL")) as connection:
+        version_of(connection)
+    _migrate(path)
+
+
+def _migrate(path: Path) -> None:
     from alembic import command  # noqa: PLC0415  # 8 MiB that web workers do not need
     from alembic.config import Config  # noqa: PLC0415  # for the same reason
 
     settings = Config()
     settings.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
-    with translating(path):
-        connect(path, "journal_mode=WAL").close()
     store = Store(path)
     with store.writing() as session:
         settings.attributes["connection"] = session.connection()
         command.upgrade(settings, "head")
+        refuse_other_version(session.info["driver"])
     store.close()
 
 
@@ -226,16 +235,15 @@ def open_store(path: Path) -> Store:
 
     Raises:
         StoreMissingError: there is no file at `path`.
-        StoreDamagedError: the file is not a database, or its journal belongs to another file.
+        StoreDamagedError: the file is not a store, its journal belongs to another file, or someone changed
+            its tables by hand.
         StoreOutdatedError: the store has the tables or the kind of journal of another version.
         StoreError: this SQLite cannot overwrite deleted content.
     """
     if not path.is_file():
         raise StoreMissingError
     with translating(path), closing(connect(path, *_SETTINGS)) as connection:
-        versions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-    if versions != [(SCHEMA,)]:
-        raise StoreOutdatedError
+        refuse_other_version(connection)
     return Store(path)
 
 

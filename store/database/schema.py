@@ -25,8 +25,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-SCHEMA = "0001"  # the newest Alembic revision; the web workers compare with it without loading Alembic
-
 # Measured in one run: 200 rows of 1 MiB (PRAGMA synchronous=NORMAL), then 1,000 entries of 8 KiB (FULL).
 # Page of 1024 bytes: 113 MiB/s, 0.39 ms per entry. 4096: 218 MiB/s, 0.37 ms. 8192: 284 MiB/s, 0.40 ms.
 # 16384: 348 MiB/s, 0.50 ms. 65536: 281 MiB/s, 0.82 ms. With pages of more than 4096 bytes, each entry needs

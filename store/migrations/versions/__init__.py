@@ -1,6 +1,6 @@
-"""Versions of the store's tables. `database.schema.SCHEMA` names the newest version.
+"""Versions of the store's tables. `database.table_versions` has the digest of each.
 
-Imports only `store.database`.
+Imports none of our packages.
 
-- `v0001_baseline`: all tables
+- `v0001_baseline`: all tables, with the SQL in `tables_0001.sql`
 """

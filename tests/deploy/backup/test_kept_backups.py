@@ -16,7 +16,7 @@ from deploy.quiet_log import OWN_LOGGER
 from deploy.settings.settings_text import without_sections
 from deploy.sweeping.server_cleanup import open_server_cleanup
 from store.database.atomic_files import folder_lock
-from store.database.schema import SCHEMA
+from store.database.table_versions import SCHEMA
 from tests.deploy.backup.backups import BackedUpDesk
 from tests.deploy.two_machines import newest
 from web.dates import utc_today

@@ -1,7 +1,6 @@
 """The command's output is readable for the person at the terminal."""
 
 import re
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,6 @@ from deploy.settings.load_settings import load_config
 from source_app.config import SourceConfig
 from store import entries, letterheads
 from store.database.engine import open_store
-from store.errors import StoreOutdatedError
 from tests.store.factories import a_mailbox, an_entry
 
 pytestmark = pytest.mark.slow
@@ -60,18 +58,18 @@ def test_a_sweep_shows_its_progress(settings: Path) -> None:
     assert said.stdout == "Destroyed 20 encrypted parts.\n"
 
 
-def test_a_store_without_tables_is_upgraded_and_one_at_this_version_keeps_its_rows(settings: Path) -> None:
+def test_an_empty_file_is_not_made_a_store_and_a_store_of_this_version_keeps_its_rows(settings: Path) -> None:
     path = load_config(settings, "source", SourceConfig).store_path
-    path.unlink()
-    sqlite3.connect(path).close()
-    path.touch()
-    with pytest.raises(StoreOutdatedError):
-        open_store(path)
-    said = [_run(settings, "upgrade")]
     with open_store(path).writing() as session:
-        letterheads.add(session, 1, b"\x0a", b"\x0b")
-    said.append(_run(settings, "upgrade"))
-    with open_store(path).reading() as session:
-        assert (1, b"\x0a", b"\x0b") == letterheads.latest(session)
-    assert ["The store's tables are of this version.\n"] * 2 == [each.stdout for each in said]
-    assert said[0].stderr.startswith("Bringing the store's tables to this version, which takes minutes")
+        letterheads.add(session, 2, b"\x0a", b"\x0b")
+    assert "The store's tables are of this version.\n" == _run(settings, "upgrade").stdout
+    store = open_store(path)
+    with store.reading() as session:
+        assert (2, b"\x0a", b"\x0b") == letterheads.latest(session)
+    store.settle()
+    path.write_bytes(b"")
+
+    with pytest.raises(subprocess.CalledProcessError) as refusal:
+        _run(settings, "upgrade")
+
+    assert "damaged or is not a store" in refusal.value.stderr

@@ -3,8 +3,7 @@
 import functools
 import shutil
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from deploy.desk_for_command import open_desk_for_command
@@ -19,6 +18,7 @@ from protocol.keyring import open_keyring
 from source_app.config import SourceConfig
 from store.database import engine
 from tests.deploy.two_machines import PASSPHRASE, Machine, a_desk
+from tests.next_version import NEXT, add_migration, store_code_of_next_version
 from tests.proofs.powercuts.one_machine import OneMachine
 from tests.proofs.powercuts.scenarios import Scenario
 from tests.proofs.powercuts.statements import state
@@ -144,23 +144,6 @@ class PairingScenario(Scenario):
         return card
 
 
-_SECOND_VERSION = """
-import sqlalchemy as sa
-from alembic import op
-
-revision = "0002"
-down_revision = "0001"
-
-
-def upgrade():
-    op.create_table("notes", sa.Column("id", sa.Integer, primary_key=True), sa.Column("day", sa.Date))
-    with op.batch_alter_table("entry", recreate="always") as entry:
-        entry.add_column(sa.Column("note", sa.String))
-    op.execute("INSERT INTO notes (id, day) SELECT id, day FROM entry")
-    op.execute("UPDATE entry SET note = 'a note of some length for each row of this table'")
-"""
-
-
 class AdmittingToOnion(Scenario):
     """An onion service gets its key. Workstations are admitted to the service, and one is dismissed."""
 
@@ -209,9 +192,8 @@ class Migrating(OneMachine):
         self.remember("passphrases", [source.browser.passphrase])
         names = {name for number in range(20) for name in self.post(source, *[3_000] * (number % 2))[1]}
         self.system.close()
-        migrations = self.memory / "store" / "migrations"
-        shutil.copytree(Path(engine.__file__).parents[1] / "migrations", migrations)
-        (migrations / "versions" / "v0002_notes.py").write_text(_SECOND_VERSION, "utf-8")
+        shutil.copytree(Path(engine.__file__).parents[1] / "migrations", self.memory / "store" / "migrations")
+        add_migration(self.memory / "store")
         return {"mailbox 0", *names, *(f"later: {name}" for name in ("mailbox 0", *names, "migrated"))}
 
     def run(self) -> None:
@@ -220,18 +202,8 @@ class Migrating(OneMachine):
         state("kept", "migrated")
 
     def _migrate(self) -> None:
-        with self._later_program("0002"):
+        with store_code_of_next_version(self.memory / "store"):
             engine.upgrade_store(self.remembered("config").store_path)
-
-    @contextmanager
-    def _later_program(self, version: str) -> Iterator[None]:
-        """Let the store's code be that of a later program, which has one more migration."""
-        file, schema = engine.__file__, engine.SCHEMA
-        engine.__file__, engine.SCHEMA = str(self.memory / "store" / "database" / "engine.py"), version
-        try:
-            yield
-        finally:
-            engine.__file__, engine.SCHEMA = file, schema
 
     def readable(self) -> set[str]:
         found = self._readable_now()
@@ -241,5 +213,5 @@ class Migrating(OneMachine):
     def _readable_now(self) -> set[str]:
         with closing(sqlite3.connect(self.remembered("config").store_path)) as connection:
             ((version,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-        with self._later_program(version):
-            return super().readable() | ({"migrated"} if version == "0002" else set())
+        with store_code_of_next_version(self.memory / "store", version):
+            return super().readable() | ({"migrated"} if version == NEXT else set())

@@ -50,15 +50,6 @@ CREATE TABLE entry (
 	CONSTRAINT pk_entry PRIMARY KEY (id), 
 	CONSTRAINT fk_entry_address FOREIGN KEY(address) REFERENCES mailbox (address)
 );
-CREATE INDEX ix_attachment_address_entry_id ON attachment (address, entry_id);
-CREATE INDEX ix_attachment_pending_half_hour ON attachment (pending_half_hour);
-CREATE INDEX ix_entry_address_author_strand_number ON entry (address, author, strand, number);
-CREATE INDEX ix_entry_address_digest ON entry (address, digest);
-CREATE INDEX ix_entry_address_entry_id ON entry (address, entry_id);
-CREATE INDEX ix_mailbox_due ON mailbox (due);
-CREATE INDEX ix_mailbox_tally_address ON mailbox_tally (address);
-CREATE INDEX ix_mailbox_waiting_since_last_day_address ON mailbox (waiting_since, last_day, address);
-CREATE INDEX ix_outbox_peer_address ON outbox (peer, address);
 CREATE TABLE ledger_tally (
 	id INTEGER NOT NULL, 
 	digest BLOB NOT NULL, 
@@ -166,3 +157,12 @@ CREATE TABLE usage (
 	CONSTRAINT pk_usage PRIMARY KEY (id), 
 	CONSTRAINT ck_usage_one_row CHECK (id = 1)
 );
+CREATE INDEX ix_attachment_address_entry_id ON attachment (address, entry_id);
+CREATE INDEX ix_attachment_pending_half_hour ON attachment (pending_half_hour);
+CREATE INDEX ix_entry_address_author_strand_number ON entry (address, author, strand, number);
+CREATE INDEX ix_entry_address_digest ON entry (address, digest);
+CREATE INDEX ix_entry_address_entry_id ON entry (address, entry_id);
+CREATE INDEX ix_mailbox_due ON mailbox (due);
+CREATE INDEX ix_mailbox_tally_address ON mailbox_tally (address);
+CREATE INDEX ix_mailbox_waiting_since_last_day_address ON mailbox (waiting_since, last_day, address);
+CREATE INDEX ix_outbox_peer_address ON outbox (peer, address);

@@ -1,0 +1,106 @@
+"""Versions of the store's tables: recognise the version that a store has, and refuse any other version."""
+
+import hashlib
+import re
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from store.database.own_journal import journal_of, refuse_foreign_journal
+from store.database.sqlite_errors import translating
+from store.errors import StoreDamagedError, StoreError, StoreMissingError, StoreOutdatedError
+
+# For each version, the digest of its tables (`_digest`). `store/migrations/versions/` makes them. The web
+# workers read this without loading Alembic.
+VERSIONS = {"0001": "06ea71d5cafd870219609430ad7eb5939764067fd22b2403a8eba620f44d7de0"}
+SCHEMA = max(VERSIONS)  # of this program
+
+_VERSION = re.compile(r"[0-9]{4}")
+_NAMES = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
+_SQL = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version' ORDER BY type, name"
+_WAL_AT = 18  # byte of the file that is 2 in the mode WAL; source: sqlite.org/fileformat2.html, section 1.3
+_OLDER = (
+    "the store has the tables of version {}, and this program needs version {}: stop all programs, and run: "
+    "steunpunt upgrade"
+)
+_NEWER = (
+    "the store has the tables of version {}, and this program knows no version after {}: install the newer "
+    "program again, or go back as 'Go back to an older version' in docs/operator.md says"
+)
+_CHANGED = (
+    "the store's tables are not those of version {}, so someone changed them by hand: stop all programs, and "
+    "restore a backup"
+)
+_UNREADABLE_JOURNAL = (
+    "a program was killed, and its journal beside the store cannot be read without a change of the store: "
+    "run this command without --dry-run"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreForm:
+    """Version of a store's tables, and whether the store is in SQLite's mode WAL."""
+
+    version: str
+    is_wal: bool
+
+
+def refuse_other_version(driver: sqlite3.Connection) -> None:
+    """Check that a store has exactly the tables of this program's version.
+
+    Raises:
+        StoreOutdatedError: the tables have an older or a newer version.
+        StoreDamagedError: the file is not a store, or someone changed its tables by hand.
+    """
+    if (version := version_of(driver)) != SCHEMA:
+        raise StoreOutdatedError(_OLDER.format(version, SCHEMA))
+
+
+def version_of(driver: sqlite3.Connection) -> str:
+    """Return the version of a store's tables: this program's, or an older one that it can upgrade.
+
+    Raises:
+        StoreOutdatedError: the tables have a newer version.
+        StoreDamagedError: the file is not a store, or someone changed its tables by hand.
+    """
+    found = driver.execute(_NAMES).fetchall()
+    rows = driver.execute("SELECT version_num FROM alembic_version").fetchall() if found else []
+    version = str(rows[0][0]) if len(rows) == 1 else ""
+    if version not in VERSIONS:
+        if _VERSION.fullmatch(version) and version > SCHEMA:
+            raise StoreOutdatedError(_NEWER.format(version, SCHEMA))
+        raise StoreDamagedError
+    if _digest(driver) != VERSIONS[version]:
+        raise StoreDamagedError(_CHANGED.format(version))
+    return version
+
+
+def inspect_store(path: Path) -> StoreForm:
+    """Return the form of a store that this program can use or upgrade. Write nothing, not even a journal.
+
+    A program may use the store, or may have been killed while it used the store.
+
+    Raises:
+        StoreError: the store is missing, damaged or newer, or its journal cannot be read.
+    """
+    if not path.is_file():
+        raise StoreMissingError
+    refuse_foreign_journal(path)
+    how = "immutable=1"
+    if journal_of(path).exists():
+        how = "mode=ro&readonly_shm=1"
+        if not path.with_name(f"{path.name}-shm").exists():
+            raise StoreError(_UNREADABLE_JOURNAL)
+    with path.open("rb") as file:
+        is_wal = file.read(_WAL_AT + 1)[_WAL_AT:] == b"\2"
+    place = f"{path.absolute().as_uri()}?{how}"
+    with translating(path), closing(sqlite3.connect(place, uri=True)) as connection:
+        return StoreForm(version_of(connection), is_wal)
+
+
+def _digest(driver: sqlite3.Connection) -> str:
+    """Return the SHA-256 of the SQL of all tables, indices, triggers and views, in hexadecimal."""
+    # Another version of SQLAlchemy puts other spaces between the same words.
+    sql = (" ".join(text.split()) for (text,) in driver.execute(_SQL))
+    return hashlib.sha256("\n".join(sql).encode()).hexdigest()
