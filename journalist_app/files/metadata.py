@@ -82,6 +82,11 @@ class FileFindings:
         return text
 
 
+def not_examined(remark: LazyString) -> FileFindings:
+    """Return the findings in a file that was not examined. `remark` says why."""
+    return FileFindings((remark,), is_examined=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Mat2:
     """Runner of mat2 and exiftool with their limits.
@@ -101,17 +106,17 @@ class Mat2:
         ending = type_of(file, name)
         refusal = self._refusal(file, ending)
         if refusal:
-            return _not_examined(refusal)
+            return not_examined(refusal)
         try:
             output = self._run(_INSPECT, file, ending, until).decode("utf-8", "replace")
             hidden, _, shown = output.partition("=\n")
             found = _found(hidden, *shown.partition("\n=\n")[::2], ending)
         except NoSandboxError:
-            return _not_examined(metadata_sentences.NO_SANDBOX)
+            return not_examined(metadata_sentences.NO_SANDBOX)
         except (OSError, ProgramFailedError, msgspec.MsgspecError, KeyError):
-            return _not_examined(metadata_sentences.FAILED)
+            return not_examined(metadata_sentences.FAILED)
         if found["locked"]:
-            return _not_examined(metadata_sentences.LOCKED)
+            return not_examined(metadata_sentences.LOCKED)
         lines = _sentences(found)
         return FileFindings(lines or (metadata_sentences.NOTHING,), is_empty=not lines)
 
@@ -130,10 +135,6 @@ class Mat2:
         programs = (each.read_text("utf-8") for each in (HIDDEN_PARTS, _PDF_PARTS))
         command = ("/bin/sh", "-c", script, "sh", str(self.mat2), ending, *programs)
         return Sandbox(self.bwrap).run(command, limits, (file.fileno(),), source.split())
-
-
-def _not_examined(remark: LazyString) -> FileFindings:
-    return FileFindings((remark,), is_examined=False)
 
 
 def type_of(file: IO[bytes], name: str) -> str:

@@ -7,30 +7,33 @@ from typing import Final
 from babel import dates
 from flask_babel import LazyString, get_locale, gettext, lazy_gettext, ngettext
 
-# Remarks about a whole file, such as why it was not inspected.
+# Remarks about a whole file, such as why it was not examined. The adviser reads them, and at a proposal the
+# source reads them too. So no sentence asks the reader to do something.
 UNKNOWN_TYPE: Final = lazy_gettext(
-    "The app cannot examine this type of file. What is hidden in the file is unknown."
+    "This type of file cannot be examined. What is hidden in the file is unknown."
+)
+TOO_LARGE: Final = lazy_gettext(
+    "This file is too large to be examined. What is hidden in the file is unknown."
 )
 EMPTY: Final = lazy_gettext("The file is empty.")
 NO_MAT2: Final = lazy_gettext(
-    "mat2, the program that examines files, is not installed on this computer. What is hidden in this file "
-    "is unknown, and the app cannot make a cleaned copy."
+    "The file was not examined, because the desk's computer does not have mat2, the program that examines "
+    "files. What is hidden in the file is unknown."
 )
 NO_SANDBOX: Final = lazy_gettext(
-    "This computer cannot isolate the program that examines files, so the app did not examine the file. "
-    "What is hidden in the file is unknown, and the app cannot make a cleaned copy. Ask the operator to "
-    "repair the isolation of that program."
+    "The file was not examined, because the desk's computer cannot isolate the program that examines files. "
+    "What is hidden in the file is unknown."
 )
 FAILED: Final = lazy_gettext(
-    "The app could not examine this file. The file is damaged, it has too many layers of files inside files, "
+    "This file could not be examined. The file is damaged, it has too many layers of files inside files, "
     "or the examination took too long. What is hidden in the file is unknown."
 )
 NOTHING: Final = lazy_gettext(
-    "The app found no hidden information in this file. The file can still contain hidden information that "
-    "the app cannot find."
+    "No hidden information was found in this file. The file can still contain hidden information that "
+    "no program of the desk can find."
 )
 LOCKED: Final = lazy_gettext(
-    "This file opens only with a password, so the app did not examine the file. What is hidden in the file "
+    "This file opens only with a password, so the file was not examined. What is hidden in the file "
     "is unknown."
 )
 
@@ -52,10 +55,10 @@ DETAILS: Final = {
     "slides": lazy_gettext("Hidden slides in the file: %(key)s."),
     "notes": lazy_gettext("Slides in the file with notes for the speaker: %(key)s."),
     "thumbnail": lazy_gettext("The file has a small, perhaps older copy of its picture or first page."),
-    "embedded": lazy_gettext("Files inside this file, which the app did not examine: %(key)s (%(value)s)."),
+    "embedded": lazy_gettext("Files inside this file, which were not examined: %(key)s (%(value)s)."),
     "custom": lazy_gettext("Parts of the file that no page shows, made by a program: %(key)s (%(value)s)."),
     "links": lazy_gettext("Links from the file to other files or web pages: %(key)s (%(value)s)."),
-    "unread": lazy_gettext("Parts or pages of the file that the app could not examine: %(key)s (%(value)s)."),
+    "unread": lazy_gettext("Parts or pages of the file that could not be examined: %(key)s (%(value)s)."),
     "device": lazy_gettext("Device or program (%(key)s): %(value)s"),
     "time": lazy_gettext("Date or time (%(key)s): %(value)s"),
     "other": lazy_gettext("Something else (%(key)s): %(value)s"),

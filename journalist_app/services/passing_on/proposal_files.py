@@ -18,7 +18,8 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError, FileRefusal, FileRefusedError, SendRefusal, SendRefusedError
 from journalist_app.files.file_examiner import CopyForm
 from journalist_app.files.gpg_export import Exporter
-from journalist_app.files.metadata import FileFindings
+from journalist_app.files.metadata import FileFindings, not_examined
+from journalist_app.files.metadata_sentences import FAILED, TOO_LARGE
 from journalist_app.services.mailbox import file_downloads
 from journalist_app.services.mailbox.pending_files import PendingFiles
 from protocol.content import ATTACHMENTS, AttachmentNote
@@ -47,7 +48,7 @@ class PendingCopy:
 class PreparedFile:
     """A file that the desk proposes to pass on: the original, and a safe copy if one could be made.
 
-    `findings` has the metadata and hidden parts of the original, or is None if the file was not examined.
+    `findings` has the metadata and hidden parts of the original, or says why the file was not examined.
     `form` says what the copy is, and `pages` how many pictures the copy has. `remarks` has sentences
     about the copy. If no cleaned copy was made, `remarks` also says why.
     """
@@ -55,7 +56,7 @@ class PreparedFile:
     name: str = field(repr=False)
     original: PendingCopy
     memory: FileIO = field(repr=False)  # temporary copy for the examination
-    findings: FileFindings | None = field(default=None, repr=False)
+    findings: FileFindings = field(default=not_examined(FAILED), repr=False)
     remarks: tuple[LazyString, ...] = field(default=(), repr=False)
     copy: PendingCopy | None = None
     form: CopyForm | None = None
@@ -134,7 +135,9 @@ def examine_files(
         for place, file in enumerate(files):
             now = time.monotonic()
             try:
-                if not file.memory.closed and not stopping.is_set():
+                if file.memory.closed:
+                    file.findings = not_examined(TOO_LARGE)
+                elif not stopping.is_set():
                     _examine(exporter, pending, file, now + (until - now) / (len(files) - place))
             except (AdviserError, StoreError):
                 file.remarks = (NO_ROOM,)

@@ -240,8 +240,6 @@ def _content(prepared: PreparedProposal, originals: Collection[int]) -> Content:
 
 def _about(file: PreparedFile, language: str, *, is_copy: bool) -> str:
     """Return what the source reads about a file: its hidden information, and that a copy is only pictures."""
-    if file.findings is None:
-        return ""
     more = file.remarks[-1:] if is_copy and file.form is CopyForm.PAGES else ()
     return replace(file.findings, lines=(*file.findings.lines, *more)).text_in(language, REMARK_CHARS)
 

@@ -266,6 +266,17 @@ def test_an_unknown_type_of_file_is_reported_as_unknown(tmp_path: Path, name: st
     assert looked.lines == (str(metadata_sentences.UNKNOWN_TYPE),)
 
 
+def test_what_the_source_reads_too_names_nothing_that_only_the_adviser_has() -> None:
+    """At a proposal, the source reads why a file was not examined."""
+    remarks = [each for each in vars(metadata_sentences).values() if isinstance(each, LazyString)]
+    sentences = [str(each).lower() for each in (*remarks, *metadata_sentences.DETAILS.values())]
+
+    assert len(remarks) > 7
+    assert [] == [
+        each for each in sentences if any(word in each for word in ("the app", "this computer", "operator"))
+    ]
+
+
 def test_an_empty_file_is_reported_as_empty(tmp_path: Path) -> None:
     looked = OPENLY.inspect(a_file(tmp_path, b""), "leeg.pdf")
 

@@ -33,6 +33,8 @@ from journalist_app.errors import (
     UnsoundMailboxError,
 )
 from journalist_app.files.file_examiner import CopyForm
+from journalist_app.files.metadata import not_examined
+from journalist_app.files.metadata_sentences import FAILED, TOO_LARGE
 from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm
@@ -258,10 +260,11 @@ def test_a_file_too_large_to_look_into_goes_as_it_is(
     form_context = context_for(desk, source)
     prepared = prepare(desk, form_context, uploads=[("a.pdf", iter([b"author", b"more", b"and more"]))])
 
-    assert [(file.findings, file.copy) for file in prepared.files] == [(None, None)]
+    assert [(file.findings, file.copy) for file in prepared.files] == [(not_examined(TOO_LARGE), None)]
     assert prepared.files[0].original.note.size == 18
     proposing.send_proposal(desk, form_context.address, form_context.entry_id, [0], today=TODAY)
-    assert [each.about for each in newest(desk, source).content.proposal.files] == [""]
+    about = [each.about for each in newest(desk, source).content.proposal.files]
+    assert about == ["This file is too large to be examined. What is hidden in the file is unknown."]
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
@@ -274,7 +277,7 @@ def test_a_file_larger_than_the_disk_in_memory_goes_as_it_is(
         pieces = [b"author" * 100_000, b"more" * 250_000, left]
         prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", iter(pieces))])
 
-    assert [(file.findings, file.copy) for file in prepared.files] == [(None, None)]
+    assert [(file.findings, file.copy) for file in prepared.files] == [(not_examined(TOO_LARGE), None)]
     assert prepared.files[0].original.sha256 == hashlib.sha256(b"".join(pieces)).digest()
 
 
@@ -287,7 +290,9 @@ def test_a_file_for_which_the_disk_in_memory_has_no_place_at_all_goes_as_it_is(
         (disk / "others").write_bytes(bytes(1024 * 1024))
         prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", iter([b"author"]))])
 
-    assert [(file.findings, file.original.note.size) for file in prepared.files] == [(None, 6)]
+    assert [(file.findings, file.original.note.size) for file in prepared.files] == [
+        (not_examined(TOO_LARGE), 6)
+    ]
 
 
 def test_a_file_beyond_the_users_share_of_memory_goes_as_it_is(
@@ -297,7 +302,9 @@ def test_a_file_beyond_the_users_share_of_memory_goes_as_it_is(
 
     prepared = prepare(desk, context_for(desk, source), uploads=[("a.pdf", iter([b"author", b"more"]))])
 
-    assert [(file.findings, file.original.note.size) for file in prepared.files] == [(None, 10)]
+    assert [(file.findings, file.original.note.size) for file in prepared.files] == [
+        (not_examined(TOO_LARGE), 10)
+    ]
 
 
 class _BeyondQuota(io.FileIO):
@@ -368,7 +375,9 @@ def test_a_text_that_cannot_be_kept_does_not_stop_the_lock(
     monkeypatch.setattr(unsent_forms, "UNSENT_MAX", 0)
     desk.stopping.set()
 
-    assert prepare(desk, context_for(desk, source), uploads=[A_FILE]).files[0].findings is None
+    assert prepare(desk, context_for(desk, source), uploads=[A_FILE]).files[0].findings == not_examined(
+        FAILED
+    )
 
 
 def test_a_failure_leaves_no_open_copy(desk: OpenDesk, source: ASource) -> None:
