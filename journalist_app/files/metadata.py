@@ -41,14 +41,17 @@ _CLOSED = ARCHIVES | {"", ".eml", ".msg"}  # none of our programs looks into the
 
 # $1 is mat2, $2 the file's ending, $3 and $4 the two programs above. mat2 finds no bubblewrap in bin/, so it
 # starts no sandbox of its own. A sandbox inside our sandbox would fail, and the meaning of mat2's option
-# against it differs between versions. exiftool examines the types that mat2 does not know.
+# against it differs between versions. exiftool examines the types that mat2 does not know. With -ee, exiftool
+# also lists the notes for each moment of a film. Each line begins with its moment: "[Doc1] Text: …".
 _INSPECT = (
     "set -e; exec 2>/dev/null; /usr/bin/mkdir bin; /usr/bin/ln -s /usr/bin/exiftool /usr/bin/ffmpeg bin/; "
     'case "$2" in .pdf) /usr/bin/python3 -I -c "$4" "file$2";; *) /usr/bin/python3 -I -c "$3" look "file$2";;'
     ' esac || echo \'["unread", "1", "?"]\'; echo =; case "$2" in .webp|.avif|.mov|.m4a|.3gp|.mp3|.amr|.aac'
-    "|.bmp|.mkv|.mpg|.doc|.xls|.ppt|.rtf|.html)"
-    ' exec bin/exiftool -S -a --system:all --file:all --composite:all --riff:all --mpeg:all "file$2";; esac;'
-    ' "$1" --show "file$2" || echo "[-]"; case "$2" in .jpg|.png|.tiff|.heic|.mp4|.wav) echo; echo =; exec'
+    "|.bmp|.mkv|.mpg|.doc|.xls|.ppt|.rtf|.html|.mp4)"
+    ' bin/exiftool -S -a --system:all --file:all --composite:all --riff:all --mpeg:all "file$2";'
+    ' case "$2" in .mov|.m4a|.3gp|.mp4) bin/exiftool -ee -G3 -S -a "file$2" | /usr/bin/grep "^.Doc"'
+    " | /usr/bin/head -c 100000;; esac; exit 0;; esac;"
+    ' "$1" --show "file$2" || echo "[-]"; case "$2" in .jpg|.png|.tiff|.heic|.wav) echo; echo =; exec'
     ' bin/exiftool -S -a "file$2";; esac'
 )
 
@@ -167,7 +170,8 @@ _TECHNICAL = re.compile(  # says nothing about people, and is not shown
     "|^vendor|aperturedimensions$|pixelsdimensions$|^purchasefileformat|^layoutflags|^filelength|^datapackets"
     "|^preroll|^flags|packetsize$|^aspectratio|^stream(type|number)|^errorcorrection|^timeoffset|^videocodec"
     "|^(block|frame)size|^samplerate|^channels|^bitspersample|^totalsamples|^rotation|^md5signature|^fileid$"
-    "|^transparentcolor|^significantbits"
+    "|^transparentcolor|^significantbits|^fonttable|^otherformat|^gen(balance|flags|graphicsmode|opcolor)"
+    "|^devicem(anufacturer|odel)$"  # of a colour profile
 )
 _NO_VALUE = re.compile(r"|0|-1|false|0000:00:00 00:00:00Z?|00000000-0000-0000-0000-000000000000")
 _KEYS = (
@@ -201,12 +205,16 @@ def _found(hidden: str, shown: str, again: str, ending: str) -> _Found:
         else:
             found[kind][_plain(key), _plain(value)] = None
     pairs = [line.strip().partition(": ") for line in shown.split("\n") if not line.lstrip().startswith("[+")]
-    names = {key for key, _, _ in pairs}
+    names, moments = {key for key, _, _ in pairs}, dict[str, str]()
     pairs += [pair for line in again.split("\n") if (pair := line.partition(": "))[0] in names]
     if ending == ".tiff" and len(set(re.findall(r"^ImageWidth: \d+$", again, re.MULTILINE))) > 1:
         found["thumbnail"]["", ""] = None
     for key, _, value in pairs:
-        _add(found, key, value, ending)
+        moment, _, name = key.partition("] ")
+        if not name:
+            _add(found, key, value, ending)
+        elif not name.startswith("Sample") and value and moments.setdefault(name, moment) == moment:
+            found["timed"][_plain(name), _plain(value)] = None
     return found
 
 

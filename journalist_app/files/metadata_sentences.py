@@ -41,6 +41,9 @@ LOCKED: Final = lazy_gettext(
 DETAILS: Final = {
     "person": lazy_gettext("Name (%(key)s): %(value)s"),
     "place": lazy_gettext("Place (%(key)s): %(value)s"),
+    "timed": lazy_gettext(
+        "Notes for each moment of the recording, such as places or subtitles. The first (%(key)s): %(value)s"
+    ),
     "changes": lazy_gettext("Tracked changes, which can show removed texts: %(key)s, made by %(value)s."),
     "comments": lazy_gettext("Comments in the file: %(key)s, written by %(value)s."),
     "hidden": lazy_gettext("Pieces of text that are hidden on the page: %(key)s."),
@@ -73,6 +76,9 @@ _WORDS: Final = (
     (lazy_gettext("place on the map"), "gpsposition gpscoordinates"),
     (lazy_gettext("place on the map, north or south"), "gpslatitude"),
     (lazy_gettext("place on the map, east or west"), "gpslongitude"),
+    (lazy_gettext("height above the sea"), "gpsaltitude"),
+    (lazy_gettext("speed"), "gpsspeed"),
+    (lazy_gettext("text"), "text"),
     (lazy_gettext("search words"), "keywords subject"),
     (lazy_gettext("device"), "make model"),
     (lazy_gettext("number of the device"), "serialnumber bodyserialnumber internalserialnumber"),

@@ -57,10 +57,12 @@ def pdf_findings(path: str) -> list[tuple[str, str, str]]:
 def _all_findings(poppler: Any, document: Any, path: str) -> Iterator[Finding]:  # noqa: ANN401  # no types
     for file in document.get_attachments():
         yield "embedded", file.name or "?"
-    yield from _layers(poppler, document)
+    layers = list(_layers(poppler, document))
+    yield from (("layers", each.get_title() or "?") for each in layers)
     if re.search(r"^Form: +XFA", _output("pdfinfo", path), re.MULTILINE):
         yield "fields", "XFA"
     until = time.monotonic() + _SECONDS
+    yield from _words_in_hidden_layers(document, layers, until)
     texts = _output("pdftotext", "-l", str(_PAGES), *_BESIDE.split(), path, "-").split("\f")
     everything = dict(enumerate(texts, start=1))
     for number in range(1, document.get_n_pages() + 1):
@@ -86,7 +88,28 @@ def _output(program: str, *words: str) -> str:
     return made.stdout.decode("utf-8", "replace")
 
 
-def _layers(poppler: Any, document: Any) -> Iterator[Finding]:  # noqa: ANN401
+def _words_in_hidden_layers(document: Any, layers: Sequence[Any], until: float) -> Iterator[Finding]:  # noqa: ANN401
+    """Yield a finding for each page on which a layer that is switched off has words."""
+    numbers = range(min(_PAGES, document.get_n_pages()) if layers else 0)
+
+    def count(number: int) -> int:  # a page that was read before would have the same text again
+        return len(document.get_page(number).get_text().split())
+
+    shown = {number: count(number) for number in numbers}
+    for layer in layers:
+        if layer.is_visible():
+            continue
+        layer.show()
+        for number in numbers:
+            if time.monotonic() > until:
+                yield "unread", layer.get_title() or "?"
+                break
+            if count(number) > shown[number]:
+                yield "hidden", ""
+        layer.hide()
+
+
+def _layers(poppler: Any, document: Any) -> Iterator[Any]:  # noqa: ANN401
     try:
         waiting = [poppler.LayersIter.new(document)]
     except TypeError:  # the document has no layers
@@ -95,7 +118,7 @@ def _layers(poppler: Any, document: Any) -> Iterator[Finding]:  # noqa: ANN401
         place = waiting.pop()
         layer, child = place.get_layer(), place.get_child()
         if layer:
-            yield "layers", layer.get_title() or "?"
+            yield layer
         waiting += [each for each in (place if place.next() else None, child) if each]
 
 

@@ -199,10 +199,10 @@ def a_pdf() -> bytes:
 
 
 def a_full_pdf() -> bytes:
-    """Return a PDF page with every hidden part of a PDF, among them four texts that no one sees.
+    """Return a PDF page with every hidden part of a PDF, among them five texts that no one sees.
 
-    The texts are white, without colour, under a picture, and beside the page. White text on a dark background
-    can be seen.
+    The texts are white, without colour, under a picture, beside the page, and in a layer that is switched
+    off. White text on a dark background can be seen, and a text in a layer that is switched on.
     """
     words = b"".join(
         b"q %s BT /F 12 Tf %d Tr 20 %d Td (%s) Tj ET Q " % each
@@ -217,14 +217,16 @@ def a_full_pdf() -> bytes:
             (b"", 0, 900, b"ernaast"),
         )
     )
+    words += b"/OC /Uit BDC BT /F 12 Tf 20 40 Td (in een laag) Tj ET EMC"
+    words += b" /OC /Aan BDC BT /F 12 Tf 20 20 Td (te zien) Tj ET EMC"
     place = b"/Rect[10 10 30 30]"
     return _pdf_of(
         b"<</Type/Catalog/Pages 2 0 R/Names<</EmbeddedFiles<</Names[(a) 9 0 R]>>>>"
         b"/AcroForm<</Fields[14 0 R]/XFA[(x)10 0 R]>>"
-        b"/OCProperties<</OCGs[15 0 R]/D<</OFF[15 0 R]/Order[15 0 R]>>>>>>",
+        b"/OCProperties<</OCGs[15 0 R 16 0 R]/D<</OFF[15 0 R]/Order[15 0 R 16 0 R]>>>>>>",
         b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>"
-        b"/Annots[6 0 R 7 0 R 8 0 R 11 0 R 12 0 R 13 0 R 14 0 R]>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Contents 4 0 R/Resources<</Font<</F 5 0 R>>"
+        b"/Properties<</Uit 15 0 R/Aan 16 0 R>>>>/Annots[6 0 R 7 0 R 8 0 R 11 0 R 12 0 R 13 0 R 14 0 R]>>",
         b"<</Length %d>>stream\n%s\nendstream" % (len(words), words),
         b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
         b"<</Type/Annot/Subtype/Text%s/Contents(klopt dit)/T(%s)>>" % (place, COMMENTER.encode()),
@@ -238,6 +240,7 @@ def a_full_pdf() -> bytes:
         b"<</Type/Annot/Subtype/FileAttachment%s/FS<</F 5>>>>" % place,  # without a file
         b"<</Type/Annot/Subtype/Widget/FT/Tx/T(naam)/V(Anna)/F 2%s>>" % place,
         b"<</Type/OCG/Name(Laag)>>",
+        b"<</Type/OCG/Name(Andere laag)>>",
     )
 
 

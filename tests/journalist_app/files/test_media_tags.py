@@ -86,6 +86,24 @@ def test_tags_of_two_kinds_in_one_film_or_sound_are_told(tmp_path: Path, ending:
     assert list(findings) == told(path, findings)
 
 
+@pytest.mark.parametrize(
+    ("ending", "findings"),
+    [
+        ("mp4", (("timed", "Text", "GPS (8.6499"),)),
+        ("mov", (("timed", "GPSLatitude", "53 deg 9' 59"), ("timed", "GPSLongitude", "8 deg 38' 59"))),
+    ],
+)
+def test_the_places_that_a_film_notes_for_each_moment_are_told(
+    tmp_path: Path, ending: str, findings: tuple[tuple[str, str, str], ...]
+) -> None:
+    path, notes = tmp_path / f"film.{ending}", tmp_path / "notes.srt"
+    notes.write_text("1\n00:00:00,000 --> 00:00:01,000\nGPS (8.6499, 53.1665, 18), D 24.26m\n")
+    film = ["-f", "lavfi", "-i", "testsrc=size=64x48:rate=5:duration=1", "-c:v", "mpeg4"]
+    run("ffmpeg", "-i", notes, *film, "-c:s", "mov_text", path)
+
+    assert list(findings) == told(path, findings)
+
+
 def test_old_and_new_tags_of_one_sound_are_told(tmp_path: Path) -> None:
     path = tmp_path / "stem.mp3"
     path.write_bytes(

@@ -132,9 +132,9 @@ def test_every_hidden_part_of_a_pdf_is_reported(tmp_path: Path) -> None:
         ("comments", "2", f"{COMMENTER}, {ADDER}"),
         ("embedded", "3", "lijst.xlsx, ?"),
         ("links", "1", "http://intranet.example/anna"),
-        ("hidden", "3", ""),
+        ("hidden", "4", ""),
         ("beside", "1", ""),
-        ("layers", "1", "Laag"),
+        ("layers", "2", "Laag, Andere laag"),
         ("fields", "2", "XFA, naam: Anna"),
     ):
         assert detail_sentence(*finding) in looked.lines
@@ -264,6 +264,18 @@ def test_an_unknown_type_of_file_is_reported_as_unknown(tmp_path: Path, name: st
     looked = OPENLY.inspect(path, name)
 
     assert looked.lines == (str(metadata_sentences.UNKNOWN_TYPE),)
+
+
+def test_of_the_notes_for_each_moment_of_a_film_each_kind_is_told_once() -> None:
+    """Attack: a film with a note for each of a million moments."""
+    notes = "".join(
+        f"[Doc{place}] SampleTime: {place} s\n[Doc{place}] Text: {place}\n" for place in range(99)
+    )
+
+    found = metadata._found("", f"Author: Ans\n{notes}[Doc1] Text: another\n[Doc2] GPSSpeed: ", "", ".mp4")
+
+    assert {("Text", "0"): None} == found["timed"]
+    assert {("Author", "Ans"): None} == found["person"]
 
 
 def test_what_the_source_reads_too_names_nothing_that_only_the_adviser_has() -> None:
