@@ -4,7 +4,6 @@ See docs/protocol.md, "Sessions".
 """
 
 import base64
-import binascii
 
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
@@ -30,13 +29,15 @@ def open_field(given: str, server_secret: bytes, purpose: bytes) -> bytes:
         UnreadableError: the text was changed, or was sealed for another purpose or before the server was
             started again.
     """
-    # Python's decoder of this base64 also reads + and /, so that one cookie could be spelled in many ways.
-    standard = given.translate(str.maketrans("-_+/", "+/-_")).encode(errors="replace")
+    # Python also decodes "+", "/" and needless "=", so that one cookie could be spelled in many ways.
     try:
-        sealed = base64.b64decode(standard, validate=True)
-        return SecretBox(_field_key(server_secret, purpose)).decrypt(sealed)
-    except (binascii.Error, CryptoError) as why:
+        sealed = base64.urlsafe_b64decode(given)
+        plaintext = SecretBox(_field_key(server_secret, purpose)).decrypt(sealed)
+    except (ValueError, CryptoError) as why:
         raise UnreadableError from why
+    if base64.urlsafe_b64encode(sealed).decode() != given:
+        raise UnreadableError
+    return plaintext
 
 
 def _field_key(server_secret: bytes, purpose: bytes) -> bytes:

@@ -30,11 +30,11 @@ def keep_typed(desk: PublicDesk, here: MailboxSession, place: str, text: str, *,
     """
     texts = {name: old for name, old in _read(desk, here, now)[0].items() if name != place}
     texts |= {place: text} if text else {}
+    if text and desk.sessions.size() > _SESSIONS_BYTES_MAX:
+        raise StoreError("no room for unsent texts")  # the texts of before stay
     drop_typed(desk, here, now=now)
     if not texts:
         return
-    if desk.sessions.size() > _SESSIONS_BYTES_MAX:
-        raise StoreError("no room for unsent texts")
     fields = [part.encode() for item in list(texts.items())[-_TEXTS_MAX:] for part in item]
     unpadded_bytes = len(frame(*fields, b"")) + SecretBox.NONCE_SIZE + SecretBox.MACBYTES
     box = _box(desk, here).encrypt(frame(*fields, bytes(-unpadded_bytes % _PIECE_BYTES)))

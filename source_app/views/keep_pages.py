@@ -1,5 +1,6 @@
 """Drafts of a source: code that keeps a typed text when a link is followed or a form is refused."""
 
+import re
 from contextlib import suppress
 
 from flask import current_app, redirect, request, url_for
@@ -13,6 +14,8 @@ from source_app.views.login_page import logged_out_page, other_mailbox_page
 from source_app.views.request_context import current_session, desk, lang
 from store.errors import StoreError
 from web.dates import half_hour_now
+
+_PATH = re.compile(r"/(?!/)[!-~]*")
 
 
 def receive_unsent() -> ResponseReturnValue:
@@ -57,5 +60,7 @@ def forget_all(here: MailboxSession) -> None:
 
 def _own_path(given: str) -> str:
     """Return `given` if it is the path of a page of this site. Otherwise return the path of the mailbox."""
-    is_ours = current_app.url_map.bind("").test(given.partition("#")[0], "GET")
-    return given if given and is_ours else url_for("mailbox.show_mailbox", lang=lang())
+    # The map of addresses also finds "//en/", which a browser reads as another host.
+    is_path = _PATH.fullmatch(given) is not None
+    is_ours = is_path and current_app.url_map.bind("").test(given.partition("#")[0], "GET")
+    return given if is_ours else url_for("mailbox.show_mailbox", lang=lang())

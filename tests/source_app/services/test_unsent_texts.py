@@ -99,9 +99,14 @@ def test_half_a_text_is_no_text(a_desk: ADesk, here: MailboxSession) -> None:
 def test_a_flood_of_unsent_texts_does_not_fill_the_memory(
     a_desk: ADesk, here: MailboxSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "source_app.services.unsent_texts._SESSIONS_BYTES_MAX", a_desk.desk.sessions.size() - 1
-    )
+    unsent_texts.keep_typed(a_desk.desk, here, "aa", "before", now=1)
+    unsent_texts.keep_typed(a_desk.desk, here, "bb", "sent later", now=1)
+    monkeypatch.setattr("source_app.services.unsent_texts._SESSIONS_BYTES_MAX", 1)
 
     with pytest.raises(StoreError):
         unsent_texts.keep_typed(a_desk.desk, here, "", TEXT, now=1)
+    unsent_texts.keep_typed(a_desk.desk, here, "bb", "", now=1)
+
+    # The flood takes no text that was kept before, and a text that was sent does not come back.
+    found = [unsent_texts.find_typed(a_desk.desk, here, place, now=1) for place in ("", "aa", "bb")]
+    assert found == ["", "before", ""]

@@ -161,7 +161,18 @@ def test_a_text_of_another_mailbox_is_not_kept_in_this_one(source: SourceBrowser
 
 @pytest.mark.parametrize(
     "look",
-    ["", "https://example.org/", "//example.org/en/", "/\\example.org/", "/en/mailbox/keep", "javascript:0"],
+    [
+        "",
+        "https://example.org/",
+        "//example.org/en/",
+        "//nl/",  # another host, whose name is an address of this site
+        "//style.css",
+        "/\\example.org/",
+        "/en/mailbox/keep",
+        "javascript:0",
+        "en/",
+        "/en/help#\r\nSet-Cookie: a=b",
+    ],
 )
 def test_a_link_never_leads_to_another_site(source: SourceBrowser, look: str) -> None:
     left = source.post("/en/mailbox/keep", {**source.form_context(), "text": TEXT, "look": look})
