@@ -4,8 +4,9 @@ Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web
 `programs` and `crypto`. Nothing imports `deploy`. Its packages import each other in this direction:
 `cli` → `serving` → `syncing` → `pairing` → `onion` → `settings` → the modules at the root. `backup` imports
 `onion`, `settings` and root modules only. `checking` imports `backup` too. `sweeping` imports `backup`,
-`settings` and root modules only. Four root modules import packages: `desk_for_command`, `keys_at_terminal`
-and `setup` import `settings`, and `report_files` imports `serving`.
+`settings` and root modules only. `demo` imports `settings` and root modules only. Four root modules import
+packages: `desk_for_command`, `keys_at_terminal` and `setup` import `settings`, and `report_files` imports
+`serving`.
 
 - `cli`: commands: read the arguments, call one function, print
 - `settings`: the settings file
@@ -17,6 +18,7 @@ and `setup` import `settings`, and `report_files` imports `serving`.
 - `checking`: unsafe states at the start, and `steunpunt check`
 - `sweeping`: the background tasks that destroy deleted content
 - `poster`: the poster for partner organisations
+- `demo`: a trial desk with invented mailboxes
 - `atomic_folder`: make a folder completely or not at all
 - `desk_for_command`: unlock the desk for one command
 - `desk_openpgp_key`: the desk's OpenPGP key

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.errors import LetterheadError
+from deploy.errors import DeployError, LetterheadError
 from deploy.quiet_log import OWN_LOGGER
 from protocol import letterhead
 from protocol.errors import LetterheadRefusal, LetterheadRefusedError
@@ -65,6 +65,19 @@ def inspect_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Let
         return _verify(_newest_in(store), fingerprint, _recall(serial_path), None)
     except LetterheadRefusedError as why:
         raise LetterheadError(_in_store(why.reason)) from why
+
+
+def refuse_trial(verified: Letterhead, real_use: str) -> None:
+    """Check that this is not a trial desk. `real_use` says what only a real desk may do.
+
+    Raises:
+        DeployError: this is a trial desk.
+    """
+    if verified.is_trial:
+        raise DeployError(
+            f"This is a trial desk, which can never become a real desk: {real_use}. To make a real desk, run "
+            "steunpunt setup in another folder."
+        )
 
 
 def accept_letterhead(

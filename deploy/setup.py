@@ -4,9 +4,10 @@ import secrets
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
+import msgspec
 from msgspec import UNSET
 
 from crypto import passphrase
@@ -30,12 +31,13 @@ from protocol.trusted_state import TrustedState, seal_trusted_state
 from source_app.config import SourceConfig
 from store import letterheads
 from store.database.engine import create_store
+from web.dates import utc_today
 
 KEYRING = "keyring.age"
 TRUSTED_STATE = "trusted-state.age"
 STORE = "store.db"
 SERIAL = "letterhead-serial"
-TRIAL_NL, TRIAL_EN = "PROEF, niet gebruiken", "TRIAL, do not use"  # in front of the desk's name
+TRIAL_NL, TRIAL_EN = "PROEF, geen echt steunpunt", "TRIAL, not a real desk"  # in front of the desk's name
 ONE_MACHINE = ("desk", "source", "adviser", "onion", "check")
 _WITHOUT_OPENPGP = (
     "The desk has no OpenPGP key: advisers cannot pass anything on, and sources cannot encrypt with OpenPGP. "
@@ -49,13 +51,16 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
     source_bind: str,
     adviser_bind: str,
     is_trial: bool = False,
+    first_day: date | None = None,
+    fill: Callable[[Path, str], object] = lambda _settings, _passphrase: None,
     show_passphrase: Callable[[str], None],
     on_step: Callable[[str], None],
 ) -> bool:
     """Make a new desk in the folder of `settings`, and return True. If there is a desk already, return False.
 
     If the process is killed, the desk is either complete or absent. With `is_trial`, the desk's name says on
-    every page that this is a trial.
+    every page that this is a trial. The desk begins on `first_day`, or today. `fill` may add content to the
+    unfinished desk: its arguments are the settings file in the unfinished folder, and the passphrase.
 
     Raises:
         DeployError: another set-up is running, or the folder contains other files.
@@ -78,7 +83,7 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
             desk = replace(desk, name_nl=f"{TRIAL_NL}: {desk.name_nl}", name_en=f"{TRIAL_EN}: {desk.name_en}")
         phrase = passphrase.generate_passphrase("nl")
         on_step("Making the desk's keys ...")
-        today = datetime.now(UTC).date()
+        today = first_day or utc_today()
         keyring = keyrings.create_keyring(
             desk.workstation_name, [Slot.for_passphrase(phrase, holder=desk.workstation_name, since=today)]
         )
@@ -91,11 +96,14 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
         write_keyring(unfinished, keyring)
         on_step("Making the store ...")
         letterhead = first_letterhead(keyring, desk, today, key)
+        if is_trial:
+            letterhead = msgspec.structs.replace(letterhead, site_salt=desk_letterhead.TRIAL_SALT)
         _make_store(unfinished / STORE, letterhead, keyring.desk_key)
         # A missing file then shows that it was lost, and that an older store could come unnoticed.
         write_new(unfinished / SERIAL, serial_line(letterhead))
         text = from_example(ONE_MACHINE, keyring.fingerprint, binds)
         write_new(unfinished / settings.name, text.encode("utf-8"))
+        fill(unfinished / settings.name, phrase)
         show_passphrase(phrase)
     return True
 

@@ -38,6 +38,7 @@ from journalist_app.requests.access import open_desk, page_form_token
 from journalist_app.requests.form_context import error_page, hidden_fields
 from journalist_app.search.search_index import WorkerStarter
 from journalist_app.services.whole_desk.sync_status import LastSync, last_sync
+from journalist_app.services.whole_desk.unlocking import trial_names
 from journalist_app.views import (
     calendar_pages,
     casefile_pages,
@@ -85,6 +86,7 @@ def create_adviser_app(
         store=store,
         today=today,
         readers=readers,
+        trial_names=trial_names(config, store),
         auto_lock=AutoLock(config.idle_minutes * 60, end_worker),
     )
     Babel(app, default_locale="nl", locale_selector=chosen_language)
@@ -139,7 +141,7 @@ def _template_globals() -> dict[str, object]:
     desk = open_desk()
     return {
         "lang": chosen_language(),
-        "desk_names": desk.letterhead.desk_name if desk else {},
+        "desk_names": desk.letterhead.desk_name if desk else current_app.extensions["trial_names"],
         "last_sync": _last_sync(),
         "is_open": desk is not None,
         "form_token": page_form_token,

@@ -25,6 +25,8 @@ from protocol.strand import StrandKey
 
 VERSION: Final = 1
 SALT_BYTES: Final = 16
+# Site salt of every trial desk. A site salt never changes, so a trial desk can never become a real one.
+TRIAL_SALT: Final = b"not a real desk!"
 RETENTION_DAYS: Final = 90  # used if the letterhead does not name another number of days
 _CENTURY_DAYS: Final = 36_525
 _ABSENCE_MAX: Final = timedelta(days=366)
@@ -152,6 +154,11 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
     def strands_in_use(self, today: date) -> set[StrandId]:
         """Return the strands of the workstations that the desk has not taken out of use."""
         return {StrandId(each.id) for each in self.strands if each.until is None or each.until >= today}
+
+    @property
+    def is_trial(self) -> bool:
+        """Return True if this is a trial desk, which can never become a real one."""
+        return self.site_salt == TRIAL_SALT
 
     @property
     def deletes_after_days(self) -> int:

@@ -1,4 +1,4 @@
-"""Commands `run`, `serve` and `sweep`, which start the programs that stay running."""
+"""Commands `run`, `demo`, `serve` and `sweep`, which start the programs that stay running."""
 
 import os
 import threading
@@ -52,6 +52,36 @@ def run_command(  # noqa: PLR0913  # one argument for each option
     _look_at_states(ctx, refuses=refuse_unsafe)
     run_together(settings, parts, stop_on_signals(), lambda: click.echo("\n".join(lines)))
     click.echo("Stopped.")
+
+
+@click.command()
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("demo"),
+    show_default=True,
+    help="The folder of the demo. No other desk may be in it.",
+)
+@source_bind_option
+@adviser_bind_option
+@click.pass_context
+def demo_command(ctx: click.Context, folder: Path, source_bind: str, adviser_bind: str) -> None:
+    """Make a trial desk with invented mailboxes in every state, and start both interfaces.
+
+    The second time, the command starts the same demo again.
+    """
+    from deploy.demo.make_demo import make_demo
+
+    ctx.obj = folder.absolute() / "config.toml"
+    make_demo(ctx.obj, source_bind=source_bind, adviser_bind=adviser_bind, say=click.echo)
+    ctx.invoke(
+        run_command,
+        source_bind=source_bind,
+        adviser_bind=adviser_bind,
+        print_passphrase=False,
+        trial=True,
+        refuse_unsafe=False,
+    )
 
 
 @click.command()
@@ -126,4 +156,4 @@ def _look_at_states(ctx: click.Context, *, refuses: bool) -> None:
     warn_or_refuse(scene, refuses=refuses, warn=lambda line: click.echo(line, err=True))
 
 
-COMMANDS = (run_command, serve_command, sweep_command)
+COMMANDS = (run_command, demo_command, serve_command, sweep_command)

@@ -10,7 +10,7 @@ from deploy.errors import DeployError, OnionFolderError, os_error_as
 from deploy.onion import clients
 from deploy.pairing.desk_fingerprint import refuse_wrong_form
 from deploy.pairing.server_key import make_server_key, read_server_key
-from deploy.pinned_letterhead import accept_letterhead, open_letterhead
+from deploy.pinned_letterhead import accept_letterhead, open_letterhead, refuse_trial
 from deploy.settings.load_settings import load_config, sections_in
 from deploy.settings.onion_settings import OnionConfig
 from deploy.settings.settings_text import from_example
@@ -108,6 +108,7 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
     """
     config = load_config(settings, "sync", SyncConfig)
     pairing, letterhead = _read_pairing_file(path, config)
+    refuse_trial(letterhead, "it has no server")
     read_server_key(config.key_path)
     with closing(open_store(config.store_path)) as store:
         in_use = _open_letterhead_if_any(store, config)

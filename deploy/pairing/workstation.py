@@ -17,6 +17,7 @@ from deploy.errors import DeployError, os_error_as, refused_as
 from deploy.hardening import private_folder
 from deploy.onion.clients import PRIVATE_ENDING, make_client_key
 from deploy.pairing.desk_fingerprint import refuse_wrong_form
+from deploy.pinned_letterhead import read_copied_letterhead, refuse_trial
 from deploy.ports import refuse_taken_address
 from deploy.settings.load_settings import load_config
 from deploy.settings.onion_address import is_onion_host
@@ -34,7 +35,7 @@ from protocol.pouch.pairing_file import CardFile, Pairing, letterhead_digest
 from protocol.pouch.pouch_file import SERVER, ServerCard
 from store import letterheads, outbox, peers
 from store.database.atomic_files import replace_file
-from store.database.engine import create_store
+from store.database.engine import Store, create_store
 from sync.carriers import carrier_of
 from web.dates import utc_today
 from web.normal_text import is_visible_line, name_form
@@ -101,7 +102,7 @@ def pair_workstation(settings: Path, ask_passphrase: Callable[[], str], request:
     """
     refuse_taken_address(load_config(settings, "adviser", AdviserConfig).bind)
     text = _paired_settings(settings, request.server)
-    with open_desk_for_command(settings, ask_passphrase) as desk:
+    with open_desk_for_command(settings, ask_passphrase, check_first=_refuse_trial_desk) as desk:
         request.say("Queueing everything for the server, which takes a while when the store is large ...")
         _register_server(desk, request.card.card)
         base = _merge_letterheads(desk, request.card)
@@ -200,6 +201,10 @@ def _paired_settings(settings: Path, server: str) -> str:
     text = with_key(text, "adviser", "server", server)
     load_config(settings, "adviser", AdviserConfig, raw=text.encode("utf-8"))
     return text
+
+
+def _refuse_trial_desk(config: AdviserConfig, store: Store) -> None:
+    refuse_trial(read_copied_letterhead(store, config.fingerprint), "it has no server")
 
 
 def _register_server(desk: OpenDesk, card: ServerCard) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from crypto.passphrase import Language
 from deploy.errors import DeployError, os_error_as, refused_as
+from deploy.pinned_letterhead import refuse_trial
 from deploy.poster.poster_content import LANGUAGES, Poster, PosterFacts, compose_poster
 from programs.errors import ProgramFailedError
 from programs.runner import ProgramLimits, run_program
@@ -30,6 +31,7 @@ def make_posters(
         DeployError: the onion address is missing, the telephone number is not one short line, or a file
             cannot be made.
     """
+    refuse_trial(letterhead, "it has no poster")
     if not source.onion_host:
         raise DeployError(
             "The poster shows the onion's address, but the settings name none: fill in 'onion_host' under "

@@ -8,7 +8,7 @@ from flask import Flask
 
 from deploy.errors import ConfigError, DeployError
 from deploy.hardening import private_folder, remake_folders
-from deploy.pinned_letterhead import LetterheadWatch, open_letterhead
+from deploy.pinned_letterhead import LetterheadWatch, open_letterhead, refuse_trial
 from deploy.ports import refuse_taken_address
 from deploy.serving.gunicorn_server import GunicornServer
 from deploy.settings.load_settings import load_config
@@ -21,6 +21,7 @@ from source_app.signpost.decision_tree import PACKAGED
 from source_app.signpost.decision_tree import load as load_signposts
 from store.database.engine import open_store
 from store.sessions import open_sessions
+from web.origin import is_loopback
 
 _STOP_SECONDS = 10  # time that uploads get to finish after a signal to stop
 
@@ -50,6 +51,9 @@ def serve_source(settings: Path) -> None:
     store = open_store(config.store_path)
     letterhead = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
     store.close()
+    addresses = (config.bind, config.origin.partition("://")[2])
+    if config.onion_host or config.onion_socket or not all(map(is_loopback, addresses)):
+        refuse_trial(letterhead, "only a browser on this machine may reach its source's interface")
     try:
         signposts = load_signposts(PACKAGED)
     except SignpostError as why:  # a data file has a fault

@@ -13,7 +13,7 @@ from crypto.minisign import SecretKey
 from crypto.passphrase import Argon2Params
 from protocol.errors import LetterheadRefusal, LetterheadRefusedError
 from protocol.identifiers import StrandId
-from protocol.letterhead import Argon2, Letterhead, Report, sign_letterhead, verify_letterhead
+from protocol.letterhead import TRIAL_SALT, Argon2, Letterhead, Report, sign_letterhead, verify_letterhead
 from protocol.strand import StrandKey
 from tests.protocol.desk_factories import (
     DESK_KEY,
@@ -103,6 +103,7 @@ def test_a_replayed_older_letterhead_is_refused() -> None:
     "changes",
     [
         {"site_salt": b"other 16 bytes.."},
+        {"site_salt": TRIAL_SALT},
         {"argon2": Argon2(t=4, m_kib=65_536, p=1)},
         {"argon2": Argon2(t=3, m_kib=8, p=1)},
     ],
@@ -110,6 +111,13 @@ def test_a_replayed_older_letterhead_is_refused() -> None:
 def test_parameters_that_would_open_other_mailboxes_are_refused(changes: dict[str, object]) -> None:
     newer = sign_letterhead(a_letterhead(serial=8, **changes), DESK_KEY)
     assert _refusal(*newer, same_parameters_as=a_letterhead()) == LetterheadRefusal.OTHER_PARAMETERS
+
+
+def test_a_trial_desk_cannot_become_a_real_one_even_with_its_own_key() -> None:
+    trial = a_letterhead(serial=7, site_salt=TRIAL_SALT)
+    real = sign_letterhead(a_letterhead(serial=8), DESK_KEY)
+    assert [True, False] == [trial.is_trial, a_letterhead().is_trial]
+    assert _refusal(*real, same_parameters_as=trial) == LetterheadRefusal.OTHER_PARAMETERS
 
 
 def test_a_newer_letterhead_with_the_same_parameters_is_accepted() -> None:

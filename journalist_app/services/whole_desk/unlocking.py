@@ -1,7 +1,7 @@
 """Unlocking the desk: opens the keyring, and verifies the desk's signed letterhead with the fingerprint."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Final
 
@@ -15,9 +15,10 @@ from journalist_app.services.mailbox import file_downloads
 from journalist_app.services.records import casefiles
 from journalist_app.services.whole_desk import background_check, whole_check
 from protocol.errors import LetterheadRefusedError
-from protocol.letterhead import verify_letterhead
+from protocol.letterhead import Letterhead, verify_letterhead
 from store import letterheads
 from store.database.engine import Store
+from store.errors import StoreError
 
 _PAGE_SECONDS: Final = 1  # the page that the adviser waits for comes before the check
 _AGAIN_SECONDS: Final = 20
@@ -36,15 +37,7 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
     trusted_state, memory, file = read_trusted_state(config, keyring)
     if keyring.serial < trusted_state.keyring_serial:
         raise UnlockRefusedError(UnlockRefusal.OLDER)
-    with store.reading() as session:
-        published = letterheads.latest(session)
-    if published is None:
-        raise UnlockRefusedError(UnlockRefusal.LETTERHEAD)
-    least = trusted_state.letterhead_serial
-    try:
-        letterhead = verify_letterhead(*published[1:], config.fingerprint, at_least_serial=least)
-    except LetterheadRefusedError as why:
-        raise UnlockRefusedError(UnlockRefusal.LETTERHEAD) from why
+    letterhead = _read_letterhead(config, store, at_least_serial=trusted_state.letterhead_serial)
     desk = OpenDesk(config, store, keyring, letterhead, trusted_state, memory, file)
     desk.saw_serials()
     back_up(config, keyring)
@@ -54,6 +47,34 @@ def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDes
     if exporter is not None:
         desk.openpgp, desk.exporter = exporter.home, exporter
     return desk
+
+
+def trial_names(config: AdviserConfig, store: Store) -> Mapping[str, str]:
+    """Return the name of a trial desk in each language, for the pages of the locked app.
+
+    For a real desk, or if the store cannot be read, the result is empty.
+    """
+    try:
+        letterhead = _read_letterhead(config, store, at_least_serial=0)
+    except (UnlockRefusedError, StoreError):
+        return {}
+    return {str(each): name for each, name in letterhead.desk_name.items()} if letterhead.is_trial else {}
+
+
+def _read_letterhead(config: AdviserConfig, store: Store, *, at_least_serial: int) -> Letterhead:
+    """Verify the desk's newest signed public statement (letterhead) in the store, and return it.
+
+    Raises:
+        UnlockRefusedError: the store has no letterhead, or the letterhead must not be used.
+    """
+    with store.reading() as session:
+        published = letterheads.latest(session)
+    if published is None:
+        raise UnlockRefusedError(UnlockRefusal.LETTERHEAD)
+    try:
+        return verify_letterhead(*published[1:], config.fingerprint, at_least_serial=at_least_serial)
+    except LetterheadRefusedError as why:
+        raise UnlockRefusedError(UnlockRefusal.LETTERHEAD) from why
 
 
 def keep_checking(desk: OpenDesk, today: Callable[[], date]) -> None:

@@ -2,17 +2,27 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
 import pytest
+from msgspec.structs import replace
 
 from journalist_app.desk.casefile import Casefile
 from journalist_app.services.records import reply_templates
 from journalist_app.services.records.casefiles import form_digest
 from journalist_app.services.whole_desk import unlocking
+from protocol.letterhead import TRIAL_SALT
 from tests.journalist_app import desk_readers
-from tests.journalist_app.desk_factories import TODAY, World, a_source
-from tests.journalist_app.views.test_views import AdviserBrowser, answer_fields, browser, settle, token
+from tests.journalist_app.desk_factories import TODAY, World, a_letterhead, a_source, a_world, publish
+from tests.journalist_app.views.test_views import (
+    AdviserBrowser,
+    a_browser,
+    answer_fields,
+    browser,
+    settle,
+    token,
+)
 from tests.pages import hooks, label_of
 
 __all__ = ["browser"]  # the fixture
@@ -42,6 +52,28 @@ def test_every_page_of_the_desk_opens_in_both_languages_and_names_the_desk(
     assert 200 == page.status_code
     assert f'<html lang="{language}"' in page.text
     assert world.letterhead.desk_name[language] in page.text  # which says if the desk is a trial
+
+
+def test_the_locked_app_names_a_trial_desk_and_no_real_one(tmp_path: Path, browser: AdviserBrowser) -> None:
+    folder = tmp_path / "trial"
+    folder.mkdir()
+    trial = a_world(folder)
+    names = {"nl": "PROEF: Steunpunt", "en": "TRIAL: Desk"}
+    publish(
+        trial.store,
+        trial.keyring,
+        replace(a_letterhead(trial.keyring, 2), site_salt=TRIAL_SALT, desk_name=names),
+    )
+
+    assert "TRIAL: Desk" in a_browser(trial).get("/unlock").text
+    assert "Example Support Point" not in browser.get("/unlock").text
+    trial.store.close()
+
+
+def test_a_store_without_a_usable_letterhead_still_has_a_page_to_unlock(world: World) -> None:
+    world.execute("UPDATE letterhead SET body = x'00'")
+
+    assert 200 == a_browser(world).get("/unlock").status_code
 
 
 @pytest.mark.parametrize("path", PAGES[:3])
