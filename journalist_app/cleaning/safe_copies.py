@@ -17,6 +17,7 @@ from flask_babel import LazyString
 from journalist_app.cleaning import cleaners, copy_sentences, shown_content
 from journalist_app.cleaning.picture_pdf import pdf_of_pictures
 from journalist_app.cleaning.same_content import ShownContent, find_difference
+from journalist_app.cleaning.slides import SLIDES, findings_in_slides
 from journalist_app.conversion import office_documents, pdf_documents
 from journalist_app.conversion.conversion_limits import PICTURE_SIDE
 from journalist_app.conversion.converter_run import Converter, memory_file
@@ -39,7 +40,12 @@ class SandboxedExaminer:
 
     def inspect(self, file: IO[bytes], name: str, until: float = math.inf) -> FileFindings:
         """Return a file's metadata and hidden parts, or why the file could not be examined."""
-        return self.mat2.inspect(file, name, until)
+        found = self.mat2.inspect(file, name, until)
+        ending = type_of(file, name)
+        if ending not in SLIDES or not found.is_examined:
+            return found
+        more = findings_in_slides(Converter(self.mat2.bwrap, until), file, ending)
+        return FileFindings((*(() if found.is_empty else found.lines), *more)) if more else found
 
     def make_copy(self, file: IO[bytes], name: str, until: float = math.inf) -> CopyOutcome:
         """Make a copy of a file without hidden information, and compare the copy with the original.
@@ -53,7 +59,7 @@ class SandboxedExaminer:
         if ending in cleaners.DOCUMENTS | cleaners.PICTURES | cleaners.RECORDINGS:
             try:
                 content = cleaners.make_cleaned_copy(converter, file, ending)
-                remark = _fault_of_copy(self.mat2, converter, file, content, ending)
+                remark = self._fault_of_copy(converter, file, content, ending)
             except ConversionRefusedError as why:
                 remark = copy_sentences.words_of_refusal(why.reason)
             if remark is None:
@@ -70,30 +76,29 @@ class SandboxedExaminer:
         copy = SafeCopy(CopyForm.PAGES, name_of_type(name, ".pdf"), content, pages)
         return CopyOutcome(copy, (remark, copy_sentences.words_of_pictures(pages)))
 
+    def _fault_of_copy(
+        self, converter: Converter, file: IO[bytes], content: bytes, ending: str
+    ) -> LazyString | None:
+        """Return a sentence about the first fault of a cleaned copy, or None if the copy is sound.
+
+        Raises:
+            ConversionRefusedError: the copy cannot be compared with the original.
+        """
+        with memory_file(content) as copy:
+            found = self.inspect(copy, "copy" + ending, converter.until)
+            if not found.is_empty:
+                return copy_sentences.words_of_findings(found.lines)
+            if ending in cleaners.DOCUMENTS and cleaners.has_broken_links(converter, copy, ending):
+                return copy_sentences.LINKS
+            difference = find_difference(*_both_shown(converter, file, copy, ending))
+            return copy_sentences.words_of_difference(difference) if difference else None
+
 
 def name_of_type(name: str, ending: str) -> str:
     """Return a file name with an ending that fits the type of the file."""
     path = PurePosixPath(name)
     same = next((endings for endings in _SAME_ENDINGS if ending in endings.split()), ending)
     return name if path.suffix.lower() in same.split() else path.stem + ending
-
-
-def _fault_of_copy(
-    mat2: Mat2, converter: Converter, file: IO[bytes], content: bytes, ending: str
-) -> LazyString | None:
-    """Return a sentence about the first fault of a cleaned copy, or None if the copy is sound.
-
-    Raises:
-        ConversionRefusedError: the copy cannot be compared with the original.
-    """
-    with memory_file(content) as copy:
-        found = mat2.inspect(copy, "copy" + ending, converter.until)
-        if not found.is_empty:
-            return copy_sentences.words_of_findings(found.lines)
-        if ending in cleaners.DOCUMENTS and cleaners.has_broken_links(converter, copy, ending):
-            return copy_sentences.LINKS
-        difference = find_difference(*_both_shown(converter, file, copy, ending))
-        return copy_sentences.words_of_difference(difference) if difference else None
 
 
 def _both_shown(converter: Converter, file: IO[bytes], copy: IO[bytes], ending: str) -> list[ShownContent]:
@@ -133,7 +138,7 @@ def _pictures(converter: Converter, file: IO[bytes], ending: str) -> Iterator[Pi
         with memory_file(cleaners.make_final_copy(converter, file, ending)) as final:
             yield from _drawn_document(converter, final)
     elif ending in _OTHER_TEXTS:  # only a .docx has a setting that hides tracked changes
-        with memory_file(office_documents.text_to_docx(converter, file)) as text:
+        with memory_file(office_documents.office_to(converter, file, "docx")) as text:
             yield from _pictures(converter, text, ".docx")
     elif ending in _OTHER_DOCUMENTS:
         yield from _drawn_document(converter, file)

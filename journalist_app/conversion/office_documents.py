@@ -55,13 +55,15 @@ def office_to_pdf(converter: Converter, files: Sequence[IO[bytes]]) -> tuple[byt
     return converter.run(_TO_ONE, files, len(files), _PROFILE, "pdf").exactly(len(files))
 
 
-def text_to_docx(converter: Converter, file: IO[bytes]) -> bytes:
-    """Return a .docx of a text document of an older type, with its tracked changes.
+def office_to(converter: Converter, file: IO[bytes], form: str) -> bytes:
+    """Return an office file in another form: "pdf", "odp", or "docx", which keeps tracked changes.
+
+    A file that LibreOffice cannot read gives an empty result.
 
     Raises:
         ConversionRefusedError: LibreOffice is not installed, failed, or exceeded a limit.
     """
-    (made,) = converter.run(_TO_ONE, [file], 1, _PROFILE, "docx").exactly(1)
+    (made,) = converter.run(_TO_ONE, [file], 1, _PROFILE, form).exactly(1)
     return made
 
 

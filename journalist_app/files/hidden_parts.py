@@ -22,6 +22,9 @@ from xml.etree import ElementTree as ET  # expat and the sandbox's limits stop X
 from xml.sax import saxutils
 
 OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
+_PRESENTATIONS = frozenset(
+    {".pptx", ".odp", ".odg"}
+)  # a drawing shows better than colours which texts no one sees
 _PART_BYTES = 50_000_000  # limit of one member of the zip, unpacked
 _PARTS = 5_000
 
@@ -29,6 +32,9 @@ _NAMES = 12  # shown of each kind
 _NAME_CHARS = 200
 _MOST = 1_048_576  # rows of a sheet; a file may claim any number
 _ANCESTORS = 20  # of a style
+_LENGTH = re.compile(r"(-?\d+(?:\.\d+)?)(mm|cm|in|pt)")
+_MM = {"mm": 1.0, "cm": 10.0, "in": 25.4, "pt": 25.4 / 72}
+_MOVED = re.compile(r"translate *\(([^ ,)]+)[ ,]+([^ ,)]+)\)")
 
 _WORD = (  # the second is the namespace of "strict" files
     "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}",
@@ -133,6 +139,7 @@ class _Found:
         self.details: list[tuple[str, str, str]] = []
         self.people: dict[str, str] = {}
         self.styles: dict[str, tuple[str, _Looks]] = {}  # by name: its parent's name, and its own looks
+        self.slides: dict[str, tuple[float, float]] = {}  # width and height, by the name of the master slide
 
     def add(self, kind: str, *names: str, number: int = 1) -> None:
         self.counts[kind] = self.counts.get(kind, 0) + number
@@ -166,6 +173,8 @@ def findings(path: str) -> list[tuple[str, str, str]]:
                 _look_part(found, each.filename, _content(file, each))
             except (ET.ParseError, zipfile.BadZipFile, OSError, ValueError, RuntimeError, zlib.error):
                 found.add("unread", each.filename)
+    if Path(path).suffix in _PRESENTATIONS:
+        found.counts.pop("white", 0)
     counts = [(kind, str(count), ", ".join(found.names[kind])) for kind, count in found.counts.items()]
     return found.details + [each for each in counts if each[1] != "0"]
 
@@ -189,6 +198,7 @@ def _details(tree: ET.Element) -> Iterator[tuple[str, str, str]]:
 
 def _look(found: _Found, name: str, tree: ET.Element) -> None:
     _learn_styles(found, tree)
+    _learn_slides(found, tree)
     if _READ_FIRST.search(name):
         found.people.update((each.get("id", ""), _attribute(each, "name", "displayName")) for each in tree)
     authors = tree.iterfind("{*}authors/{*}author")
@@ -201,6 +211,8 @@ def _look(found: _Found, name: str, tree: ET.Element) -> None:
         each, around = waiting.pop()
         looks = _looks_here(found, each, around)
         _look_element(found, each, is_comments=is_comments)
+        if _local(each.tag) == "page":
+            _look_outside(found, each)
         _look_looks(found, each, looks)
         waiting += [(child, looks) for child in reversed(each)]
 
@@ -258,6 +270,54 @@ def _learn_styles(found: _Found, tree: ET.Element) -> None:
             "hidden": each.get("numFmtId") in unseen,
         }
         found.styles[f"cell {place}"] = ("", looks)
+
+
+# ---- objects outside a slide -------------------------------------------------------------------------
+# Of a .pptx, `journalist_app.cleaning.slides` examines the .odp that LibreOffice makes.
+
+
+def _learn_slides(found: _Found, tree: ET.Element) -> None:
+    """Note the size of the slides for each master slide of an .odp."""
+    sizes = {
+        _attribute(each, "name"): (_length(part, "page-width"), _length(part, "page-height"))
+        for each in tree.iterfind(".//{*}page-layout")
+        for part in each.iterfind("{*}page-layout-properties")
+    }
+    for each in tree.iterfind(".//{*}master-page"):
+        found.slides[_attribute(each, "name")] = sizes.get(_attribute(each, "page-layout-name"), (0.0, 0.0))
+
+
+def _look_outside(found: _Found, slide: ET.Element) -> None:
+    wide, high = found.slides.get(_attribute(slide, "master-page-name"), (0.0, 0.0))
+    for left, top, width, height in _boxes(slide) if wide and high else ():
+        found.add("outside", number=left >= wide or top >= high or left + width <= 0 or top + height <= 0)
+
+
+def _boxes(slide: ET.Element) -> Iterator[tuple[float, float, float, float]]:
+    """Yield the place of each object on a slide in millimetres: left, top, width and height."""
+    waiting = [slide]
+    while waiting:
+        each = waiting.pop()
+        width, height = _length(each, "width"), _length(each, "height")
+        moved = _MOVED.search(_attribute(each, "transform"))
+        if moved and (size := width + height):  # the object may be turned around this point
+            yield _in_mm(moved[1]) - size, _in_mm(moved[2]) - size, 2 * size, 2 * size
+        elif width:
+            yield _length(each, "x"), _length(each, "y"), width, height
+        elif _local(each.tag) not in {"notes", "annotation"}:
+            waiting += each
+
+
+def _length(each: ET.Element, name: str) -> float:
+    return _in_mm(_attribute(each, name))
+
+
+def _in_mm(text: str) -> float:
+    found = _LENGTH.fullmatch(text)
+    return float(found[1]) * _MM[found[2]] if found else 0.0
+
+
+# ---- looks of texts ----------------------------------------------------------------------------------
 
 
 def _looks_here(found: _Found, each: ET.Element, looks: _Looks) -> _Looks:

@@ -34,7 +34,7 @@ _SECONDS = 90.0
 _VALUE_CHARS = 200
 _LINES_OF_A_KIND = 12
 
-HIDDEN_PARTS, _PDF_PARTS = (Path(__file__).with_name(f"{name}_parts.py") for name in ("hidden", "pdf"))
+HIDDEN_PARTS, PDF_PARTS = (Path(__file__).with_name(f"{name}_parts.py") for name in ("hidden", "pdf"))
 _NAMED = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg", ".zip", ".epub"})
 _TEXTS = frozenset({".txt", ".csv", ".json", ".md", ".log"})
 _CLOSED = ARCHIVES | {"", ".eml", ".msg"}  # none of our programs looks into these
@@ -135,7 +135,7 @@ class Mat2:
         seconds = max(0.0, min(_SECONDS, until - time.monotonic()))
         limits = ProgramLimits(seconds, _MEMORY_BYTES, _SHOWN_BYTES, _FILE_BYTES, _PROCESSES)
         source = f"--ro-bind-data {file.fileno()} {SANDBOX_FOLDER}/file{ending}"
-        programs = (each.read_text("utf-8") for each in (HIDDEN_PARTS, _PDF_PARTS))
+        programs = (each.read_text("utf-8") for each in (HIDDEN_PARTS, PDF_PARTS))
         command = ("/bin/sh", "-c", script, "sh", str(self.mat2), ending, *programs)
         return Sandbox(self.bwrap).run(command, limits, (file.fileno(),), source.split())
 

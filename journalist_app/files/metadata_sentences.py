@@ -49,6 +49,8 @@ DETAILS: Final = {
     "hidden": lazy_gettext("Pieces of text that are hidden on the page: %(key)s."),
     "white": lazy_gettext("Pieces of white text, which no one can see on a white page: %(key)s."),
     "beside": lazy_gettext("Pages with text outside the part that people see: %(key)s."),
+    "outside": lazy_gettext("Objects outside a slide, which no one sees: %(key)s."),
+    "unseen": lazy_gettext("Pieces of text that no one can see when the pages are drawn: %(key)s."),
     "layers": lazy_gettext("Layers in the file, some of which can be hidden: %(key)s (%(value)s)."),
     "fields": lazy_gettext("Fields of a form in the file: %(key)s (%(value)s)."),
     "sheets": lazy_gettext("Hidden sheets in the file: %(key)s (%(value)s)."),

@@ -164,6 +164,43 @@ def test_very_deep_levels_are_searched(tmp_path: Path) -> None:
     assert ("1", "") == hidden_in(tmp_path, an_open_document(deep))["hidden"]
 
 
+def test_an_object_outside_a_slide_is_listed(tmp_path: Path) -> None:
+    def box(left: str, top: str = "1in", size: str = "2cm") -> str:
+        return f'<draw:frame svg:x="{left}" svg:y="{top}" svg:width="{size}" svg:height="20mm"/>'
+
+    turned = '<draw:rect svg:width="1cm" svg:height="1cm" draw:transform="rotate (1) translate ({} 5cm)"/>'
+    outside = [
+        box("-2cm"),
+        box("721pt"),
+        box("1cm", "-50mm"),
+        f"<draw:g>{box('26cm')}</draw:g>",
+        turned.format("-9cm"),
+    ]
+    inside = [box("-19mm"), box("25.3cm"), box("veel"), turned.format("-1cm"), '<draw:a xlink:href="#b"/>']
+    notes = f"<presentation:notes>{box('90cm')}</presentation:notes>"
+    page = '<draw:page draw:master-page-name="{}">' + "".join([*outside, *inside, notes]) + "</draw:page>"
+    space = 'xmlns:style="urn:oasis:names:tc:opendocument:xmlns:style:1.0" xmlns:fo="fo"'
+    masters = (
+        f'<style:s {space}><style:page-layout style:name="L"><style:page-layout-properties'
+        ' fo:page-width="25.4cm" fo:page-height="19cm"/></style:page-layout><style:master-page style:name="M"'
+        ' style:page-layout-name="L"/><style:master-page style:name="N" style:page-layout-name="?"/>'
+        "</style:s>"
+    )
+    content = an_open_document(page.format("M") + page.format("N"))
+    content = with_parts(content, {"styles.xml": masters})
+
+    assert ("5", "") == hidden_in(tmp_path, content)["outside"]
+
+
+def test_of_a_presentation_a_drawing_shows_which_text_is_white(tmp_path: Path) -> None:
+    (tmp_path / "file.odp").write_bytes(a_full_odp())
+
+    kinds = [kind for kind, _, _ in hidden_parts.findings(str(tmp_path / "file.odp"))]
+
+    assert "slides" in kinds
+    assert "white" not in kinds
+
+
 def copied(room: Path, content: bytes, task: str = "clean") -> dict[str, str]:
     """Return the parts of a copy of an office file that has no pictures, by name."""
     path, copy = room / "file.docx", room / "copy.docx"

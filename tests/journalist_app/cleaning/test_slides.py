@@ -1,0 +1,71 @@
+"""Texts and objects that no one sees on slides: white by a master slide, covered, or outside the slide."""
+
+import json
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from journalist_app.cleaning.slides import findings_in_slides
+from journalist_app.conversion.converter_run import Converter, memory_file
+from journalist_app.files.metadata_sentences import detail_sentence
+from tests.journalist_app.cleaning.shown_office_files import a_talk, with_parts
+from tests.journalist_app.conversion.shown_files import a_converter
+
+WHITE = '<a:solidFill><a:srgbClr val="FFFFFF"/></a:solidFill>'
+DARK = '<p:bg><p:bgPr><a:solidFill><a:srgbClr val="1F3864"/></a:solidFill><a:effectLst/></p:bgPr></p:bg>'
+TITLE = ("<p:nvPr/></p:nvSpPr>", '<p:nvPr><p:ph type="title"/></p:nvPr></p:nvSpPr>')
+
+
+def told(content: bytes, ending: str, converter: Converter) -> list[str]:
+    with memory_file(content) as file:
+        return [str(line) for line in findings_in_slides(converter, file, ending)]
+
+
+def changed(content: bytes, part: str, *changes: tuple[str, str]) -> bytes:
+    with zipfile.ZipFile(BytesIO(content)) as file:
+        text = file.read(part).decode()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return with_parts(content, {part: text})
+
+
+@pytest.mark.slow
+def test_texts_that_only_a_drawing_of_the_slides_shows_as_unseen_are_told() -> None:
+    """The first title is white by its master slide, the second too, but on a dark slide."""
+    style = f"<p:txStyles><p:titleStyle><a:lvl1pPr><a:defRPr>{WHITE}</a:defRPr></a:lvl1pPr></p:titleStyle>"
+    master = (TITLE, ("</p:sldMaster>", f"{style}</p:txStyles></p:sldMaster>"))
+    talk = changed(a_talk("wit", "zichtbaar", "buiten"), "ppt/slideMasters/slideMaster1.xml", *master)
+    talk = changed(talk, "ppt/slides/slide1.xml", TITLE)
+    talk = changed(talk, "ppt/slides/slide2.xml", TITLE, ("<p:cSld>", f"<p:cSld>{DARK}"))
+    talk = changed(talk, "ppt/slides/slide3.xml", ('<a:off x="900000"', '<a:off x="-6000000"'))
+
+    lines = told(talk, ".pptx", Converter())
+
+    assert [str(detail_sentence(kind, "1", "")) for kind in ("unseen", "outside")] == lines
+
+
+def test_slides_that_cannot_be_drawn_are_told(tmp_path: Path) -> None:
+    (nothing,) = told(b"PK", ".odp", a_converter(tmp_path, "exit 1"))
+
+    assert nothing.startswith(str(detail_sentence("unread", "1", "?")))
+
+
+@pytest.mark.parametrize("ending", [".odp", ".pptx"])
+def test_only_what_no_one_sees_is_told_of_a_drawing(tmp_path: Path, ending: str) -> None:
+    found = [("hidden", "2", ""), ("detail", "Creator", "Impress"), ("links", "1", "a")]
+    lines = "".join(f"{json.dumps(each)}\n" for each in found)
+    (tmp_path / "answer").write_text(lines)
+    converter = a_converter(tmp_path, f"echo 'ok 0 {len(lines)}'; /usr/bin/cat {tmp_path}/answer")
+
+    unseen = str(detail_sentence("unseen", "2", ""))
+
+    assert [unseen] * (2 if ending == ".pptx" else 1) == told(b"PK", ending, converter)
+
+
+def test_an_impossible_answer_about_a_drawing_is_told(tmp_path: Path) -> None:
+    converter = a_converter(tmp_path, "echo 'ok 0 2'; printf '[]'")
+
+    assert [str(detail_sentence("unread", "1", "?"))] == told(b"PK", ".odp", converter)
