@@ -55,6 +55,24 @@ def test_an_idle_desk_is_locked_before_the_background_thread_notices(world: Worl
     auto_lock.close()
 
 
+def test_work_on_files_or_a_flood_counts_as_activity_until_it_ends(world: World) -> None:
+    clock = IdleClock()
+    auto_lock = AutoLock(60, lambda: None, clock=clock)
+    desk = unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
+    token = auto_lock.admit(desk)
+    desk.spam_choice.is_busy = True
+    for clock.now in (59, 118, 900):
+        assert auto_lock.desk_of(token) is desk
+
+    desk.spam_choice.is_busy = False
+    clock.now = 959
+    assert auto_lock.desk_of(token) is desk
+    clock.now = 960
+
+    assert auto_lock.desk_of(token) is None
+    auto_lock.close()
+
+
 def test_an_idle_desk_is_locked_and_its_worker_ends(world: World) -> None:
     ended = threading.Event()
     auto_lock = AutoLock(0.2, ended.set)
