@@ -272,13 +272,14 @@ def _fields_of(text: RouteText) -> Iterator[tuple[str, str]]:
 def _fault_of_text(text: str) -> str:
     """Return the fault of one text of the signpost, or an empty string if the text has no fault.
 
-    A text with a link is refused, because links belong in the settings.
+    A text with a link is refused, because links belong in the settings. A no-break space is allowed: French
+    has one before a question mark.
     """
     if not text.strip():
         return "is empty"
     if _MARKUP.search(text):
         return "has markup or a link"
-    if text != " ".join(text.split()) or any(unicodedata.category(char)[0] == "C" for char in text):
+    if text.replace("\xa0", " ") != " ".join(text.split()) or "C" in "".join(map(unicodedata.category, text)):
         return "has a line break, a control character, or too many spaces"
     return ""
 

@@ -278,6 +278,13 @@ def test_a_broken_signpost_is_refused_with_its_place(spoil: Breakage, says: str)
     assert says in _refusal(document)
 
 
+def test_a_french_text_with_a_no_break_space_is_allowed() -> None:
+    document = a_signpost()
+    document["question"][0].update(text="Est-ce vrai\xa0?")
+
+    assert check_signpost("nl.toml", document)
+
+
 def test_a_seventh_question_on_a_way_is_refused() -> None:
     document = a_signpost()
     last = document["question"][1]
