@@ -23,8 +23,9 @@ READ_BYTES = 128 * 1024
 _HEADER_BYTES = 16 * 1024  # headers of one part: a file name of 5,000 Chinese characters still fits
 # Of a text field of our forms. Parsing this header in general takes ten times as long.
 _PLAIN_FIELD = re.compile(r'form-data; name="([a-z_]+)"')
-# Of a file, as browsers write it: a backslash in the name has no meaning. Other programs differ.
-_PLAIN_FILE = re.compile(r'form-data *; *name="([^"]*)" *; *filename="([^"]*)"')
+# Of a file, as browsers write it: a backslash in the name has no meaning. Other programs differ. Some write a
+# quotation mark in the name as it is.
+_PLAIN_FILE = re.compile(r'form-data *; *name="([^"]*)" *; *filename="([^"]*|(?:[^"\\]|"(?! *;))*)"')
 _ESCAPES = (("%22", '"'), ("%0D", "\r"), ("%0A", "\n"))  # of browsers, in the name of a file
 _BOUNDARY_BYTES = 200  # RFC 2046 allows 70
 _OTHER_FIELD_BYTES = 256  # of a field that the form does not have, such as that of a browser's extension

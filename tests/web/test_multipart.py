@@ -119,6 +119,8 @@ def test_a_field_that_the_form_does_not_have_may_stand_behind_a_file() -> None:
         (b'name="files"; filename="say %22hi%22%0D%0A100%25.txt"', 'say "hi"\r\n100%25.txt'),
         (b'name="files";filename="evidence\\"', "evidence\\"),
         (b'name="files"; filename="say \\"hi\\".txt"', 'say "hi".txt'),
+        (b'name="files"; filename="say "hi".txt"', 'say "hi".txt'),
+        (b'name="files"; filename="a.txt"; size="1"', "a.txt"),
         (b'name="files"; filename=plain.txt', "plain.txt"),
         (b'filename="first.txt"; name="files"', "first.txt"),
         (b"name=\"files\"; filename*=UTF-8''%C3%A9.txt", "é.txt"),
