@@ -3,10 +3,10 @@
 Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web`, `store`, `protocol`, `gpg`,
 `programs` and `crypto`. Nothing imports `deploy`. Its packages import each other in this direction:
 `cli` → `serving` → `syncing` → `pairing` → `onion` → `settings` → the modules at the root. `backup` imports
-`onion`, `settings` and root modules only. `checking` imports `backup` too. `sweeping` imports `backup`,
-`settings` and root modules only. `demo` imports `settings` and root modules only. Four root modules import
-packages: `desk_for_command`, `keys_at_terminal` and `setup` import `settings`, and `report_files` imports
-`serving`.
+`onion`, `settings` and root modules only. `checking` imports `backup` too. `upgrading` imports `checking`,
+`backup`, `settings` and root modules only. `sweeping` imports `backup`, `settings` and root modules only.
+`demo` imports `settings` and root modules only. Four root modules import packages: `desk_for_command`,
+`keys_at_terminal` and `setup` import `settings`, and `report_files` imports `serving`.
 
 - `cli`: commands: read the arguments, call one function, print
 - `settings`: the settings file
@@ -17,6 +17,7 @@ packages: `desk_for_command`, `keys_at_terminal` and `setup` import `settings`, 
 - `backup`: backups of a server, and how long they are kept
 - `checking`: unsafe states at the start, and `steunpunt check`
 - `sweeping`: the background tasks that destroy deleted content
+- `upgrading`: the settings and the store of an older version
 - `poster`: the poster for partner organisations
 - `demo`: a trial desk with invented mailboxes
 - `atomic_folder`: make a folder completely or not at all

@@ -1,22 +1,27 @@
 """A made-up next version of the program: one more migration of the store, and one more setting."""
 
+import re
+import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from deploy.backup import backup_folder, make_backup, restore_backup
 from store.database import engine, table_versions
-from tests.code_lines import ROOT
+from tests.code_lines import ROOT, read_limits
 
 NEXT = "0002"
 _STATEMENTS = (
-    "CREATE TABLE note (id INTEGER NOT NULL, day DATE, CONSTRAINT pk_note PRIMARY KEY (id))",
+    "CREATE TABLE note (id INTEGER NOT NULL, copy BLOB, CONSTRAINT pk_note PRIMARY KEY (id))",
     "ALTER TABLE entry ADD COLUMN note VARCHAR",
-    "INSERT INTO note (id, day) SELECT id, day FROM entry",
     "UPDATE entry SET note = 'a note of some length for each row of this table'",
-    "UPDATE sealed SET payload = CAST(payload AS BLOB)",  # rewrites the largest table
+    "INSERT INTO note (id, copy) SELECT id, randomblob(size) FROM sealed",  # as much as the whole store
 )
 _MIGRATION = f"""
 from alembic import op
@@ -52,7 +57,73 @@ def store_code_of_next_version(store_package: Path, schema: str = NEXT) -> Itera
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine, "__file__", str(store_package / "database" / "engine.py"))
-        patch.setattr(table_versions, "SCHEMA", schema)
+        for module in (table_versions, backup_folder, make_backup, restore_backup):
+            patch.setattr(module, "SCHEMA", schema)
         if schema == NEXT:
             patch.setitem(table_versions.VERSIONS, NEXT, next_digest())
         yield
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramVersion:
+    """Folder with the code of one version of the program, whose commands run as processes of their own."""
+
+    folder: Path
+
+    def words(self, settings: Path, *words: str | Path) -> list[str | Path]:
+        return [sys.executable, "-m", "deploy.cli.main", "--settings", settings, *words]
+
+    def does(self, settings: Path, *words: str | Path) -> str:
+        done = subprocess.run(
+            self.words(settings, *words), cwd=self.folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def is_told(self, settings: Path, *words: str | Path) -> str:
+        """Run a command that must fail. Return its sentence."""
+        done = subprocess.run(
+            self.words(settings, *words), cwd=self.folder, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1, done.stdout
+        return done.stderr.partition("Error: ")[2].strip()
+
+
+THIS_PROGRAM = ProgramVersion(ROOT)
+NEW_KEY = "note_days"
+NEW_COMMENT = "# After this number of days, a note of the made-up next version is deleted."
+
+
+def a_next_program(folder: Path) -> ProgramVersion:
+    """Make the next version in a folder: links to our packages, and a copy of each file that differs."""
+    folder.mkdir()
+    for package in read_limits():
+        if package in {"source_app", "journalist_app"}:
+            _with_one_setting_more(ROOT / package, folder / package)
+        elif package == "store":
+            shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+        elif package != "total":
+            (folder / package).symlink_to(ROOT / package)
+    add_migration(folder / "store")
+    versions = folder / "store" / "database" / "table_versions.py"
+    _replace(versions, "VERSIONS = {", f'VERSIONS = {{"{NEXT}": "{next_digest()}", ')
+    shutil.copyfile(ROOT / "config.example.toml", folder / "config.example.toml")
+    for before in ("# A session ends after", "# After this number of minutes without activity"):
+        _replace(folder / "config.example.toml", before, f"{NEW_COMMENT}\n{NEW_KEY} = 30\n\n{before}")
+    return ProgramVersion(folder)
+
+
+def _with_one_setting_more(package: Path, place: Path) -> None:
+    place.mkdir()
+    for path in package.iterdir():
+        if path.name != "__pycache__":
+            (place / path.name).symlink_to(path)
+    (place / "config.py").unlink()
+    shutil.copyfile(package / "config.py", place / "config.py")
+    _replace(place / "config.py", "    fingerprint: str\n", f"    fingerprint: str\n    {NEW_KEY}: int\n")
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text("utf-8")
+    assert 1 == len(re.findall(re.escape(old), text)), old
+    path.write_text(text.replace(old, new), "utf-8")

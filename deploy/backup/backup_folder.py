@@ -5,6 +5,9 @@ The format is "Backup" of docs/operator.md.
 
 import hashlib
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,7 +15,10 @@ from pathlib import Path
 import msgspec
 
 from deploy.errors import DeployError, os_error_as, refused_as
+from deploy.hardening import PRIVATE_FOLDER
+from store.database.atomic_files import sync_folder
 from store.database.table_versions import SCHEMA
+from web.dates import utc_today
 
 STORE_FILE = "store.db"
 KEYS_FILE = "keys.age"
@@ -67,6 +73,32 @@ def backups_in(folder: Path) -> list[BackupName]:
     """Return the complete backups in a folder, the oldest first."""
     found = (BackupName.from_text(path.name) for path in folder.iterdir()) if folder.is_dir() else ()
     return sorted(name for name in found if name is not None)
+
+
+@contextmanager
+def new_backup(folder: Path) -> Iterator[tuple[Path, Path]]:
+    """Yield a new private folder to fill, and the path that this folder gets after the block.
+
+    The path is the name of the next backup of today. If the block fails, no folder stays.
+
+    Raises:
+        OSError: a folder cannot be made or removed.
+    """
+    for left in folder.glob(f"*{UNFINISHED}"):  # of a command that was killed
+        shutil.rmtree(left)
+    today = utc_today()
+    number = max((name.number for name in backups_in(folder) if name.day == today), default=0) + 1
+    made = folder / BackupName(today, number).text
+    unfinished = made.with_name(made.name + UNFINISHED)
+    unfinished.mkdir(PRIVATE_FOLDER)
+    try:
+        yield unfinished, made
+        sync_folder(unfinished)
+        unfinished.rename(made)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    sync_folder(folder)
 
 
 def read_manifest(backup: Path) -> Manifest:

@@ -1,8 +1,6 @@
 """Making of a backup: copy the store and the keys to a new folder, verify the copy, rename the folder."""
 
-import shutil
 from contextlib import suppress
-from datetime import date
 from pathlib import Path
 
 from deploy.atomic_folder import write_new
@@ -11,12 +9,11 @@ from deploy.backup.backup_folder import (
     KEYS_FILE,
     MANIFEST_FILE,
     STORE_FILE,
-    UNFINISHED,
-    BackupName,
     Manifest,
     backups_in,
     file_digest,
     manifest_bytes,
+    new_backup,
     read_manifest,
 )
 from deploy.backup.kept_backups import first_day, remove_old_while_locked
@@ -29,7 +26,7 @@ from deploy.settings.backup_settings import BackupConfig
 from deploy.settings.load_settings import load_config
 from source_app.config import SourceConfig
 from store.cleanup import copy_store
-from store.database.atomic_files import folder_lock, make_folders, sync_folder
+from store.database.atomic_files import folder_lock, make_folders
 from store.database.table_versions import SCHEMA
 from store.errors import StoreFullError
 from web.dates import half_hour_now, utc_today
@@ -68,26 +65,15 @@ def back_up_server(settings: Path, screen: Screen) -> bool:
 
 
 def _back_up_while_locked(settings: Path, source: SourceConfig, config: BackupConfig, screen: Screen) -> bool:
-    today = utc_today()
-    name = _next_name(config.folder, today)
-    unfinished = config.folder / (name.text + UNFINISHED)
-    for left in config.folder.glob(f"*{UNFINISHED}"):  # of a command that was killed
-        shutil.rmtree(left)
-    unfinished.mkdir(PRIVATE_FOLDER)
-    try:
+    with new_backup(config.folder) as (unfinished, made):
         verified, faults = _fill(unfinished, settings, source, config, screen)
-        unfinished.rename(config.folder / name.text)
-    except BaseException:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        raise
-    sync_folder(config.folder)
-    screen.say(f"{config.folder / name.text}: {verified.entries} entries verified.")
+    screen.say(f"{made}: {verified.entries} entries verified.")
     if verified.faults:
         screen.say(
             f"Mailboxes and rows that differ from what was signed: {verified.faults}. Tell the desk. Do not "
             "change the store."
         )
-    oldest_day = first_day(config, verified.letterhead, today)
+    oldest_day = first_day(config, verified.letterhead, utc_today())
     if removed := remove_old_while_locked(config, oldest_day):
         screen.say(f"Old backups removed: {removed}.")
     return not faults
@@ -111,7 +97,6 @@ def _fill(
     faults = verified.faults - min(verified.mild, _mild_before(config.folder))
     manifest = Manifest(FORMAT, SCHEMA, utc_today(), faults, digests, verified.mild)
     write_new(backup / MANIFEST_FILE, manifest_bytes(manifest))
-    sync_folder(backup)
     give_to_owner_of(settings.parent, backup, *backup.iterdir())
     return verified, faults
 
@@ -122,12 +107,6 @@ def _mild_before(folder: Path) -> int:
         with suppress(DeployError):
             return read_manifest(folder / name.text).mild
     return 0
-
-
-def _next_name(folder: Path, today: date) -> BackupName:
-    return BackupName(
-        today, max((name.number for name in backups_in(folder) if name.day == today), default=0) + 1
-    )
 
 
 def _make_private_folder(folder: Path) -> None:

@@ -14,14 +14,14 @@ from deploy.onion.folders import give_to_owner_of
 from deploy.onion.onion_backup import open_keys, settings_among, write_keys
 from deploy.pinned_letterhead import remember_restored
 from deploy.ports import is_listening
-from deploy.settings.load_settings import load_config, sections_in
-from deploy.settings.sync_settings import SyncConfig
-from source_app.config import SourceConfig
+from deploy.settings.load_settings import sections_in
+from deploy.settings.public_settings import load_binds, load_public_settings
 from store import peers
 from store.database.atomic_files import folder_lock, make_folders
 from store.database.disk_room import free_on_disk
-from store.database.engine import open_store
+from store.database.engine import open_store, upgrade_store
 from store.database.file_copies import put_in_place, refuse_store_in_use
+from store.database.table_versions import SCHEMA
 from store.errors import StoreBusyError
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
@@ -30,10 +30,14 @@ _AFTERWARDS = (
     "Start only the sync endpoint now (steunpunt serve sync), and let every workstation sync: they send what "
     "the backup does not have. If you start the source's interface earlier, mailboxes are forked."
 )
+_ON_WORKSTATION = "Before the adviser writes anything, run twice: steunpunt sync"
 
 
 def restore(settings: Path, backup: Path, identity: Path | None, *, replace: bool, screen: Screen) -> None:
-    """Restore a backup of a server. With `identity`, a file of age-keygen, restore its settings and keys too.
+    """Restore a backup of a server, or a copy that `steunpunt upgrade` made of a server or a workstation.
+
+    With `identity`, a file of age-keygen, restore the settings and keys of a server too. An older store is
+    brought to this version.
 
     Existing settings and keys are never replaced by different ones. An existing store is replaced only if
     `replace` is True. If the command is killed, the store is the old one or the restored one, and the same
@@ -55,8 +59,8 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
             f"There are no settings in {settings}. To restore them too, name the file with the secret key of "
             "the backup: --identity FILE."
         )
-    source = load_config(settings, "source", SourceConfig, raw=raw)
-    path = source.store_path
+    machine = load_public_settings(settings, raw=raw)
+    path = machine.store_path
     with ExitStack() as stack, os_error_as(f"The backup cannot be restored to {path}"):
         make_folders(settings.parent.parent)
         settings.parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
@@ -66,16 +70,18 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
             raise DeployError(f"Another restore or set-up is running in {settings.parent.parent}.") from why
         _refuse_occupied(path, replace=replace)
         if settings.exists():
-            _refuse_running(settings, source)
+            _refuse_running(settings)
         copy = path.with_name(path.name + RESTORED)
         remove_left_copies(path)  # of a command that was killed
         stack.callback(remove_left_copies, path)
         _copy_store_file(backup, copy, manifest, screen)
-        verified = verify_copy(copy, source.fingerprint, screen)
+        if manifest.tables < SCHEMA:
+            upgrade_store(copy)
+        verified = verify_copy(copy, machine.fingerprint, screen)
         _let_workstations_notice(copy)
         _refuse_occupied(path, replace=replace)  # again, because the verification took long
         sentences = [] if keys is None else write_keys(settings, keys)
-        remember_restored(verified.letterhead, source.letterhead_serial_path)
+        remember_restored(verified.letterhead, machine.letterhead_serial_path)
         put_in_place(copy, path)
         give_to_owner_of(settings.parent.parent, settings.parent, *settings.parent.iterdir())
     for sentence in sentences:
@@ -83,8 +89,11 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
     screen.say(f"Restored to {path}: the backup of {manifest.day}, with {verified.entries} entries.")
     if verified.faults:
         screen.say(f"Mailboxes and rows that differ from what was signed: {verified.faults}. Tell the desk.")
-    if "sync" in sections_in(settings):
+    sections = sections_in(settings)
+    if "sync" in sections:
         screen.say(_AFTERWARDS)
+    if "source" not in sections:
+        screen.say(_ON_WORKSTATION)
 
 
 def _refuse_occupied(path: Path, *, replace: bool) -> None:
@@ -103,11 +112,8 @@ def _refuse_occupied(path: Path, *, replace: bool) -> None:
         ) from why
 
 
-def _refuse_running(settings: Path, source: SourceConfig) -> None:
-    binds = [source.bind]
-    if "sync" in sections_in(settings):
-        binds.append(load_config(settings, "sync", SyncConfig).bind)
-    for bind in binds:
+def _refuse_running(settings: Path) -> None:
+    for bind in load_binds(settings):
         if is_listening(bind):
             raise DeployError(f"A program listens on {bind}. Nothing was changed: stop all programs.")
 

@@ -1,6 +1,7 @@
 """Programs of the mailbox that run on this machine, as the kernel shows them in /proc."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,26 +40,27 @@ def _programs(settings: Path, proc: Path) -> Iterator[RunningProgram]:
             limits = (folder / "limits").read_text("utf-8", "replace")
         except OSError:  # the process has just ended
             continue
-        words = _words(command, settings)
+        words = _words(command, settings, folder)
         if words and words not in _ONE_SHOT:
             yield RunningProgram(
                 user=int(_value(status, "Uid:")), words=words, core_bytes=_value(limits, "Max core file size")
             )
 
 
-def _words(command: Sequence[str], settings: Path) -> tuple[str, ...]:
+def _words(command: Sequence[str], settings: Path, process: Path) -> tuple[str, ...]:
     """Return the words of a command after `steunpunt` and its options.
 
-    Return no words if the command is not `steunpunt`, or is of another desk.
+    Return no words if the command is not `steunpunt`, or is of another desk. `process` is the folder of the
+    process in /proc.
     """
     start = next((at for at, word in enumerate(command) if Path(word).name in _COMMANDS), len(command))
-    words = list(command[start + 1 :])
+    words, place = list(command[start + 1 :]), Path("var/config.toml")
     while words and words[0] in _OPTIONS:
-        place = Path(*words[1:2])
-        if words[0] == "--settings" and place.is_absolute() and place != settings:
-            return ()  # of another desk on this machine
+        place = Path(*words[1:2]) if words[0] == "--settings" else place
         words = words[2:]
-    return tuple(words)
+    with suppress(OSError):  # only root may read this folder of a hardened process
+        place = (process / "cwd").readlink() / place
+    return () if place.is_absolute() and place != settings else tuple(words)
 
 
 def _value(text: str, name: str) -> str:

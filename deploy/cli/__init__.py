@@ -1,10 +1,10 @@
 """Command line of `steunpunt`. Each module reads the arguments, calls one function of `deploy`, and prints.
 
 Imports `deploy.backup`, `deploy.checking`, `deploy.demo`, `deploy.sweeping`, `deploy.onion`,
-`deploy.pairing`, `deploy.poster`, `deploy.serving`, `deploy.settings`, `deploy.syncing`, modules at the root
-of `deploy`, and `source_app`, `journalist_app`, `sync`, `stored_mailbox`, `web`, `store`, `protocol` and
-`crypto`. Imports of our own code are inside the functions, so that `steunpunt` starts fast and each process
-loads only its own part.
+`deploy.pairing`, `deploy.poster`, `deploy.serving`, `deploy.settings`, `deploy.syncing`, `deploy.upgrading`,
+modules at the root of `deploy`, and `source_app`, `journalist_app`, `sync`, `stored_mailbox`, `web`, `store`,
+`protocol` and `crypto`. Imports of our own code are inside the functions, so that `steunpunt` starts fast and
+each process loads only its own part.
 
 - `main`: options of all commands, and the list of commands
 - `setup_commands`: setup, setup server, upgrade

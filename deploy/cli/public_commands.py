@@ -23,7 +23,7 @@ def fingerprint_command(settings: Path) -> None:
 
     If the desk has an OpenPGP key, print the fingerprint of that key too.
     """
-    from deploy.serving.topology import load_public_settings
+    from deploy.settings.public_settings import load_public_settings
 
     click.echo(load_public_settings(settings).fingerprint)
     if (openpgp_fingerprint := _verified_letterhead(settings).openpgp_fingerprint) is not None:
@@ -77,7 +77,7 @@ def verify_command(settings: Path) -> None:
     ends with status 1. No secret key is needed.
     """
     from deploy.noted_days import SOUND, UNSOUND, VERIFIED, note_day
-    from deploy.serving.topology import load_public_settings
+    from deploy.settings.public_settings import load_public_settings
     from protocol.identifiers import mailbox_label
     from stored_mailbox.whole_store import verify_in_processes
     from web.dates import utc_today
@@ -119,7 +119,7 @@ def show_damaged_rows(path: Path) -> bool:
 
 def _verified_letterhead(settings: Path) -> "Letterhead":
     from deploy.pinned_letterhead import open_letterhead
-    from deploy.serving.topology import load_public_settings
+    from deploy.settings.public_settings import load_public_settings
     from store.database.engine import open_store
 
     config = load_public_settings(settings)

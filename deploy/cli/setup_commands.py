@@ -1,4 +1,4 @@
-"""Commands `setup`, `setup server` and `upgrade`: make a desk or a server, or upgrade its store."""
+"""Commands `setup`, `setup server` and `upgrade`: make a desk or a server, or upgrade it."""
 
 import sys
 from pathlib import Path
@@ -91,20 +91,18 @@ def server_command(settings: Path, fingerprint: str, source_bind: str, sync_bind
 
 
 @click.command()
+@click.option("--dry-run", is_flag=True, help="Only show what would be done. Write nothing.")
 @click.pass_obj
-def upgrade_command(settings: Path) -> None:
-    """Upgrade the store's tables to this version.
+def upgrade_command(settings: Path, *, dry_run: bool) -> None:
+    """Upgrade the settings and the store to this version. First copy both.
 
     Before you run this command, stop all programs of the mailbox: both interfaces, the sync endpoint and the
     sweeper.
     """
-    from deploy.serving.topology import load_public_settings
-    from store.database.engine import upgrade_store
+    from deploy.upgrading.upgrade_machine import upgrade_machine
 
-    path = load_public_settings(settings).store_path
-    show_step("Bringing the store's tables to this version, which takes minutes when it is large")
-    upgrade_store(path)
-    click.echo("The store's tables are of this version.")
+    show_step("Looking at the settings and the store, whose copy takes minutes when it is large")
+    upgrade_machine(settings, is_dry_run=dry_run, say=click.echo)
 
 
 def _refuse_lost_options(ctx: click.Context) -> None:

@@ -1,6 +1,5 @@
 """Parts that `steunpunt run` starts for a settings file: on one machine, on a server, or on a workstation."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +18,6 @@ _PARTS: tuple[tuple[str, type[Any], str, str], ...] = (
     ("sync", SyncConfig, "sync endpoint", "Sync endpoint:     {0.bind}"),
     ("adviser", AdviserConfig, "adviser's interface", "Adviser interface: {0.origin}"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class PublicSettings:
-    """Settings that every machine has, such as the path of its store and the fingerprint of its desk."""
-
-    store_path: Path
-    fingerprint: str
-    letterhead_serial_path: Path
 
 
 def parts_to_run(settings: Path) -> tuple[list[Part], list[str]]:
@@ -57,22 +47,6 @@ def parts_to_run(settings: Path) -> tuple[list[Part], list[str]]:
     check = load_check_config(settings)
     watch = [Part("watch", ["check", "--watch"])] if check.health_socket or check.failure_command else []
     return [*parts, Part("sweeper", ["sweep"]), *watch], lines
-
-
-def load_public_settings(settings: Path) -> PublicSettings:
-    """Return the settings that a server and a workstation both have.
-
-    Raises:
-        ConfigError: the settings have faults.
-    """
-    sections = sections_in(settings)
-    if "source" not in sections and "adviser" in sections:
-        adviser = load_config(settings, "adviser", AdviserConfig)
-        return PublicSettings(
-            adviser.store_path, adviser.fingerprint, settings.with_name("letterhead-serial")
-        )
-    source = load_config(settings, "source", SourceConfig)
-    return PublicSettings(source.store_path, source.fingerprint, source.letterhead_serial_path)
 
 
 def _refuse_wrong_sections(settings: Path, sections: frozenset[str]) -> None:

@@ -1,12 +1,14 @@
 """Settings file: read it, check it, write it.
 
-Imports modules at the root of `deploy`, and `web` and `store`.
+Imports modules at the root of `deploy`, `source_app` and `journalist_app` (their settings), and `web` and
+`store`.
 
 - `backup_settings`: class of section [backup]
 - `check_settings`: class of section [check]
 - `load_settings`: read one section into its dataclass, and report all faults in one message
 - `onion_address`: compute and check the address of an onion service
 - `onion_settings`: class of section [onion]
+- `public_settings`: settings that every kind of machine has
 - `settings_text`: make a settings file from the example, and change one without losing comments
 - `sync_settings`: class of section [sync]
 """

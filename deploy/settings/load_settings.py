@@ -10,6 +10,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from deploy.errors import ConfigError
 from deploy.settings.onion_address import is_onion_host
+from deploy.settings.settings_text import line_of
 from web.normal_text import is_visible_line
 from web.origin import is_loopback
 
@@ -53,15 +54,15 @@ def load_config(path: Path, section: str, shape: type[_Config], *, raw: bytes | 
     Raises:
         ConfigError: the file cannot be read, or has faults. The message names all faults of the section.
     """
-    document = _document(path, raw)
-    faults = [f"unknown section [{name}]" for name in document.keys() - set(_SECTIONS)]
+    document, text = _document(path, raw)
+    faults = [f"unknown section [{name}]{_place(text, name)}" for name in document.keys() - set(_SECTIONS)]
     table = document.get(section)
     if not isinstance(table, dict):
         raise _refuse(path, [*faults, f"missing section [{section}]"])
     wanted = get_type_hints(shape)
     needed = {each.name for each in fields(shape)}  # type: ignore[arg-type]  # every shape is a dataclass
-    faults += [f"unknown key {key!r}" for key in table.keys() - needed]
-    faults += [f"missing key {key!r}" for key in needed - table.keys()]
+    faults += [f"unknown key {key!r}{_place(text, section, key)}" for key in table.keys() - needed]
+    faults += [f"missing key {key!r} (run: steunpunt upgrade)" for key in needed - table.keys()]
     settings = {}
     for key in sorted(needed & table.keys()):
         try:
@@ -88,7 +89,7 @@ def sections_in(path: Path) -> frozenset[str]:
     Raises:
         ConfigError: the file cannot be read.
     """
-    return frozenset(_document(path))
+    return frozenset(_document(path)[0])
 
 
 def read_sections(path: Path) -> dict[str, _Table]:
@@ -97,14 +98,20 @@ def read_sections(path: Path) -> dict[str, _Table]:
     Raises:
         ConfigError: the file cannot be read.
     """
-    return {name: table for name, table in _document(path).items() if isinstance(table, dict)}
+    return {name: table for name, table in _document(path)[0].items() if isinstance(table, dict)}
 
 
-def _document(path: Path, raw: bytes | None = None) -> _Table:
+def _document(path: Path, raw: bytes | None = None) -> tuple[_Table, str]:
     try:
-        return tomllib.loads((path.read_bytes() if raw is None else raw).decode("utf-8"))
+        text = (path.read_bytes() if raw is None else raw).decode("utf-8")
+        return tomllib.loads(text), text
     except (OSError, ValueError, RecursionError) as why:
         raise ConfigError(f"{path}: not readable as TOML ({type(why).__name__}).") from why
+
+
+def _place(text: str, section: str, key: str = "") -> str:
+    number = line_of(text, section, key)
+    return f" in line {number}" if number else ""
 
 
 def _refuse(path: Path, faults: list[str]) -> ConfigError:

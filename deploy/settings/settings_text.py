@@ -10,6 +10,8 @@ from deploy.hardening import TMPFS
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 _HEADER = re.compile(r"(?m)^(?:#.*\n)*\[([a-z]+)\][^\S\n]*(?:#.*)?$")  # with the comments above it
 _GAP = "\n\n\n"  # between two sections
+_ANY_HEADER = re.compile(r"\s*\[+\s*([\w.-]+)\s*\]+\s*(?:#.*)?")
+_SETTINGS = re.compile(r"(?m)^(?=[a-z0-9_]+ = )")  # in the example, where each begins a line
 
 
 def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tuple[str, str], str]) -> str:
@@ -48,6 +50,43 @@ def with_key(text: str, section: str, key: str, value: str) -> str:
         return re.sub(r"(?m)^\[.*$", lambda header: f"{header[0]}\n{line}", part, count=1)
 
     return "".join(change(part) if name == section else part for name, part in _parts(text))
+
+
+def with_documented_keys(text: str, example: str, section: str, keys: Collection[str]) -> str:
+    """Return the text of a settings file in which a section ends with these keys of the example.
+
+    Each key has the value and the comment of the example.
+    """
+    blocks = (_with_only(block, keys) for block in dict(_parts(example))[section].split("\n\n"))
+    added = "\n\n".join(filter(None, blocks))
+    return "".join(
+        f"{part.rstrip()}\n\n{added}{part[len(part.rstrip()) :] or chr(10)}" if name == section else part
+        for name, part in _parts(text)
+    )
+
+
+def _with_only(block: str, keys: Collection[str]) -> str:
+    """Return a block of the example, its comment and settings, without its other keys."""
+    comment, *settings = _SETTINGS.split(block)
+    kept = [each.rstrip() for each in settings if each.partition(" ")[0] in keys]
+    return "\n".join([comment.strip(), *kept]).strip() if kept else ""
+
+
+def line_of(text: str, section: str, key: str = "") -> int:
+    """Return the number of the line with a key of a section, or with the header of the section, from 1.
+
+    If there is no such line, return 0.
+    """
+    setting = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]")
+    here = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if header := _ANY_HEADER.fullmatch(line):
+            here = header[1]
+            if here == (f"{section}.{key}" if key else section):
+                return number
+        elif key and here == section and setting.match(line):
+            return number
+    return 0
 
 
 def _parts(text: str) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from deploy import quiet_log
+from deploy.backup.before_upgrade import remove_copies_before_upgrade
 from deploy.backup.kept_backups import remove_left_copies, remove_old_backups
 from deploy.errors import DeployError, LetterheadError
 from deploy.hardening import private_folder, remake_folders
@@ -60,15 +61,25 @@ class StoreSweeper:
     def tidy(self) -> None:
         """Compute the unsigned days and sizes of each mailbox again, and rewrite the store's file.
 
-        Call this function once each night.
+        Call this function once each night. It first removes old copies, which may contain deleted content.
 
         Raises:
             StoreError: the store failed.
         """
+        try:
+            removed = self._remove_old_copies()
+        except (DeployError, OSError) as why:
+            _log.error("old backups are not removed: %s", type(why).__name__)  # without a traceback
+        else:
+            if removed:
+                _log.info("old backups removed: %d", removed)
         refresh_hints(self.store)
         recount_bytes(self.store)
         cleanup.rewrite_store(self.store)
         note_day(self.store.path, REWRITTEN, utc_today())
+
+    def _remove_old_copies(self) -> int:
+        return remove_copies_before_upgrade(self.store, utc_today())
 
 
 class ServerSweeper(StoreSweeper):
@@ -107,22 +118,12 @@ class ServerSweeper(StoreSweeper):
             forget_known(self.store, letterhead, now.date())
         return super().sweep_once(now, on_progress)
 
-    def tidy(self) -> None:
-        """Remove old backups, which may contain deleted content. Then do the nightly work for any store.
-
-        Raises:
-            StoreError: the store failed.
-        """
+    def _remove_old_copies(self) -> int:
+        removed = super()._remove_old_copies()
         if self._settings is not None:
-            try:
-                removed = remove_old_backups(self._settings, self._letterhead(), utc_today())
-                remove_left_copies(self.store.path)
-            except (DeployError, OSError) as why:
-                _log.error("old backups are not removed: %s", type(why).__name__)  # without a traceback
-            else:
-                if removed:
-                    _log.info("old backups removed: %d", removed)
-        super().tidy()
+            removed += remove_old_backups(self._settings, self._letterhead(), utc_today())
+            remove_left_copies(self.store.path)
+        return removed
 
     def _letterhead(self) -> Letterhead | None:
         # Each sweep reads the store: an older letterhead does not name a workstation that was just admitted.

@@ -220,12 +220,10 @@ def _migrate(path: Path) -> None:
 
     settings = Config()
     settings.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
-    store = Store(path)
-    with store.writing() as session:
+    with closing(Store(path)) as store, store.writing() as session:
         settings.attributes["connection"] = session.connection()
         command.upgrade(settings, "head")
         refuse_other_version(session.info["driver"])
-    store.close()
 
 
 def open_store(path: Path) -> Store:

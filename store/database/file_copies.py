@@ -25,7 +25,7 @@ def write_copy(path: Path, copy: Path) -> None:
     """
     os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     with translating(path):
-        with closing(connect(path)) as store:
+        with closing(connect(path, "journal_mode=WAL")) as store:
             if free_on_disk(copy) < bytes_in_use(store):
                 raise StoreFullError
             store.execute("VACUUM INTO ?", (str(copy),))

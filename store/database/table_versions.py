@@ -40,9 +40,10 @@ _UNREADABLE_JOURNAL = (
 
 @dataclass(frozen=True, slots=True)
 class StoreForm:
-    """Version of a store's tables, and whether the store is in SQLite's mode WAL."""
+    """Version of a store's tables, the version that this program needs, and whether the mode is WAL."""
 
     version: str
+    needed: str
     is_wal: bool
 
 
@@ -96,7 +97,7 @@ def inspect_store(path: Path) -> StoreForm:
         is_wal = file.read(_WAL_AT + 1)[_WAL_AT:] == b"\2"
     place = f"{path.absolute().as_uri()}?{how}"
     with translating(path), closing(sqlite3.connect(place, uri=True)) as connection:
-        return StoreForm(version_of(connection), is_wal)
+        return StoreForm(version_of(connection), SCHEMA, is_wal)
 
 
 def _digest(driver: sqlite3.Connection) -> str:

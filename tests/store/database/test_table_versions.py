@@ -93,11 +93,11 @@ def test_an_older_store_names_both_versions_and_the_command_that_helps(store: St
             StoreOutdatedError, match=r"tables of version 0001, .* needs version 0002: .* steunpunt upgrade$"
         ):
             open_store(store.path)
-        assert StoreForm("0001", is_wal=True) == inspect_store(store.path)
+        assert StoreForm("0001", "0002", is_wal=True) == inspect_store(store.path)
 
         upgrade_store(store.path)
 
-        assert StoreForm("0002", is_wal=True) == inspect_store(store.path)
+        assert StoreForm("0002", "0002", is_wal=True) == inspect_store(store.path)
         assert 1 == rows(open_store(store.path), "mailbox")
         upgrade_store(store.path)
 
@@ -155,7 +155,7 @@ def test_looking_at_a_store_of_a_killed_program_sees_its_last_change_and_writes_
     there = files_of(store)
 
     with store_code_of_next_version(later):
-        assert StoreForm("0002", is_wal=True) == inspect_store(store.path)
+        assert StoreForm("0002", "0002", is_wal=True) == inspect_store(store.path)
 
     assert there == files_of(store)
 
@@ -176,7 +176,7 @@ def test_a_journal_that_only_a_writer_can_read_is_told(store: Store) -> None:
 def test_a_store_in_use_can_be_looked_at(store: Store) -> None:
     with store.writing() as session:
         mailboxes.newest_day(session)
-        assert StoreForm("0001", is_wal=True) == inspect_store(store.path)
+        assert StoreForm("0001", "0001", is_wal=True) == inspect_store(store.path)
 
 
 def test_a_store_in_another_mode_is_seen(store: Store) -> None:
@@ -185,7 +185,7 @@ def test_a_store_in_another_mode_is_seen(store: Store) -> None:
         connection.execute("PRAGMA journal_mode=DELETE")
     there = files_of(store)
 
-    assert StoreForm("0001", is_wal=False) == inspect_store(store.path)
+    assert StoreForm("0001", "0001", is_wal=False) == inspect_store(store.path)
 
     assert there == files_of(store)
 

@@ -1,0 +1,80 @@
+"""Copy of a store and its settings before an upgrade, so that the operator can go back to the older version.
+
+A workstation makes this copy too. The copy is a folder like a backup, and may have content that was deleted
+since. So the sweeper removes it after a week, or when the desk promises to delete closed mailboxes.
+"""
+
+import os
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+
+from crypto.errors import MalformedError
+from deploy.atomic_folder import write_new
+from deploy.backup.backup_folder import (
+    FORMAT,
+    MANIFEST_FILE,
+    STORE_FILE,
+    Manifest,
+    file_digest,
+    manifest_bytes,
+    new_backup,
+)
+from deploy.backup.kept_backups import first_day, remove_old_while_locked
+from deploy.hardening import PRIVATE_FOLDER
+from deploy.onion.folders import give_to_owner_of
+from deploy.settings.backup_settings import BackupConfig
+from protocol.letterhead import Letterhead
+from store import letterheads
+from store.database.engine import Store
+from store.database.file_copies import write_copy
+from web.dates import utc_today
+
+_FOLDER = "before-upgrade"
+_KEEP_DAYS = 7
+
+
+def folder_before_upgrade(store_path: Path) -> Path:
+    """Return the folder for copies of a store and its settings from before upgrades."""
+    return store_path.with_name(_FOLDER)
+
+
+def copy_before_upgrade(settings: Path, store_path: Path, version: str | None) -> Path:
+    """Copy the settings, and the store with tables of this version, to a new folder. Return the folder.
+
+    Only this user can open the folder. If `version` is None, the store is not copied. The folder has all
+    files or does not exist.
+
+    Raises:
+        OSError: a file cannot be written.
+        StoreError: the store cannot be read, or the disk has no room for the copy.
+    """
+    folder = folder_before_upgrade(store_path)
+    folder.mkdir(PRIVATE_FOLDER, exist_ok=True)
+    with new_backup(folder) as (unfinished, made):
+        write_new(unfinished / settings.name, settings.read_bytes())
+        if version is not None:
+            copy = unfinished / STORE_FILE
+            write_copy(store_path, copy)
+            with copy.open("rb") as file:
+                os.fsync(file.fileno())
+            manifest = Manifest(FORMAT, version, utc_today(), 0, {STORE_FILE: file_digest(copy)})
+            write_new(unfinished / MANIFEST_FILE, manifest_bytes(manifest))
+        give_to_owner_of(settings.parent, folder, unfinished, *unfinished.iterdir())
+    return made
+
+
+def remove_copies_before_upgrade(store: Store, today: date) -> int:
+    """Remove copies from before upgrades: the old ones, and all but the newest. Return their number.
+
+    Raises:
+        DeployError: a copy cannot be removed.
+        StoreError: the store cannot be read.
+    """
+    with store.reading() as session:
+        newest = letterheads.latest(session)
+    letterhead = None
+    with suppress(MalformedError):  # a forged letterhead can only make the copy disappear earlier
+        letterhead = Letterhead.from_bytes(newest[1]) if newest else None
+    config = BackupConfig(folder_before_upgrade(store.path), keep=1, keep_days=_KEEP_DAYS, age_recipients=())
+    return remove_old_while_locked(config, first_day(config, letterhead, today))

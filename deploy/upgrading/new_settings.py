@@ -1,0 +1,110 @@
+"""Settings file of an older version: add the keys that this version needs, and name the unknown ones."""
+
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.errors import ConfigError
+from deploy.settings.backup_settings import BackupConfig
+from deploy.settings.check_settings import CheckConfig
+from deploy.settings.load_settings import DeskConfig, load_config, read_sections
+from deploy.settings.onion_settings import OnionConfig
+from deploy.settings.settings_text import EXAMPLE, line_of, with_documented_keys
+from deploy.settings.sync_settings import SyncConfig
+from journalist_app.config import AdviserConfig
+from source_app.config import SourceConfig
+from store.database.atomic_files import sync_folder
+
+_SHAPES: Mapping[str, type[Any]] = {
+    "desk": DeskConfig,
+    "source": SourceConfig,
+    "adviser": AdviserConfig,
+    "onion": OnionConfig,
+    "sync": SyncConfig,
+    "backup": BackupConfig,
+    "check": CheckConfig,
+}
+_FILLED_IN = frozenset({"fingerprint", "bind", "origin", "server"})  # by set-up or pairing: no usual value
+_FILL_IN = "write the key {!r} under [{}], which has no usual value"
+_IN_MEMORY = re.compile(r'"/dev/shm/steunpunt-[0-9a-f]+/')  # folder with a random name, drawn by set-up
+
+
+@dataclass(frozen=True, slots=True)
+class NewSettings:
+    """Text of a settings file for this version of the program, and one line for each added key."""
+
+    text: str
+    added: tuple[str, ...]
+
+
+def plan_settings(path: Path) -> NewSettings:
+    """Return the text of a settings file with the keys that it lacks, as `config.example.toml` has them.
+
+    All values, comments and lines of the file stay. Sections that the file lacks are not added.
+
+    Raises:
+        ConfigError: the file has unknown keys or wrong values, or lacks a key without a usual value. The
+            message names each of them.
+    """
+    read_sections(path)  # refuses a file that is not TOML
+    text, example = path.read_bytes().decode("utf-8"), EXAMPLE.read_text("utf-8")
+    if ours := _IN_MEMORY.search(text):
+        example = example.replace('"/dev/shm/steunpunt/', ours[0])
+    known: dict[str, dict[str, Any]] = tomllib.loads(example)
+    wanted: dict[str, Any] = tomllib.loads(text)
+    faults, added, new = [], [], text
+    for section, table in wanted.items():
+        if section not in known or not isinstance(table, dict):
+            faults.append(_unknown(text, section))
+            continue
+        faults += [_unknown(text, section, key) for key in table.keys() - known[section].keys()]
+        missing = [key for key in known[section] if key not in table]
+        faults += [_FILL_IN.format(key, section) for key in missing if key in _FILLED_IN]
+        if missing:
+            new = with_documented_keys(new, example, section, missing)
+            table.update((key, known[section][key]) for key in missing)
+            added += [f"{key!r} to [{section}]" for key in missing]
+    if faults:
+        raise ConfigError(f"{path}: {'; '.join(sorted(faults))}. Nothing was changed.")
+    if tomllib.loads(new) != wanted:
+        raise ConfigError(f"{path}: add by hand, as in config.example.toml: {', '.join(added)}.")
+    for section in wanted:
+        load_config(path, section, _SHAPES[section], raw=new.encode("utf-8"))
+    return NewSettings(new, tuple(added))
+
+
+def _unknown(text: str, section: str, key: str = "") -> str:
+    number = line_of(text, section, key)
+    what = f"key {key!r} under [{section}]" if key else f"section [{section}]"
+    return f"{f'line {number}: ' if number else ''}this version has no {what}, so remove it"
+
+
+@contextmanager
+def replacing_settings(path: Path, text: str) -> Iterator[None]:
+    """Put a new settings file in place after the block, with the mode and the owner of the old one.
+
+    The new file is written before the block. If the block fails, the old file stays.
+
+    Raises:
+        OSError: the new file cannot be written.
+    """
+    path = path.resolve()  # a link stays a link
+    before, fresh = path.stat(), path.with_name(f"{path.name}.new")
+    try:
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(text.encode("utf-8"))
+            os.fchown(file.fileno(), before.st_uid, before.st_gid)
+            os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
+            file.flush()
+            os.fsync(file.fileno())
+        yield
+        fresh.replace(path)
+        sync_folder(path.parent)
+    finally:
+        fresh.unlink(missing_ok=True)

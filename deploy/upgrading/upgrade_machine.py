@@ -1,0 +1,84 @@
+"""Upgrade of this machine: copy the store and the settings, then bring both to this program's version."""
+
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from deploy.backup.before_upgrade import copy_before_upgrade, folder_before_upgrade
+from deploy.checking.machine_files import read_machine_settings
+from deploy.checking.running_programs import running_programs
+from deploy.errors import DeployError, os_error_as
+from deploy.upgrading.new_settings import NewSettings, plan_settings, replacing_settings
+from store.database.atomic_files import folder_lock
+from store.database.disk_room import free_on_disk
+from store.database.engine import upgrade_store
+from store.database.file_copies import refuse_store_in_use
+from store.database.table_versions import StoreForm, inspect_store
+
+_UNFINISHED = "A file cannot be written, so the upgrade is not complete"
+_AGAIN = ": when the disk is in order, run the same command again."
+_NOTHING = "Nothing to do: the settings and the store's tables are of this version."
+
+
+def upgrade_machine(settings: Path, *, is_dry_run: bool, say: Callable[[str], object]) -> None:
+    """Bring the settings file and the store of this machine to the version of this program.
+
+    If anything fails, both are as they were. If the command is killed, the same command can be run again.
+    With `is_dry_run`, only show what would be done, and write nothing.
+
+    Raises:
+        DeployError: the settings have faults, a program of the mailbox runs, or a file cannot be written.
+        StoreError: the store is newer, damaged or in use, or its disk is full.
+    """
+    path = read_machine_settings(settings).store_path
+    with ExitStack() as stack, os_error_as(_UNFINISHED, advice=_AGAIN):
+        try:
+            stack.enter_context(folder_lock(settings.parent.parent, is_waiting=False))
+        except BlockingIOError as why:
+            raise DeployError(f"Another upgrade or restore is running in {settings.parent.parent}.") from why
+        running = _running(settings)
+        if not is_dry_run:
+            if running:
+                raise DeployError(running)
+            refuse_store_in_use(path)
+        form, new = inspect_store(path), plan_settings(settings)
+        steps = _steps(settings, path, new, form)
+        for step in steps or [_NOTHING]:
+            say(step)
+        if form.version != form.needed and free_on_disk(path) < path.stat().st_size:
+            raise DeployError(f"{path.parent} has no room for a copy of the store. Nothing was changed.")
+        if is_dry_run:
+            say(f"{running} This was a dry run: nothing was changed.".strip())
+        elif steps:
+            made = _upgrade(settings, path, new, form)
+            say(f"Upgraded. The sweeper removes the copy in {made} after a week.")
+
+
+def _running(settings: Path) -> str:
+    """Return a sentence that names the programs of the mailbox that run, or "" if no program runs."""
+    others = (each.words for each in running_programs(settings) if "upgrade" not in each.words)
+    names = sorted({f"steunpunt {' '.join(words[:2])}" for words in others})
+    return f"First stop these programs: {', '.join(names)}." if names else ""
+
+
+def _steps(settings: Path, path: Path, new: NewSettings, form: StoreForm) -> list[str]:
+    steps = [f"Add {each} in {settings}." for each in new.added]
+    if not form.is_wal:
+        steps.append("Set the store to SQLite's mode WAL.")
+    what = "the settings"
+    if form.version != form.needed:
+        what = "the settings and the store"
+        steps.append(f"Change the store's tables from version {form.version} to version {form.needed}.")
+    return [f"Copy {what} to {folder_before_upgrade(path)}.", *steps] if steps else []
+
+
+def _upgrade(settings: Path, path: Path, new: NewSettings, form: StoreForm) -> Path:
+    """Make the copy, and then all changes or none. Return the folder with the copy."""
+    made = copy_before_upgrade(settings, path, form.version if form.version != form.needed else None)
+    with ExitStack() as undo:
+        undo.callback(shutil.rmtree, made, ignore_errors=True)
+        with replacing_settings(settings, new.text):
+            upgrade_store(path)
+            undo.pop_all()
+    return made

@@ -1,0 +1,88 @@
+"""An upgrade to the tables of a made-up next version, on a full disk and after a program was killed."""
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import store as package
+from deploy.setup import STORE
+from store.database.engine import open_store
+from store.database.own_journal import journal_of
+from tests.deploy.two_machines import Machine, TwoMachineDesk
+from tests.next_version import add_migration, store_code_of_next_version
+from tests.small_disk import CAN_MOUNT, a_small_disk
+from tests.store.factories import a_mailbox, rows
+from tests.stores import killed_after
+
+pytestmark = pytest.mark.enable_socket
+
+
+@pytest.fixture
+def later(tmp_path: Path) -> Path:
+    """Return a copy of the folder `store/` that has one more migration."""
+    made = tmp_path / "later" / "store"
+    shutil.copytree(Path(package.__file__).parent / "migrations", made / "migrations")
+    add_migration(made)
+    return made
+
+
+def files_of(machine: Machine) -> dict[str, bytes]:
+    folder = machine.settings.parent
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_store_of_a_killed_program_is_upgraded_with_its_last_change(
+    desk: TwoMachineDesk, later: Path
+) -> None:
+    store = desk.server.store()
+    store.settle()
+    killed_after(lambda: a_mailbox(store))
+    there = files_of(desk.server)
+    with store_code_of_next_version(later):
+        assert "from version 0001 to version 0002" in desk.server.does("upgrade", "--dry-run")
+        assert there == files_of(desk.server)
+        store.path.with_name("store.db-shm").unlink()  # as after a power cut
+        assert "without --dry-run" in desk.server.is_told("upgrade", "--dry-run")
+
+        desk.server.does("upgrade")
+
+        assert not journal_of(store.path).exists()
+        with closing(open_store(store.path)) as upgraded:
+            assert 1 == rows(upgraded, "mailbox")
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a disk")
+def test_a_disk_that_is_full_at_any_moment_leaves_the_older_version_whole(
+    desk: TwoMachineDesk, later: Path
+) -> None:
+    desk.a_source_writes("before", ("a.pdf", bytes(1_000_000)))
+    desk.server.store().settle()
+    with a_small_disk("24m") as disk:
+        server = Machine(disk / "var" / "config.toml", desk.server.fingerprint)
+        shutil.copytree(desk.server.settings.parent, server.settings.parent)
+        text = server.settings.read_text("utf-8").replace("threads = 16\n", "", 1)
+        server.settings.write_text(text, "utf-8")
+        before, refusals = files_of(server), set[str]()
+        with store_code_of_next_version(later):
+            for free in range(0, 10_000_000, 100_000):
+                if not (refusal := upgrades_with_room(server, disk / "ballast", free)):
+                    break
+                refusals.add(refusal)
+                assert before == files_of(server), free
+            with closing(open_store(server.settings.parent / STORE)) as upgraded:
+                assert 1 == rows(upgraded, "entry")
+    assert 2_000_000 < free < 9_000_000
+    assert {"has no room", "disk is full"} == {
+        words for refusal in refusals for words in ("has no room", "disk is full") if words in refusal
+    }, refusals
+
+
+def upgrades_with_room(server: Machine, ballast: Path, free: int) -> str:
+    """Upgrade on a disk with so many free bytes. Return the sentence of the refusal, or "" if it was made."""
+    ballast.write_bytes(bytes(shutil.disk_usage(ballast.parent).free - free))
+    done = server.types("upgrade")
+    ballast.unlink()
+    assert done.exit_code == 0 or done.stderr.count("Error: ") == 1, done.stderr
+    return done.stderr.partition("Error: ")[2].strip()
