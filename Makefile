@@ -13,7 +13,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib || true
 FROM_SOURCE := --no-binary stem --no-build-isolation
 PACKAGES := crypto protocol gpg programs store stored_mailbox sync source_app journalist_app web report deploy
-CATALOGUES := $(wildcard */translations/*/LC_MESSAGES/*.po)
+CATALOGUES := $(wildcard languages/*/LC_MESSAGES/*.po journalist_app/translations/*/LC_MESSAGES/*.po)
 # A fast test that uses the network fails.
 FAST := -q -n $(WORKERS) -m "not slow" --disable-socket --allow-unix-socket
 # Folders in which the fast tests cover every branch. The slow tests cover the carriers, over real connections.

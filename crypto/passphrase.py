@@ -13,8 +13,10 @@ import nacl.pwhash.argon2id
 RootKey = NewType("RootKey", bytes)
 ROOT_KEY_BYTES: Final = 32
 
+# The languages that have a word list, which are also the languages of the adviser's site.
 Language = Literal["nl", "en"]
-LANGUAGES: Final[tuple[Language, ...]] = ("nl", "en")
+LANGUAGES: Final[tuple[Language, Language]] = ("nl", "en")
+DUTCH, ENGLISH = LANGUAGES
 
 SALT_BYTES: Final = nacl.pwhash.argon2id.SALTBYTES
 

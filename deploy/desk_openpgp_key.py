@@ -60,7 +60,7 @@ def make_openpgp_key(
 def _make_and_publish(desk: OpenDesk, secret: str, say: Callable[[str], object]) -> None:
     published_fingerprint = desk.letterhead.openpgp_fingerprint
     if not desk.keyring.openpgp and published_fingerprint is None:
-        key = new_openpgp_key(desk.letterhead.desk_name["nl"], utc_today())
+        key = new_openpgp_key(next(iter(desk.letterhead.desk_name.values())), utc_today())
         # Another process may have changed the keyring since this desk was unlocked.
         written = os_error_as(f"{desk.config.keyring_path} cannot be written")
         with written, keyring_in_place(desk, secret) as keyring:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from crypto.errors import MalformedError
-from crypto.passphrase import Language
+from crypto.passphrase import DUTCH, Language
 from deploy.atomic_folder import write_new
 from deploy.errors import DeployError, os_error_as
 from deploy.hardening import TMPFS, private_folder
@@ -93,7 +93,7 @@ def ask_new_passphrase(
         DeployError: nothing was changed.
     """
     with _refused_as_sentences():
-        new = new_keys.new_passphrase(holder or "", "nl", is_drawn=not is_typed, is_change=holder is None)
+        new = new_keys.new_passphrase(holder or "", DUTCH, is_drawn=not is_typed, is_change=holder is None)
         if is_typed:
             typed, again = terminal.ask("New passphrase"), terminal.ask("The same passphrase again")
         else:

@@ -14,7 +14,6 @@ from journalist_app.search.search_index import SearchIndex
 from journalist_app.services.whole_desk import yearly_report
 from journalist_app.services.whole_desk.report_records import ReportYear
 from report.disclosure import Audience
-from report.document import LANGUAGES
 from report.errors import PdfToolsMissingError
 from store.database.atomic_files import replace_file
 from web.dates import utc_today
@@ -39,7 +38,7 @@ def make_report_files(  # noqa: PLR0913  # the year, the folder, and two ways to
     say: Callable[[str], object],
     on_step: Callable[[str], object],
 ) -> None:
-    """Write the twelve files of a year's report to a folder, and print warnings about the counts.
+    """Write the files of a year's report to a folder, and print warnings about the counts.
 
     `on_step` receives one line before each long step.
 
@@ -64,7 +63,9 @@ def make_report_files(  # noqa: PLR0913  # the year, the folder, and two ways to
 
 def _make_files(desk: OpenDesk, counted: ReportYear, on_step: Callable[[str], object]) -> dict[str, bytes]:
     files = {}
-    for audience, language, kind in product(Audience, LANGUAGES, yearly_report.FILE_KINDS):
+    for audience, language, kind in product(
+        Audience, yearly_report.report_languages(desk), yearly_report.FILE_KINDS
+    ):
         name = yearly_report.download_name(counted, audience, language, kind)
         on_step(f"Making {name}")
         files[name] = yearly_report.build_report_file(desk, counted, audience, language, kind)

@@ -32,12 +32,12 @@ from source_app.config import SourceConfig
 from store import letterheads
 from store.database.engine import create_store
 from web.dates import utc_today
+from web.languages import read_language
 
 KEYRING = "keyring.age"
 TRUSTED_STATE = "trusted-state.age"
 STORE = "store.db"
 SERIAL = "letterhead-serial"
-TRIAL_NL, TRIAL_EN = "PROEF, geen echt steunpunt", "TRIAL, not a real desk"  # in front of the desk's name
 ONE_MACHINE = ("desk", "source", "adviser", "onion", "check")
 _WITHOUT_OPENPGP = (
     "The desk has no OpenPGP key: advisers cannot pass anything on, and sources cannot encrypt with OpenPGP. "
@@ -80,15 +80,16 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
         load_config(settings, section, shape, raw=example.encode("utf-8"))
     with new_private_folder(settings) as unfinished:
         if is_trial:
-            desk = replace(desk, name_nl=f"{TRIAL_NL}: {desk.name_nl}", name_en=f"{TRIAL_EN}: {desk.name_en}")
-        phrase = passphrase.generate_passphrase("nl")
+            named = {code: f"{read_language(code).trial}: {name}" for code, name in desk.name.items()}
+            desk = replace(desk, name=named)
+        phrase = passphrase.generate_passphrase(passphrase.DUTCH)
         on_step("Making the desk's keys ...")
         today = first_day or utc_today()
         keyring = keyrings.create_keyring(
             desk.workstation_name, [Slot.for_passphrase(phrase, holder=desk.workstation_name, since=today)]
         )
         try:
-            key = new_openpgp_key(desk.name_nl, today)
+            key = new_openpgp_key(next(iter(desk.name.values())), today)
             keyring = replace(keyring, openpgp=key.secret)
         except OpenPGPError as why:
             key = None
@@ -142,7 +143,7 @@ def first_letterhead(
         version=desk_letterhead.VERSION,
         serial=1,
         issued=today,
-        desk_name={"nl": desk.name_nl, "en": desk.name_en},
+        desk_name=desk.name,
         site_salt=secrets.token_bytes(desk_letterhead.SALT_BYTES),
         argon2=Argon2(t=cost.t, m_kib=cost.m_kib, p=cost.p),
         epochs=tuple(
@@ -160,8 +161,8 @@ def first_letterhead(
         answer_working_days=desk.answer_working_days,
         confirm_days=desk.confirm_days,
         substance_months=desk.substance_months,
-        talk={"nl": desk.talk_nl, "en": desk.talk_en},
-        secrecy_limits={"nl": desk.secrecy_limits_nl, "en": desk.secrecy_limits_en},
+        talk=desk.talk,
+        secrecy_limits=desk.secrecy_limits,
     )
 
 

@@ -23,12 +23,14 @@ module has the app factory, the check of every request's origin, and the error p
 from collections.abc import Callable, Sequence
 from datetime import date
 
+from babel import Locale
 from flask import Flask, Response, current_app, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
+from crypto.passphrase import DUTCH, LANGUAGES
 from journalist_app import locale_format
 from journalist_app.config import AdviserConfig, option_name
 from journalist_app.desk.auto_lock import AutoLock
@@ -62,6 +64,7 @@ from store.errors import StoreError
 from web import headers
 from web.dates import utc_today
 from web.form_limits import LimitedRequest
+from web.languages import closest, language_name
 from web.origin import is_our_host, is_our_request
 
 
@@ -89,7 +92,7 @@ def create_adviser_app(
         trial_names=trial_names(config, store),
         auto_lock=AutoLock(config.idle_minutes * 60, end_worker),
     )
-    Babel(app, default_locale="nl", locale_selector=chosen_language)
+    Babel(app, default_locale=DUTCH, locale_selector=chosen_language)
     headers.install_headers(app)
     app.after_request(_forbid_caching)
     app.before_request(_refuse_other_origins)
@@ -141,6 +144,10 @@ def _template_globals() -> dict[str, object]:
     desk = open_desk()
     return {
         "lang": chosen_language(),
+        "languages": locale_format.own_names(),
+        "adviser_languages": LANGUAGES,
+        "language_name": lambda code: language_name(code, Locale(chosen_language())),
+        "closest": closest,
         "desk_names": desk.letterhead.desk_name if desk else current_app.extensions["trial_names"],
         "last_sync": _last_sync(),
         "is_open": desk is not None,

@@ -1,7 +1,7 @@
 """Settings of the adviser's site. `deploy.settings.load_settings` reads them from the settings file."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,11 +12,12 @@ from report.disclosure import Floors
 from report.errors import FloorError
 from report.tables import TableLine
 from sync.carriers import carrier_of
+from web.languages import closest
 from web.origin import is_loopback
 
 _LISTS = ("themes", "routes", "regions", "outcomes")
 ONE_MACHINE: Final = ""  # value of `server`: the sources' site and this site use the same store
-_OPTION: Final = re.compile(r"([a-z][a-z0-9_]{0,39}): ([^/]+) / ([^/]+)")
+_OPTION: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 BY_FILE: Final = "file"  # value of `server`: someone carries pouches over an air gap, as files
 
 
@@ -42,10 +43,10 @@ class AdviserConfig:
     store_bytes: int
     reserve_bytes: int
     retention_spread_days: int
-    themes: tuple[str, ...]  # each option of the four lists is "key: Nederlands / English"
-    routes: tuple[str, ...]
-    regions: tuple[str, ...]
-    outcomes: tuple[str, ...]
+    themes: dict[str, dict[str, str]]  # in the four lists, each option has a key and a name in each language
+    routes: dict[str, dict[str, str]]
+    regions: dict[str, dict[str, str]]
+    outcomes: dict[str, dict[str, str]]
     public_floor: int  # the yearly report for the public hides smaller counts
     sg_floor: int  # the report for the Secretary-General hides smaller counts
     recipients: tuple[RecipientKey, ...]
@@ -96,23 +97,20 @@ class AdviserConfig:
         return f"http://{self.bind}"
 
 
-def read_options(lines: Sequence[str]) -> tuple[TableLine, ...]:
-    """Parse the lines of one list in the settings, such as the list of themes.
+def read_options(names: Mapping[str, Mapping[str, str]]) -> tuple[TableLine, ...]:
+    """Return the options of one list in the settings, such as the list of themes.
 
-    A line has the form "key: Nederlands / English".
+    `names` maps the key of each option to its names: one for each language.
 
     Raises:
-        AdviserConfigError: a line has another form, or two lines have the same key.
+        AdviserConfigError: a key contains other characters, an option has no name, or a name is empty.
     """
-    options = []
-    for line in lines:
-        parts = _OPTION.fullmatch(line)
-        if parts is None:
-            raise AdviserConfigError('a line is not "key: Nederlands / English"')
-        options.append(TableLine(parts[1], parts[2].strip(), parts[3].strip()))
-    if len({option.key for option in options}) != len(options):
-        raise AdviserConfigError("two lines have the same key")
-    return tuple(options)
+    for key, words in names.items():
+        if not _OPTION.fullmatch(key) or not words or not all(map(str.strip, words.values())):
+            raise AdviserConfigError(
+                f"{key!r} is not a key (a-z, 0-9, _) with a name in one or more languages"
+            )
+    return tuple(TableLine(key, dict(words)) for key, words in names.items())
 
 
 def option_name(options: Sequence[TableLine], key: str, language: str) -> str:
@@ -120,4 +118,5 @@ def option_name(options: Sequence[TableLine], key: str, language: str) -> str:
 
     If the settings have no such option, return the key.
     """
-    return next((option.name(language) for option in options if option.key == key), key)
+    found = next((option for option in options if option.key == key), None)
+    return found.names[closest(language, found.names)] if found else key

@@ -7,17 +7,25 @@ from babel import Locale, dates
 from flask import g, request
 from flask_babel import format_decimal, get_locale, gettext
 
-LANGUAGES = ("nl", "en")  # Dutch, the first, is the default
+from crypto.passphrase import DUTCH, ENGLISH, LANGUAGES, Language
+from web.languages import known_languages, read_language
+
 LANGUAGE_COOKIE = "language"
 _SIZE_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
-def chosen_language() -> str:
+def chosen_language() -> Language:
     """Return the language of the pages: from the cookie, else the browser's preference, else Dutch."""
     chosen = request.cookies.get(LANGUAGE_COOKIE)
-    if chosen in LANGUAGES:
-        return chosen
-    return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+    if chosen not in LANGUAGES:
+        chosen = request.accept_languages.best_match(LANGUAGES)
+    return ENGLISH if chosen == ENGLISH else DUTCH
+
+
+@functools.cache
+def own_names() -> tuple[tuple[str, str], ...]:
+    """Return the code of each language of the source's site, and its name in the language itself."""
+    return tuple((code, read_language(code).name) for code in known_languages())
 
 
 def format_long_day(day: date) -> str:

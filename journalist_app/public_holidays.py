@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from datetime import date
 
-_LIBRARY_LANGUAGES = {"nl": "nl", "en": "en_US"}
+from crypto.passphrase import DUTCH, Language
 
 
-def dutch_holidays(years: Iterable[int], language: str = "nl") -> dict[date, str]:
-    """Map each public holiday of these years to its name in `language` ("nl" or "en")."""
+def dutch_holidays(years: Iterable[int], language: Language = DUTCH) -> dict[date, str]:
+    """Map each public holiday of these years to its name in the adviser's language."""
     from holidays import country_holidays  # noqa: PLC0415  # slow to import, and only the calendar page needs it
 
-    found = country_holidays("NL", years=list(years), language=_LIBRARY_LANGUAGES[language])
+    codes = country_holidays("NL").supported_languages
+    in_library = next(code for code in codes if code.startswith(language))
+    found = country_holidays("NL", years=list(years), language=in_library)
     return dict(sorted(found.items()))

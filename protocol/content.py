@@ -8,7 +8,7 @@ content.
 import hashlib
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Self
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -174,7 +174,7 @@ class Content(StrictStruct, frozen=True):
 
     kind: Kind
     text: str
-    language: Literal["", "nl", "en"] = ""
+    language: Annotated[str, Meta(pattern=r"^([a-z]{2,3})?\Z")] = ""
     minor: Annotated[int, Meta(ge=0)] = MINOR
     attachments: tuple[AttachmentNote, ...] = ()
     step: StepNote | UnsetType = UNSET

@@ -4,16 +4,19 @@ Each kind of identifier has its own type, so that no one can pass an address whe
 """
 
 import hashlib
-from typing import NewType
+from typing import Annotated, NewType
+
+from msgspec import Meta
 
 from crypto.framing import frame
-from crypto.passphrase import word_list
+from crypto.passphrase import DUTCH, word_list
 
 Address = NewType("Address", bytes)
 EntryId = NewType("EntryId", bytes)
 AttachmentId = NewType("AttachmentId", bytes)
 StrandId = NewType("StrandId", bytes)
 Digest = NewType("Digest", bytes)
+LanguageCode = Annotated[str, Meta(pattern=r"^[a-z]{2,3}\Z")]
 
 ADDRESS_BYTES = 20
 ENTRY_ID_BYTES = 16
@@ -57,7 +60,7 @@ def digest_words(digest: Digest) -> str:
 def _words(purpose: bytes, named: bytes, count: int) -> list[str]:
     # Always use the Dutch list, so that two people with different languages can read a label to each other.
     # The protocol fixes this list, and a test pins the digest of the list.
-    listed = word_list("nl")
+    listed = word_list(DUTCH)
     hashed = hashlib.blake2b(frame(purpose, named), digest_size=count * _NUMBER_BYTES).digest()
     numbers = (int.from_bytes(hashed[at : at + _NUMBER_BYTES]) for at in range(0, len(hashed), _NUMBER_BYTES))
     return [listed[number % len(listed)] for number in numbers]

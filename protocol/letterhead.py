@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from functools import cached_property
 from itertools import pairwise
-from typing import Annotated, Final, Literal, Self, get_args
+from typing import Annotated, Final, Self
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -20,7 +20,7 @@ from crypto.errors import ForgedError, MalformedError
 from crypto.minisign import PublicKey, SecretKey
 from crypto.passphrase import Argon2Params
 from protocol.errors import LetterheadRefusal, LetterheadRefusedError
-from protocol.identifiers import STRAND_ID_BYTES, StrandId
+from protocol.identifiers import STRAND_ID_BYTES, LanguageCode, StrandId
 from protocol.strand import StrandKey
 
 VERSION: Final = 1
@@ -34,7 +34,6 @@ _YEAR: Final = 366
 _PUBLIC_KEY_LINES: Final = ("-----BEGIN PGP PUBLIC KEY BLOCK-----\n", "-----END PGP PUBLIC KEY BLOCK-----\n")
 _TRUSTED_COMMENT: Final = "steunpunt/v1/letterhead"
 
-_Language = Literal["nl", "en"]
 _Line = Annotated[str, Meta(min_length=1, max_length=200)]
 _Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 _Months = Annotated[int, Meta(ge=1, le=1200)]
@@ -102,7 +101,7 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
     version: Annotated[int, Meta(ge=VERSION, le=VERSION)]
     serial: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     issued: date
-    desk_name: dict[_Language, _Line]
+    desk_name: dict[LanguageCode, _Line]
     site_salt: Annotated[bytes, Meta(min_length=SALT_BYTES, max_length=SALT_BYTES)]
     argon2: Argon2
     epochs: Annotated[tuple[Epoch, ...], Meta(min_length=1, max_length=100)]  # oldest first
@@ -115,8 +114,8 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
     answer_working_days: _Days
     confirm_days: _Days
     substance_months: _Months
-    talk: dict[_Language, _Text]
-    secrecy_limits: dict[_Language, tuple[_Text, ...]]
+    talk: dict[LanguageCode, _Text]
+    secrecy_limits: dict[LanguageCode, tuple[_Text, ...]]
     reports: tuple[Report, ...] = ()
     openpgp_key: Annotated[str, Meta(max_length=100_000)] | UnsetType = UNSET  # ASCII armour, a public key
     retention_days: Annotated[int, Meta(ge=1, le=3650)] | UnsetType = UNSET
@@ -282,7 +281,8 @@ def _require_consistent(letterhead: Letterhead) -> None:
         and all(strand.until is None or strand.since <= strand.until for strand in strands)
         and all(timedelta(0) <= each.until - each.since < _ABSENCE_MAX for each in letterhead.absences)
         and list(week) == sorted(set(week))
-        and all(len(text) == len(get_args(_Language)) for text in texts)
+        and bool(texts[0])
+        and all(text.keys() == texts[0].keys() for text in texts)
     )
     if not is_consistent:
         raise MalformedError

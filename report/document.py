@@ -1,29 +1,48 @@
 """Content of the yearly report in one language: its texts and tables in order, without layout."""
 
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from importlib import resources
 from typing import Final
+
+from babel import Locale
+from babel.dates import format_date
 
 from report.disclosure import Audience, Treated
 from report.errors import WordsError
 from report.tables import MAILBOX, Lists
 
-LANGUAGES: Final = ("nl", "en")
 OWN_WORDS_CHARACTERS: Final = 20_000
 _FIRST_PRINTABLE = " "
 _LINE_ENDS = "\n\r\t"
 
 
 @dataclass(frozen=True, slots=True)
+class ReportLanguage:
+    """Language of a report. `words` maps keys to sentences, with placeholders for values.
+
+    `fallback` is the code of the language of names that do not exist in this language.
+    """
+
+    code: str
+    locale: Locale
+    words: Mapping[str, str]
+    fallback: str
+
+    @property
+    def direction(self) -> str:
+        """Return the value of the attribute `dir` for this language: "ltr" or "rtl"."""
+        return str(self.locale.text_direction)
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """Row of a table in the report.
+    """Row of a table in the report, with its name and the code of the language of this name.
 
     `count` is a rounded number, or None if the report must not show the count.
     """
 
+    language: str
     name: str
     count: int | None
 
@@ -51,12 +70,14 @@ class Table:
 class Imprint:
     """Name of the desk, date of publication and the adviser's text, for a report in one language.
 
-    `own_words` is plain text of at most `OWN_WORDS_CHARACTERS`, with an empty line between paragraphs.
+    `own_words` is plain text of at most `OWN_WORDS_CHARACTERS`, with an empty line between paragraphs. This
+    text is in `own_language`.
     """
 
     desk_name: str
     published: date
     own_words: str
+    own_language: str
     is_draft: bool = False  # the report says so: two drafts of one year could reveal a single mailbox
 
 
@@ -67,10 +88,11 @@ class Document:
     `words` maps keys to the sentences of the report, with values filled in.
     """
 
-    language: str
+    language: ReportLanguage
     words: Mapping[str, str]
     tables: tuple[Table, ...]
     own_words: tuple[str, ...]
+    own_language: str
     is_confidential: bool
     is_draft: bool = False
 
@@ -88,47 +110,29 @@ class Document:
         return not any(table.most for table in self.tables)
 
 
-def read_words(language: str) -> Mapping[str, str]:
-    """Return a dict from keys to the report's sentences in "nl" or "en".
-
-    The sentences have placeholders for values.
-    """
-    text = (resources.files("report") / f"words_{language}.toml").read_text("utf-8")
-    return {key: str(words) for key, words in tomllib.loads(text).items()}
-
-
-def compose_report(treated: Treated, lists: Lists, language: str, imprint: Imprint) -> Document:
-    """Return the content of one version of a report in a language ("nl" or "en").
+def compose_report(treated: Treated, lists: Lists, language: ReportLanguage, imprint: Imprint) -> Document:
+    """Return the content of one version of a report in a language.
 
     Raises:
         WordsError: the adviser's text is too long or has control characters.
     """
     require_plain(imprint.own_words)
-    sentences = read_words(language)
-    day = imprint.published
     filled = {
         "year": str(treated.year),
         "floor": str(treated.floor),
         "desk": imprint.desk_name,
-        "day": f"{day.day} {sentences['months'].split()[day.month - 1]} {day.year}",
+        "day": format_date(imprint.published, "long", language.locale),
     }
     words = {
         key: sentence if key == "chart_title" else sentence.format_map(filled)
-        for key, sentence in sentences.items()
-    }
-    named: dict[str, dict[str, str]] = {
-        dimension: {line.key: line.name(language) for line in getattr(lists, dimension, ())}
-        for dimension in treated.tables
+        for key, sentence in language.words.items()
     }
     tables = [
         Table(
             dimension,
             words[f"table_{dimension}"],
             words[f"about_{dimension}"],
-            tuple(
-                Row(named.get(dimension, {}).get(line) or words[f"line_{dimension}_{line}"], number)
-                for line, number in rows.items()
-            ),
+            tuple(_rows(dimension, rows, lists, language)),
             has_never_shown=dimension != MAILBOX,
         )
         for dimension, rows in ((MAILBOX, treated.mailboxes), *treated.tables.items())
@@ -138,9 +142,22 @@ def compose_report(treated: Treated, lists: Lists, language: str, imprint: Impri
         words,
         tuple(tables),
         _paragraphs(imprint.own_words),
+        imprint.own_language,
         is_confidential=treated.audience is Audience.SG,
         is_draft=imprint.is_draft,
     )
+
+
+def _rows(
+    dimension: str, counts: Mapping[str, int | None], lists: Lists, language: ReportLanguage
+) -> Iterator[Row]:
+    listed = {line.key: line for line in getattr(lists, dimension, ())}
+    for key, count in counts.items():
+        if key in listed:
+            code, name = listed[key].named(language.code, language.fallback)
+        else:
+            code, name = language.code, language.words[f"line_{dimension}_{key}"]
+        yield Row(code, name, count)
 
 
 def require_plain(own_words: str) -> None:

@@ -34,15 +34,15 @@ NEVER_SHOWN: Final = (NOT_RECORDED, OTHER_WORDS)
 
 @dataclass(frozen=True, slots=True)
 class TableLine:
-    """Line of a table in the report: the key of the count, and the line's name in Dutch and in English."""
+    """Line of a table in the report: the key of the count, and the line's name in each language."""
 
     key: str
-    nl: str
-    en: str
+    names: Mapping[str, str]
 
-    def name(self, language: str) -> str:
-        """Return the name of the table's line in Dutch ("nl") or English ("en")."""
-        return self.nl if language == "nl" else self.en
+    def named(self, *languages: str) -> tuple[str, str]:
+        """Return the first of `languages` that has a name for this line, or any other, and the name."""
+        code = next(each for each in (*languages, *self.names) if each in self.names)
+        return code, self.names[code]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ Imports `web`, `stored_mailbox`, `store`, `crypto`, and `protocol` without the m
 - `hardened_flask`: Flask class with limits on forms and a log without visitors' text
 - `mailbox_limiter`: limit on the requests that decrypt a mailbox
 - `mailbox_tag`: tag that says in which mailbox the text of a form was typed
+- `page_language`: language of the current page
 - `passphrase_typos`: what a page says about a typed passphrase that opened nothing
 - `practice_ticket`: ticket with the new passphrase, while the source practises typing it
 - `queue_place`: place in the queue of log-ins, sealed in a form
@@ -38,6 +39,7 @@ from source_app.background_thread import BackgroundThread
 from source_app.config import SourceConfig
 from source_app.hardened_flask import Site
 from source_app.mailbox_limiter import MailboxLimiter
+from source_app.page_language import page_language
 from source_app.public_desk import MailboxLimits, PublicDesk
 from source_app.signpost.decision_tree import Signposts
 from source_app.views import (
@@ -54,6 +56,7 @@ from store.quota import Quota
 from store.sessions import SessionStore
 from web import headers
 from web.dates import utc_today
+from web.languages import read_language
 
 _MINUTES_OF_HALF_HOUR = 30
 _ENTRIES_MAX = 2_000  # in a mailbox: one entry a day for more than five years
@@ -111,7 +114,9 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
     app.extensions["mailbox_limiter"] = MailboxLimiter()
     app.extensions["signposts"] = signposts
     app.extensions["stylesheet"] = _minified(files(__name__).joinpath("static/style.css").read_bytes())
-    Babel(app, default_locale="en", locale_selector=request_hooks.language_of_request)
+    app.extensions["languages"] = {code: read_language(code) for code in config.languages}
+    Babel(app, locale_selector=lambda: page_language().locale)
+    request_hooks.add_language_converter(app, config.languages)
     request_hooks.install_request_hooks(app)
     headers.install_headers(app)
     error_pages.install_error_pages(app)

@@ -1,6 +1,6 @@
 """Settings of the source's site, which `deploy.settings.load_settings` reads from the settings file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -29,16 +29,14 @@ class SourceConfig:
     workers: int
     threads: int
     leave_url: str
+    languages: tuple[str, ...]
     new_mailboxes_an_hour: int = 0
     onion_socket: str = ""
     onion_host: str = ""
     tells_onion: bool = False
-    where_conduct_nl: str = ""
-    where_conduct_en: str = ""
-    where_integrity_nl: str = ""
-    where_integrity_en: str = ""
-    where_complaints_nl: str = ""
-    where_complaints_en: str = ""
+    where_conduct: dict[str, str] = field(default_factory=dict)
+    where_integrity: dict[str, str] = field(default_factory=dict)
+    where_complaints: dict[str, str] = field(default_factory=dict)
 
     @property
     def onion_origin(self) -> str | None:

@@ -1,11 +1,11 @@
 """WTForms of the source's site: only their fields. `services` checks the tokens and the values."""
 
-from flask_babel import lazy_gettext
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Form, HiddenField, MultipleFileField, TextAreaField
 from wtforms.validators import InputRequired
 
 from protocol.content import TEXT_CHARS
+from source_app.page_language import lazy_gettext
 from web.form_limits import HEADS_BYTES, TOKEN_BYTES
 
 # The most bytes of the fields of our forms, for `web.form_limits.takes`. A character takes up to four bytes.

@@ -19,7 +19,7 @@ from web.headers import EVERY_ANSWER
 _RIGHT_USER = (
     "Run this as root, or as a user who may use Tor's control port (Debian: in the group debian-tor)."
 )
-_PATH = "/en/"
+_PATH = "/"
 _SECONDS = 60
 _HTTP_PORT = 80
 _ONION = "onion:"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from crypto.passphrase import Language
+from crypto.passphrase import DUTCH, LANGUAGES, Language
 from deploy.cli.setup_commands import print_passphrase_option
 from deploy.cli.terminal import EXISTING_FILE, ask_passphrase, ask_secret
 from deploy.errors import DeployError
@@ -39,7 +39,7 @@ def list_keys_command(settings: Path) -> None:
 )
 @click.option("--sheet", is_flag=True, help="Make a recovery sheet instead of a passphrase.")
 @click.option(
-    "--language", type=click.Choice(["nl", "en"]), default="nl", show_default=True, help="With --sheet."
+    "--language", type=click.Choice(LANGUAGES), default=DUTCH, show_default=True, help="With --sheet."
 )
 @click.option(
     "--folder",

@@ -41,7 +41,7 @@ def fingerprint_command(settings: Path) -> None:
 @click.option("--telephone", default="", help="The desk's telephone number, as the poster will show it.")
 @click.pass_obj
 def poster_command(settings: Path, folder: Path, telephone: str) -> None:
-    """Make the poster for partner organisations, in both languages, as PDF and as SVG."""
+    """Make the poster for partner organisations, in each language of the site, as PDF and as SVG."""
     from deploy.poster import make_poster
     from deploy.settings.load_settings import load_config
     from source_app.config import SourceConfig

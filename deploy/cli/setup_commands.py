@@ -165,13 +165,14 @@ def set_up_and_show(
 
 def _make_first_sheet(settings: Path, passphrase: str) -> None:
     """Make the recovery sheet of a new desk, and wait until one of its words was typed back."""
+    from crypto.passphrase import DUTCH
     from deploy.desk_for_command import open_desk_for_command
     from deploy.keys_at_terminal import Terminal, print_new_sheet
 
     click.echo("The recovery sheet opens the keyring if the passphrase is lost. Keep the sheet in a safe.")
     safe = click.prompt("Name of the safe or the locked place, for example: safe 3", err=True)
     with open_desk_for_command(settings, lambda: passphrase) as desk:
-        print_new_sheet(desk, passphrase, Terminal(click.echo, ask_secret), safe, "nl", None)
+        print_new_sheet(desk, passphrase, Terminal(click.echo, ask_secret), safe, DUTCH, None)
 
 
 COMMANDS = (setup_group, upgrade_command)

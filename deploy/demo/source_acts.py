@@ -11,7 +11,6 @@ from typing import Final
 from PIL import ExifTags, Image
 
 from crypto import age
-from crypto.passphrase import Language
 from deploy.demo.stories import Event
 from protocol.content import Verdict
 from protocol.identifiers import Address, sealing_words
@@ -33,12 +32,12 @@ class InventedSource:
     """An invented source with a mailbox."""
 
     public: PublicDesk
-    language: Language
+    language: str
     passphrase: str = field(repr=False)
     opened: MailboxSession = field(repr=False)
 
     @classmethod
-    def start(cls, public: PublicDesk, language: Language, day: date) -> "InventedSource":
+    def start(cls, public: PublicDesk, language: str, day: date) -> "InventedSource":
         """Start a mailbox with a new passphrase."""
         words, ticket = login.draw_passphrase(public, language, now=half_hour_now())
         passphrase = " ".join(words)

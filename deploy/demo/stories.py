@@ -6,7 +6,6 @@ from importlib.resources import files
 import msgspec
 
 from crypto.canonical_json import StrictStruct
-from crypto.passphrase import Language
 
 
 class Event(StrictStruct, frozen=True):
@@ -32,7 +31,7 @@ class Story(StrictStruct, frozen=True):
     """
 
     state: str
-    language: Language
+    language: str
     events: tuple[Event, ...] = ()
     casefile: dict[str, str] = msgspec.field(default_factory=dict)
     reminder: int | None = None  # days until the reminder

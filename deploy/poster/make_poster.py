@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from crypto.passphrase import Language
 from deploy.errors import DeployError, os_error_as, refused_as
 from deploy.pinned_letterhead import refuse_trial
-from deploy.poster.poster_content import LANGUAGES, Poster, PosterFacts, compose_poster
+from deploy.poster.poster_content import Poster, PosterFacts, compose_poster
 from programs.errors import ProgramFailedError
 from programs.runner import ProgramLimits, run_program
 from protocol.letterhead import Letterhead
@@ -14,6 +13,7 @@ from report import pdf
 from report.errors import PdfToolsMissingError
 from report.html import templates_of
 from source_app.config import SourceConfig
+from web.languages import closest, languages_with
 
 _TELEPHONE_CHARS = 30  # as many as fit on one line of the poster
 _NO_PDF = "This machine cannot make a PDF. Install libpango-1.0-0 and libpangoft2-1.0-0."
@@ -39,7 +39,7 @@ def make_posters(
         )
     if len(telephone) > _TELEPHONE_CHARS or not telephone.isprintable():
         raise DeployError(f"A telephone number is one line of at most {_TELEPHONE_CHARS} characters.")
-    for language in LANGUAGES:
+    for language in languages_with("poster", source.languages):
         poster = compose_poster(_facts(source, letterhead, language, telephone), language)
         with refused_as(PdfToolsMissingError, _NO_PDF):
             document = pdf.render_pdf(poster_html(poster))
@@ -61,9 +61,11 @@ def _svg_of(path: Path) -> bytes:
         return run_program(command, _SVG_LIMITS)
 
 
-def _facts(source: SourceConfig, letterhead: Letterhead, language: Language, telephone: str) -> PosterFacts:
+def _facts(source: SourceConfig, letterhead: Letterhead, language: str, telephone: str) -> PosterFacts:
+    desk_language = closest(language, letterhead.desk_name)
     return PosterFacts(
-        desk_name=letterhead.desk_name[language],
+        desk_name=letterhead.desk_name[desk_language],
+        desk_language=desk_language,
         onion_host=source.onion_host,
         clear_origin=source.origin if source.origin.startswith("https://") else "",
         fingerprint=source.fingerprint,

@@ -1,16 +1,13 @@
 """Content of one poster in one language: its sentences, and the desk's facts as they are printed."""
 
 import re
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Final
 
-from crypto.passphrase import Language
 from report.qr_code import QrCode, draw_qr_code
+from web.languages import PageLanguage, read_language, read_words
 
-LANGUAGES: Final[tuple[Language, ...]] = ("nl", "en")
 _ADDRESS_CHARS: Final = 14  # 56 letters and digits in four short lines, which are easy to compare
 _KEY_CHARS: Final = 4
 
@@ -23,6 +20,7 @@ class PosterFacts:
     """
 
     desk_name: str
+    desk_language: str  # of the desk's name
     onion_host: str
     clear_origin: str
     fingerprint: str
@@ -39,7 +37,7 @@ class Poster:
     have the onion address and the two fingerprints, split into short pieces.
     """
 
-    language: str
+    language: PageLanguage
     words: dict[str, Any]
     facts: PosterFacts
     address_lines: tuple[str, ...]
@@ -49,9 +47,8 @@ class Poster:
 
 
 def compose_poster(facts: PosterFacts, language: str) -> Poster:
-    """Return the content of a poster in one language, "nl" or "en"."""
-    text = (resources.files("deploy.poster") / f"words_{language}.toml").read_text("utf-8")
-    words = tomllib.loads(text)
+    """Return the content of a poster in the language with this code."""
+    words = dict(read_words(language, "poster"))
     address = f"http://{facts.onion_host}"
     names = [words["weekdays"][day] for day in sorted(facts.working_days)]
     filled = {"desk": facts.desk_name, "address": address, "days": _listed(names, words["and"])}
@@ -59,7 +56,7 @@ def compose_poster(facts: PosterFacts, language: str) -> Poster:
         words[key] = words[key].format_map(filled)
     lines = re.findall(f".{{{_ADDRESS_CHARS}}}", facts.onion_host.removesuffix(".onion"))
     return Poster(
-        language=language,
+        language=read_language(language),
         words=words,
         facts=facts,
         address_lines=(*lines[:-1], f"{lines[-1]}.onion"),

@@ -17,7 +17,6 @@ from source_app import create_source_app
 from source_app.config import SourceConfig
 from source_app.errors import SignpostError
 from source_app.mailbox_limiter import REQUESTS_MAX
-from source_app.signpost.decision_tree import PACKAGED
 from source_app.signpost.decision_tree import load as load_signposts
 from store.database.engine import open_store
 from store.sessions import open_sessions
@@ -55,7 +54,7 @@ def serve_source(settings: Path) -> None:
     if config.onion_host or config.onion_socket or not all(map(is_loopback, addresses)):
         refuse_trial(letterhead, "only a browser on this machine may reach its source's interface")
     try:
-        signposts = load_signposts(PACKAGED)
+        signposts = load_signposts(config.languages)
     except SignpostError as why:  # a data file has a fault
         raise DeployError(str(why)) from why
     # The secret is in memory only. No session on tmpfs can be decrypted without it, so all sessions end with

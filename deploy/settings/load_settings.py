@@ -11,6 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from deploy.errors import ConfigError
 from deploy.settings.onion_address import is_onion_host
 from deploy.settings.settings_text import line_of
+from web.languages import known_languages
 from web.normal_text import is_visible_line
 from web.origin import is_loopback
 
@@ -18,7 +19,6 @@ _Config = TypeVar("_Config")
 _Table = dict[str, Any]
 
 _SECTIONS = ("desk", "source", "adviser", "onion", "sync", "backup", "check")
-_ROUTES = ("conduct", "integrity", "complaints")  # in names of settings: where_ROUTE_LANGUAGE
 _LINE_CHARS = 200
 
 
@@ -26,12 +26,11 @@ _LINE_CHARS = 200
 class DeskConfig:
     """Section [desk] of the settings: the texts and days that the desk publishes.
 
-    `working_days` has numbers from 0 (Monday) to 6 (Sunday). Texts and lists are in Dutch (`_nl`) and in
-    English (`_en`).
+    `working_days` has numbers from 0 (Monday) to 6 (Sunday). `name`, `talk` and `secrecy_limits` map the code
+    of each language to the text in this language.
     """
 
-    name_nl: str
-    name_en: str
+    name: dict[str, str]
     workstation_name: str
     working_days: tuple[int, ...]
     closed_days: tuple[date, ...]
@@ -40,10 +39,8 @@ class DeskConfig:
     substance_months: int
     retention_days: int
     abandoned_months: int
-    talk_nl: str
-    talk_en: str
-    secrecy_limits_nl: tuple[str, ...]
-    secrecy_limits_en: tuple[str, ...]
+    talk: dict[str, str]
+    secrecy_limits: dict[str, tuple[str, ...]]
 
 
 def load_config(path: Path, section: str, shape: type[_Config], *, raw: bytes | None = None) -> _Config:
@@ -132,7 +129,7 @@ _NAMES: dict[type, tuple[str, str]] = {
 def _read(value: object, kind: Any, folder: Path) -> Any:  # noqa: ANN401  # any type of a setting
     """Convert a value of the TOML file to the type of its setting.
 
-    Lists become tuples, tables become dataclasses.
+    Lists become tuples, tables become dictionaries or dataclasses.
 
     Raises:
         TypeError: the value has another type.
@@ -143,6 +140,8 @@ def _read(value: object, kind: Any, folder: Path) -> Any:  # noqa: ANN401  # any
         return (folder / value).absolute()
     if get_origin(kind) is tuple and isinstance(value, list):
         return tuple(_read(each, get_args(kind)[0], folder) for each in value)
+    if get_origin(kind) is dict and isinstance(value, dict):
+        return {key: _read(each, get_args(kind)[1], folder) for key, each in value.items()}
     if isinstance(kind, type) and is_dataclass(kind) and isinstance(value, dict):
         hints = get_type_hints(kind)
         if value.keys() != hints.keys():
@@ -154,6 +153,8 @@ def _read(value: object, kind: Any, folder: Path) -> Any:  # noqa: ANN401  # any
 
 
 def _describe(kind: Any) -> str:  # noqa: ANN401  # the same
+    if get_origin(kind) is dict:
+        return "a table of texts"
     if get_origin(kind) is not tuple:
         return _NAMES[kind][0]
     (row, _) = get_args(kind)  # a tuple of any number of values, or of dataclasses
@@ -173,7 +174,6 @@ _BIND: _Rule = (
     lambda bind: bind.startswith("unix:/") or is_loopback(bind),
     "a loopback address with a port, or unix: and an absolute path",
 )
-_NAME: _Rule = (is_visible_line, "one line of visible characters")
 # sockaddr_un has 108 bytes, and the last one is a zero. A path with a space needs quotes in Tor's settings,
 # and the control port has no way to quote a space.
 _SOCKET: _Rule = (
@@ -182,8 +182,8 @@ _SOCKET: _Rule = (
 )
 # Shown on the pages of the signpost, which help a source to choose a route and have room for one line only.
 _ONE_LINE: _Rule = (
-    lambda value: len(value) <= _LINE_CHARS and value.isprintable(),
-    f"one line of at most {_LINE_CHARS} characters, or empty",
+    lambda values: all(len(value) <= _LINE_CHARS and value.isprintable() for value in values.values()),
+    f"one line of at most {_LINE_CHARS} characters for each language, or empty",
 )
 _RULES: dict[str, _Rule] = {
     "way": (re.compile("torrc|control").fullmatch, '"torrc" or "control"'),
@@ -216,6 +216,11 @@ _RULES: dict[str, _Rule] = {
         lambda days: days and len(set(days)) == len(days) and set(days) <= set(range(7)),
         "one or more days from 0 (Monday) to 6, each once",
     ),
-    **dict.fromkeys(("name_nl", "name_en", "workstation_name"), _NAME),
-    **{f"where_{route}_{language}": _ONE_LINE for route in _ROUTES for language in ("nl", "en")},
+    "name": (lambda names: names and all(map(is_visible_line, names.values())), "one line for each language"),
+    "workstation_name": (is_visible_line, "one line of visible characters"),
+    "languages": (
+        lambda codes: codes and len(set(codes)) == len(codes) and set(codes) <= set(known_languages()),
+        f"one or more of these languages, each once: {', '.join(known_languages())}",
+    ),
+    **dict.fromkeys(("where_conduct", "where_integrity", "where_complaints"), _ONE_LINE),
 }

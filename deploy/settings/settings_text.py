@@ -11,7 +11,7 @@ EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 _HEADER = re.compile(r"(?m)^(?:#.*\n)*\[([a-z]+)\][^\S\n]*(?:#.*)?$")  # with the comments above it
 _GAP = "\n\n\n"  # between two sections
 _ANY_HEADER = re.compile(r"\s*\[+\s*([\w.-]+)\s*\]+\s*(?:#.*)?")
-_SETTINGS = re.compile(r"(?m)^(?=[a-z0-9_]+ = )")  # in the example, where each begins a line
+_SETTINGS = re.compile(r"(?m)^(?=[a-z0-9_.]+ = )")  # in the example, where each begins a line
 
 
 def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tuple[str, str], str]) -> str:
@@ -68,7 +68,7 @@ def with_documented_keys(text: str, example: str, section: str, keys: Collection
 def _with_only(block: str, keys: Collection[str]) -> str:
     """Return a block of the example, its comment and settings, without its other keys."""
     comment, *settings = _SETTINGS.split(block)
-    kept = [each.rstrip() for each in settings if each.partition(" ")[0] in keys]
+    kept = [each.rstrip() for each in settings if re.split("[ .]", each, maxsplit=1)[0] in keys]
     return "\n".join([comment.strip(), *kept]).strip() if kept else ""
 
 

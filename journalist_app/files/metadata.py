@@ -72,7 +72,7 @@ class FileFindings:
     is_empty: bool = False  # nothing was found
 
     def text_in(self, language: str, most: int) -> str:
-        """Return the lines as one text of at most `most` characters, in this language (`nl` or `en`).
+        """Return the lines as one text of at most `most` characters, in this language of the adviser's site.
 
         Lines that do not fit are counted in the last line. An empty language is the reader's own.
         """

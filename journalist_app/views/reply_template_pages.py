@@ -6,6 +6,7 @@ import msgspec
 from flask import Blueprint, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from crypto.passphrase import DUTCH
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import ReplyTemplateError
 from journalist_app.forms import SHORT_BYTES, TEXT_BYTES
@@ -73,7 +74,7 @@ def _page(
     refusal, status = reason_and_status(refused)
     collection = reply_templates.read_templates(desk)
     place = request.args.get("place", -1, type=int)
-    fields: dict[str, Any] = typed or {"language": "nl", "name": "", "text": "", "place": ""}
+    fields: dict[str, Any] = typed or {"language": DUTCH, "name": "", "text": "", "place": ""}
     if typed is None and 0 <= place < len(collection.templates):
         chosen = collection.templates[place]
         fields = {**msgspec.structs.asdict(chosen), "text": chosen.text.strip(), "place": str(place)}

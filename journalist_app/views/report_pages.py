@@ -3,7 +3,7 @@
 SG is the Secretary-General.
 """
 
-from flask import Blueprint, Response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
@@ -22,6 +22,7 @@ from store.errors import RecordMovedError
 from web.filenames import attachment_disposition
 from web.form_limits import TOKEN_BYTES, takes
 from web.headers import FILE_CSP
+from web.languages import closest, known_languages
 from web.normal_text import trim
 
 bp = Blueprint("reports", __name__, url_prefix="/reports")
@@ -53,12 +54,13 @@ def show_report_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
 
 
 @bp.post(f"{_YEAR}/words")
-@takes(token=TOKEN_BYTES, nl=TEXT_BYTES, en=TEXT_BYTES)
+@takes(token=TOKEN_BYTES, **dict.fromkeys(known_languages(), TEXT_BYTES))
 @unlocked
 def save_year_text(desk: OpenDesk, year: int) -> ResponseReturnValue:
     """Save the adviser's own text for a year's report."""
-    words = ReportWords(_typed("nl"), _typed("en"))
-    kept_text.keep_typed_text(words.nl, words.en)
+    typed = {code: _typed(code) for code in known_languages()}
+    words = {code: text for code, text in typed.items() if text}
+    kept_text.keep_typed_text(*words.values())
     try:
         require_our_form("report-words")
         publish_report.save_report_words(desk, year, words)
@@ -82,12 +84,14 @@ def publish_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
     return redirect(url_for("reports.show_report_year", year=year), code=303)
 
 
-@bp.get(f"{_YEAR}/<any(public, sg):audience>-<any(nl, en):language>.<any(html, pdf, csv):kind>")
+@bp.get(f"{_YEAR}/<any(public, sg):audience>-<language>.<any(html, pdf, csv):kind>")
 @unlocked
 def download_report_file(
     desk: OpenDesk, year: int, audience: str, language: str, kind: str
 ) -> ResponseReturnValue:
     """Send one version of a report: HTML to show in the browser, PDF or CSV to save."""
+    if language not in yearly_report.report_languages(desk):
+        abort(404)
     try:
         found = yearly_report.read_report_year(desk, year, adviser_today())
         body = yearly_report.build_report_file(desk, found, Audience(audience), language, kind)
@@ -110,14 +114,14 @@ def _page(
         found = yearly_report.read_report_year(desk, year, today)
     except _REFUSED as why:
         return _refused(why, words)
-    versions = [
-        yearly_report.build_document(desk, found, audience, chosen_language()).tables for audience in Audience
-    ]
+    shown = closest(chosen_language(), yearly_report.report_languages(desk))
+    versions = [yearly_report.build_document(desk, found, audience, shown).tables for audience in Audience]
     page = render_template(
         "reports/year.html",
         found=found,
         tables=list(zip(*versions, strict=True)),
         words=words or found.words,
+        languages=yearly_report.report_languages(desk),
         is_over=year < today.year,
         what=what,
     )
@@ -126,7 +130,7 @@ def _page(
 
 def _refused(why: Exception, words: ReportWords | None = None) -> ResponseReturnValue:
     what, _ = reason_and_status(why)
-    return render_template("reports/refused.html", what=what, words=words or ReportWords("", "")), 409
+    return render_template("reports/refused.html", what=what, words=words or {}), 409
 
 
 def _typed(language: str) -> str:

@@ -3,10 +3,11 @@
 from flask import Blueprint, Response, current_app, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
+from crypto.passphrase import LANGUAGES
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import UnlockRefusedError
 from journalist_app.forms import PASSPHRASE_CHARS, SHORT_BYTES
-from journalist_app.locale_format import LANGUAGE_COOKIE, LANGUAGES
+from journalist_app.locale_format import LANGUAGE_COOKIE
 from journalist_app.requests.access import COOKIE, auto_lock, is_our_form, open_desk, unlocked
 from journalist_app.search.search_index import SearchIndex
 from journalist_app.services.records import unsent_forms

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from crypto.passphrase import Language, contains_passphrase
+from crypto.passphrase import contains_passphrase
 from protocol.content import AnswerNote, Content, Kind, Verdict
 from protocol.entry import SignedEntry
 from protocol.identifiers import Digest
@@ -41,7 +41,7 @@ class ConsentAnswer:
     form_context: FormContext
     verdict: Verdict
     text: str = field(repr=False)
-    language: Language
+    language: str
 
 
 def answer_action(proposal_id: str, digest: str) -> str:
@@ -50,7 +50,7 @@ def answer_action(proposal_id: str, digest: str) -> str:
 
 
 def check_answer_form(
-    desk: PublicDesk, opened: MailboxSession, proposal_id: str, fields: Mapping[str, str], language: Language
+    desk: PublicDesk, opened: MailboxSession, proposal_id: str, fields: Mapping[str, str], language: str
 ) -> ConsentAnswer:
     """Check the form with which a source answers a proposal, and return the answer.
 

@@ -16,7 +16,7 @@ from itertools import zip_longest
 from crypto import passphrase
 from crypto.errors import UnreadableError
 from crypto.framing import frame
-from crypto.passphrase import Language, RootKey
+from crypto.passphrase import ENGLISH, LANGUAGES, Language, RootKey
 from protocol import session
 from protocol.entry import SignedEntry
 from protocol.heads import HEADS_OF_STRAND, Heads
@@ -87,10 +87,11 @@ _FIRST_VISIT = Visit()
 _NOTHING = nullcontext()
 
 
-def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[list[str], str]:
+def draw_passphrase(desk: PublicDesk, language: str, *, now: int) -> tuple[list[str], str]:
     """Return the words of a new passphrase, and an encrypted ticket that contains these words.
 
-    `now` is the number of half hours since 1970, in all functions of this module.
+    The words are English if `language` has no word list of its own. `now` is the number of half hours since
+    1970, in all functions of this module.
 
     Raises:
         MailboxLimitError: no more mailboxes can be started in this half hour.
@@ -99,7 +100,8 @@ def draw_passphrase(desk: PublicDesk, language: Language, *, now: int) -> tuple[
     counted = desk.sessions.find(_count_name(now), now)
     if counted is not None and len(counted[0]) >= desk.new_mailboxes > 0:
         raise MailboxLimitError
-    drawn = passphrase.generate_passphrase(language)
+    listed: Language = next((each for each in LANGUAGES if each == language), ENGLISH)
+    drawn = passphrase.generate_passphrase(listed)
     return drawn.split(), practice_ticket.seal_ticket(drawn, desk.server_secret, now + _TICKET_HALF_HOURS)
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 
-from crypto.passphrase import Language, contains_passphrase
+from crypto.passphrase import contains_passphrase
 from protocol.attachment import AttachmentSealer
 from protocol.content import MEDIA_TYPE_CHARS, TEXT_CHARS, AttachmentNote, Content, Kind
 from protocol.entry import SignedEntry, sign_again
@@ -32,7 +32,7 @@ _ESCAPED_BYTES = 5  # of the longest character in HTML: "&amp;"
 
 
 def check_message_form(
-    desk: PublicDesk, opened: MailboxSession, fields: Mapping[str, str], language: Language, *, now: int
+    desk: PublicDesk, opened: MailboxSession, fields: Mapping[str, str], language: str, *, now: int
 ) -> "Posting":
     """Check the text fields of a message form, and return a `Posting` that accepts the files of the form.
 
@@ -64,7 +64,7 @@ class Posting:
     keys: MailboxKeys
     form_context: FormContext
     text: str = field(repr=False)
-    language: Language
+    language: str
     now: int  # half hours since 1970
     written: Sequence[SignedEntry] = field(default=(), repr=False)
     _received_bytes: int = 0

@@ -14,7 +14,7 @@ from source_app.errors import NotFoundError, ReportMissingError
 from source_app.public_desk import PublicDesk
 from store import letterheads, public_files
 
-_NAME = re.compile(r"report-(?P<year>20\d\d)-(?P<language>nl|en)\.(?P<kind>html|pdf|csv)", re.ASCII)
+_NAME = re.compile(r"report-(?P<year>20\d\d)-(?P<language>[a-z]{2,3})\.(?P<kind>html|pdf|csv)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,20 +10,18 @@ import re
 import tomllib
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import cached_property
 from html import escape
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from source_app.errors import SignpostError
+from web.languages import read_words
 
-PACKAGED = Path(__file__).parent  # the folder of our own data files
-LANGUAGES = ("nl", "en")
 QUESTIONS_MAX = 6  # limit on any path to an outcome: a frightened visitor should not have to fill in a form
 PAGE_TEXT_BYTES = 8 * 1024  # limit on a page's texts as HTML: with the frame, a page must fit in 16 KiB
 _NUMBERS = range(10, 100)  # two digits: the requests for all pages have the same length
@@ -125,26 +123,29 @@ class Signpost(_Part, frozen=True, dict=True):
 Signposts = Mapping[str, Signpost]
 
 
-def load(folder: Path) -> Signposts:
-    """Read and check the signpost in all languages, from `nl.toml` and `en.toml` in a folder.
+def load(languages: Iterable[str]) -> Signposts:
+    """Read and check the signpost in these languages, from the file `signpost.toml` of each.
 
     Raises:
         SignpostError: a file is missing or has a fault, or the languages differ.
     """
     documents = {}
-    for language in LANGUAGES:
-        name = f"{language}.toml"
+    for language in languages:
+        name = f"{language}/signpost.toml"
         try:
-            documents[name] = tomllib.loads((folder / name).read_text("utf-8"))
+            documents[language] = read_words(language, "signpost")
         except OSError as why:
             raise SignpostError(f"The signpost's {name} cannot be read ({type(why).__name__}).") from why
         except tomllib.TOMLDecodeError as why:
             raise SignpostError(f"The signpost's {name} is not TOML: {why}.") from why
         except UnicodeDecodeError as why:
             raise SignpostError(f"The signpost's {name} is not UTF-8: byte {why.start}.") from why
-    read = {name: check_signpost(name, document) for name, document in documents.items()}
+    read = {
+        language: check_signpost(f"{language}/signpost.toml", document)
+        for language, document in documents.items()
+    }
     _require_same_tree(read)
-    return {language: read[f"{language}.toml"] for language in LANGUAGES}
+    return read
 
 
 def check_signpost(name: str, document: Mapping[str, object]) -> Signpost:
@@ -313,9 +314,10 @@ def _require_same_tree(read: Mapping[str, Signpost]) -> None:
         SignpostError: the trees differ. The message names the page.
     """
     # Otherwise a link to a page in another language would not work.
-    (one_name, one), *others = read.items()
-    links = _links(one)
-    for other_name, other in others:
+    (first, one), *others = read.items()
+    one_name, links = f"{first}/signpost.toml", _links(one)
+    for language, other in others:
+        other_name = f"{language}/signpost.toml"
         other_links = _links(other)
         if one.first != other.first:
             raise SignpostError(f"The signpost's {other_name} begins with another question than {one_name}.")

@@ -17,7 +17,9 @@ and `web`, `stored_mailbox`, `store`, `protocol` and `crypto`.
 - `write_pages`: the page of a new message
 
 Every template receives these variables: `page_name` (the template's name without `.html`), `lang`,
-`letterhead`, `is_open`, `onion_origin` and `signpost_first` (the number of the first question). These
+`direction` ("ltr" or "rtl"), `languages` (pairs of a code and a name), `language_name` (a function),
+`letterhead`, `desk_language` (in which the letterhead's texts are shown), `is_open`, `onion_origin` and
+`signpost_first` (the number of the first question). These
 templates receive more variables:
 
 - signpost/page.html: shown (a `Question` or an `Outcome`), back (a number, or None), routes, where
@@ -26,7 +28,8 @@ templates receive more variables:
 - seal.html: fingerprint, recipient, openpgp_fingerprint (in groups of four, or empty)
 - start.html, help.html: away (a tuple of `ShownAbsence`)
 - begin/passphrase.html: words, form, wrong (positions of words, from 1), typos (a `PassphraseTypos`, or
-  None), refusal (empty, "busy", "store", "limit" or "no_cookie"), wait_seconds (after which to try again,
+  None), is_foreign (whether the page's language has no word list), refusal (empty, "busy", "store",
+  "limit" or "no_cookie"), wait_seconds (after which to try again,
   if the site is busy), again and minutes
 - begin/busy.html: again (the time in UTC at which a mailbox can be started), minutes (from now until then)
 - begin/log_in.html: form (words, a text to post after the log-in, the proposal that the text is about),

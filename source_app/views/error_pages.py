@@ -1,7 +1,6 @@
 """Error pages: the page and the HTTP status for each exception. `templates/error.html` has the sentences."""
 
 from flask import Flask, g, request
-from flask_babel import gettext
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
@@ -14,6 +13,7 @@ from source_app.errors import (
     TicketRefusedError,
 )
 from source_app.hardened_flask import log
+from source_app.page_language import gettext, without_tags
 from source_app.services.posting import form_text
 from source_app.views.request_context import render_page, without_session
 from store.errors import NoSuchMailboxError, StoreError
@@ -55,7 +55,7 @@ def wrong_host_page() -> Response:
             "Do not type your passphrase on this page. Type the address on our poster into your browser."
         ),
     )
-    return Response("\n\n".join(sentences) + "\n", 421, mimetype="text/plain")
+    return Response("\n\n".join(without_tags(each) for each in sentences) + "\n", 421, mimetype="text/plain")
 
 
 def gone_page(text: str) -> Response:

@@ -6,11 +6,11 @@ from typing import TypeVar
 
 from flask import Blueprint, Response, abort, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 
 from crypto.errors import CryptoError
 from source_app.forms import ENTRY_FIELDS, TEXT_FIELDS, WRITE_FIELDS, DeleteForm, EndForm, EntryForm
 from source_app.hardened_flask import log
+from source_app.page_language import gettext, without_tags
 from source_app.services import deleting, login, mailbox_files, read_receipts, thread
 from source_app.services.absences import shown_absences
 from source_app.services.login import MailboxSession
@@ -47,7 +47,7 @@ END:VEVENT
 END:VCALENDAR
 """
 _NAME_BYTES = 1024  # of a chosen file: a form whose text is kept has the name, and not the file
-bp = Blueprint("mailbox", __name__, url_prefix="/<any(nl, en):lang>/mailbox")
+bp = Blueprint("mailbox", __name__, url_prefix="/<language:lang>/mailbox")
 
 
 @bp.get("")
@@ -108,7 +108,8 @@ def show_receipt(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
 def send_reminder(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
     """Send a calendar file with the day by which to expect an answer, and with a title that tells nothing."""
     _, expect_by = thread.message_receipt(desk(), here.keys, parse_id(entry_id))
-    event = _REMINDER.format(id=secrets.token_hex(16), day=f"{expect_by:%Y%m%d}", title=gettext("Reminder"))
+    title = without_tags(gettext("Reminder"))
+    event = _REMINDER.format(id=secrets.token_hex(16), day=f"{expect_by:%Y%m%d}", title=title)
     return send_download("date.ics", event.replace("\n", "\r\n"), "text/calendar")
 
 

@@ -28,37 +28,37 @@ def start_without_language() -> ResponseReturnValue:
     return answer
 
 
-@bp.get("/<any(nl, en):lang>/")
+@bp.get("/<language:lang>/")
 def start_page() -> ResponseReturnValue:
     """Show the start page, which says who we are and what we promise."""
     return _public("start.html")
 
 
-@bp.get("/<any(nl, en):lang>/help")
+@bp.get("/<language:lang>/help")
 def help() -> ResponseReturnValue:  # noqa: A001  # the name of the page
     """Show the help page, about staying safe and about talking to the desk instead of writing."""
     return _public("help.html")
 
 
-@bp.get("/<any(nl, en):lang>/privacy")
+@bp.get("/<language:lang>/privacy")
 def privacy() -> ResponseReturnValue:
     """Show the privacy statement of the source's site."""
     return render_page("privacy.html")
 
 
-@bp.get("/<any(nl, en):lang>/limits")
+@bp.get("/<language:lang>/limits")
 def limits() -> ResponseReturnValue:
     """Show the page about dangers that we cannot protect against, with the date of its text."""
     return render_page("limits.html", dated=LIMITS_DATED)
 
 
-@bp.get("/<any(nl, en):lang>/accessibility")
+@bp.get("/<language:lang>/accessibility")
 def accessibility() -> ResponseReturnValue:
     """Show the accessibility statement of the source's site."""
     return render_page("accessibility.html")
 
 
-@bp.get("/<any(nl, en):lang>/seal")
+@bp.get("/<language:lang>/seal")
 def seal_page() -> ResponseReturnValue:
     """Show the page that explains how to encrypt a text or a file before sending it."""
     ours = desk().letterhead
@@ -73,25 +73,25 @@ def seal_page() -> ResponseReturnValue:
 # The names of the downloads reveal nothing to someone who sees the visitor's downloads.
 
 
-@bp.get("/<any(nl, en):lang>/seal/letterhead.json")
+@bp.get("/<language:lang>/seal/letterhead.json")
 def letterhead_body() -> ResponseReturnValue:
     """Send the desk's signed public statement (letterhead), so that anyone can check the desk's keys."""
     return send_download("letterhead.json", published.signed_letterhead(desk())[0])
 
 
-@bp.get("/<any(nl, en):lang>/seal/letterhead.json.minisig")
+@bp.get("/<language:lang>/seal/letterhead.json.minisig")
 def letterhead_signature() -> ResponseReturnValue:
     """Send the desk's signature of its public statement (letterhead), in the format of minisign."""
     return send_download("letterhead.json.minisig", published.signed_letterhead(desk())[1])
 
 
-@bp.get("/<any(nl, en):lang>/seal/recipient.txt")
+@bp.get("/<language:lang>/seal/recipient.txt")
 def age_recipient() -> ResponseReturnValue:
     """Send the desk's public key for the age program, as a file of one line for its option -R."""
     return send_download("recipient.txt", f"{desk().letterhead.current_epoch[1]}\n")
 
 
-@bp.get("/<any(nl, en):lang>/seal/key.asc")
+@bp.get("/<language:lang>/seal/key.asc")
 def openpgp_key() -> ResponseReturnValue:
     """Send the desk's public OpenPGP key in ASCII armour.
 
@@ -104,7 +104,7 @@ def openpgp_key() -> ResponseReturnValue:
     return send_download("key.asc", key)
 
 
-@bp.get("/<any(nl, en):lang>/leave")
+@bp.get("/<language:lang>/leave")
 def leave() -> ResponseReturnValue:
     """Log the source out, and redirect the browser to a harmless site elsewhere (the "leave" button).
 

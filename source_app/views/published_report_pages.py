@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from source_app.services import published
 from source_app.views.request_context import desk, render_page, send_download
 
-bp = Blueprint("reports", __name__, url_prefix="/<any(nl, en):lang>/reports")
+bp = Blueprint("reports", __name__, url_prefix="/<language:lang>/reports")
 
 _STYLE = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
 _TYPES = {"pdf": "application/pdf", "csv": "text/csv"}

@@ -11,7 +11,6 @@ from typing import cast
 from flask import Response, after_this_request, current_app, g, make_response, render_template, request
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from crypto.passphrase import Language
 from source_app.config import SourceConfig
 from source_app.errors import NotFoundError
 from source_app.hardened_flask import log
@@ -66,9 +65,9 @@ def current_day() -> date:
     return cast("date", current_app.extensions["today"]())
 
 
-def lang() -> Language:
-    """Return the language of the current request, "nl" or "en"."""
-    return cast("Language", g.lang)
+def lang() -> str:
+    """Return the code of the language of the current request."""
+    return str(g.lang)
 
 
 def current_session() -> MailboxSession | None:

@@ -1,20 +1,26 @@
 """Request hooks: code that runs before every view, and code that changes every response afterwards."""
 
 import time
-from datetime import date
-from typing import cast
+from collections.abc import Iterable
 
-from babel.support import Translations
 from flask import Flask, Response, abort, current_app, g, request
-from flask_babel import format_date, get_translations
+from werkzeug.routing import AnyConverter, Map
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from source_app.page_language import (
+    day_text,
+    gettext,
+    language_of_request,
+    ngettext,
+    page_language,
+    site_languages,
+)
 from source_app.views.error_pages import wrong_host_page
 from source_app.views.request_context import config, current_session, desk, origin, session_token
+from web.languages import closest, language_name
 from web.origin import is_our_request
 from web.page_padding import STEP_BYTES, pad
 
-LANGUAGES = ("nl", "en")
 # After a log-in, the page of a mailbox with up to ten entries of 3,900 bytes of HTML has the same size and
 # takes the same time as the page that says that the log-in failed, whether an answer waits or not (ADR 28).
 CONVERSATION_STEP_BYTES = 64 * 1024
@@ -23,17 +29,25 @@ _AFTER_LOG_IN = frozenset({"begin.try_log_in", "mailbox.show_mailbox", "mailbox.
 _PUBLIC_BLUEPRINTS = frozenset({"pages", "reports"})  # their pages are the same for everyone
 
 
+def add_language_converter(app: Flask, codes: Iterable[str]) -> None:
+    """Let the routes of an app use `<language:lang>` for a part of an address that is one of these codes."""
+
+    class _LanguageConverter(AnyConverter):
+        def __init__(self, url_map: Map) -> None:
+            super().__init__(url_map, *codes)
+
+    app.url_map.converters["language"] = _LanguageConverter
+
+
 def install_request_hooks(app: Flask) -> None:
     """Install the code that runs before and after every view: language, checks of headers, padding.
 
-    Call this function after Babel is installed.
+    Call this function after Babel is installed, and before the pages are registered.
     """
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # added by jinja's i18n extension
-        gettext=lambda text: _translations().ugettext(text),
-        ngettext=lambda one, many, count: _translations().ungettext(one, many, count),
-        newstyle=True,
+        gettext=gettext, ngettext=ngettext, newstyle=True
     )
-    app.jinja_env.filters["dateformat"] = _day_text
+    app.jinja_env.filters["dateformat"] = day_text
     app.url_value_preprocessor(_set_language)
     app.before_request(_note_start)
     app.before_request(_hurry_strangers)
@@ -42,14 +56,6 @@ def install_request_hooks(app: Flask) -> None:
     app.after_request(_wait_for_step)  # the first that is registered runs last
     app.after_request(_pad)
     app.after_request(_add_onion_location)
-
-
-def language_of_request() -> str:
-    """Return the language in the URL, or the browser's preferred language if the URL has no language."""
-    if "lang" not in g:
-        first = request.path.split("/")[1]  # an address without a view, such as /nl/x, has a language too
-        g.lang = first if first in LANGUAGES else request.accept_languages.best_match(LANGUAGES, default="en")
-    return str(g.lang)
 
 
 def _set_language(_endpoint: str | None, values: dict[str, object] | None) -> None:
@@ -100,26 +106,14 @@ def _wait_for_step(answer: Response) -> Response:
     return answer
 
 
-def _day_text(day: date, form: str) -> str:
-    g.shows_days = True  # so the page says when its days begin
-    return str(format_date(day, form))
-
-
-def _translations() -> Translations:
-    """Return the translations into the page's language. They are looked up once per request.
-
-    A page needs them many times, and each look-up takes time.
-    """
-    found = g.get("translations")
-    if found is None:
-        found = g.translations = get_translations()
-    return cast("Translations", found)
-
-
 def _template_context() -> dict[str, object]:
     return {
         "lang": language_of_request(),
+        "direction": page_language().direction,
+        "languages": [(each.code, each.name) for each in site_languages().values()],
+        "language_name": lambda code: language_name(code, page_language().locale),
         "letterhead": desk().letterhead,
+        "desk_language": closest(language_of_request(), desk().letterhead.desk_name),
         "is_open": current_session() is not None,
         "onion_origin": config().onion_origin,
     }

@@ -9,14 +9,15 @@ from flask.typing import ResponseReturnValue
 from source_app.errors import NotFoundError
 from source_app.signpost.decision_tree import Route, Signposts
 from source_app.views.request_context import config, lang, render_page
+from web.languages import WRITTEN_IN
 
-bp = Blueprint("signpost", __name__, url_prefix="/<any(nl, en):lang>/s")
+bp = Blueprint("signpost", __name__, url_prefix="/<language:lang>/s")
 
 
 @bp.app_context_processor
 def first_question() -> dict[str, int]:
     """Give every template the number of the signpost's first question, so that pages can link to it."""
-    return {"signpost_first": _signposts()["nl"].first}
+    return {"signpost_first": next(iter(_signposts().values())).first}
 
 
 @bp.get("/<int:number>")
@@ -52,7 +53,8 @@ def _where() -> dict[Route, str]:
     The texts come from the settings. A text that the settings do not contain is empty.
     """
     procedures = (Route.CONDUCT, Route.INTEGRITY, Route.COMPLAINTS)
-    return {route: getattr(config(), f"where_{route}_{lang()}") for route in procedures}
+    texts = {route: getattr(config(), f"where_{route}") for route in procedures}
+    return {route: texts[route].get(lang()) or texts[route].get(WRITTEN_IN, "") for route in procedures}
 
 
 def _signposts() -> Signposts:

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
+from crypto.passphrase import LANGUAGES
 from source_app.errors import MailboxLimitError, PassphraseRefusedError, QueueFullError
 from source_app.forms import PLACE_BYTES, TYPED_FIELDS, WORDS_BYTES, LogInForm, PractiseForm
 from source_app.services import login
@@ -34,7 +35,7 @@ from web.form_limits import TOKEN_BYTES, takes
 
 _QUARTER_MINUTES = 15
 
-bp = Blueprint("begin", __name__, url_prefix="/<any(nl, en):lang>")
+bp = Blueprint("begin", __name__, url_prefix="/<language:lang>")
 
 
 @bp.route("/begin", methods=["GET", "POST"])
@@ -166,5 +167,8 @@ def _passphrase_page(form: PractiseForm, status: int = 200, **faults: object) ->
         "again": "",
         "minutes": 0,
     } | faults
-    answer = render_page("begin/passphrase.html", status, form=form, words=words, **faults)
+    is_foreign = lang() not in LANGUAGES
+    answer = render_page(
+        "begin/passphrase.html", status, form=form, words=words, is_foreign=is_foreign, **faults
+    )
     return answer if keeps_cookies() else with_session_cookie(answer, None)

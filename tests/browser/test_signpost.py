@@ -16,7 +16,7 @@ Visit = Callable[..., BrowserContext]
 
 
 def test_from_the_signpost_to_the_mailbox(visit: Visit, source_url: str) -> None:
-    english, dutch = (decision_tree.load(decision_tree.PACKAGED)[lang] for lang in ("en", "nl"))
+    english, dutch = (decision_tree.load(("en", "nl"))[lang] for lang in ("en", "nl"))
     questions = {each.number: each for each in english.question}
     first = questions[english.first]
     second = questions[first.answers[0].to]

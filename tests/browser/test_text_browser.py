@@ -174,7 +174,7 @@ def test_the_journey_in_a_text_browser(
 
 
 def test_the_signpost_in_a_text_browser(browser: TextBrowser) -> None:
-    english = decision_tree.load(decision_tree.PACKAGED)["en"]
+    english = decision_tree.load(("en", "nl"))["en"]
     questions = {each.number: each for each in english.question}
     first = questions[english.first]
     slow = first.answers[2]

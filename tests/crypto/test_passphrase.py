@@ -154,7 +154,7 @@ def test_a_text_with_a_passphrase_is_recognised_however_it_is_written(language: 
 
 def test_sentences_of_our_pages_are_no_passphrases() -> None:
     """In ordinary English and Dutch, seven words of the word lists hardly ever follow one another."""
-    catalogue = Path("source_app/translations/nl/LC_MESSAGES/messages.po").read_text("utf-8")
+    catalogue = Path("languages/nl/LC_MESSAGES/messages.po").read_text("utf-8")
     sentences = re.findall(r'^msg(?:id|str) "(.+)"$', catalogue, re.MULTILINE)
 
     assert len(sentences) > 500

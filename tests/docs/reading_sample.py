@@ -33,7 +33,7 @@ _DOCUMENTS: Final = (
     "docs/adr/*.md",
 )
 _SPECIFICATION: Final = "docs/protocol.md"  # for readers who have its definitions beside it
-_CATALOGUE: Final = "*/translations/nl/LC_MESSAGES/messages.po"
+_CATALOGUE: Final = "**/nl/LC_MESSAGES/messages.po"
 
 _FENCED_CODE: Final = re.compile(r"^ *```.*?^ *```", re.MULTILINE | re.DOTALL)
 _HTML_COMMENT: Final = re.compile(r"<!--.*?-->", re.DOTALL)

@@ -26,7 +26,7 @@ def test_an_address_that_others_can_reach_is_refused(world: World, bind: str) ->
 
 def test_one_message_names_every_fault(world: World) -> None:
     with pytest.raises(AdviserConfigError) as refused:
-        replace(world.config, bind="x", themes=("x",), public_floor=1, server="x")
+        replace(world.config, bind="x", themes={"X": {}}, public_floor=1, server="x")
 
     for name in ("bind", "themes", "public_floor", "server"):
         assert repr(name) in str(refused.value)
@@ -55,18 +55,19 @@ def test_a_proxy_on_another_machine_is_refused(world: World, socks: str) -> None
 
 
 def test_an_option_list_is_read_with_names_in_both_languages() -> None:
-    offered = read_options(["a_b: Iets / Something", "c: Iets, zoals dit / That"])
+    offered = read_options({"a_b": {"nl": "Iets", "en": "Something"}, "c": {"nl": "Iets, zoals dit"}})
 
     assert ("Iets", "Something") == (option_name(offered, "a_b", "nl"), option_name(offered, "a_b", "en"))
+    assert "Iets, zoals dit" == option_name(offered, "c", "en")
     assert "gone" == option_name(offered, "gone", "nl")
 
 
 @pytest.mark.parametrize(
-    "lines", [["no key"], ["A: B / C"], ["a: alleen Nederlands"], ["a: B / C", "a: D / E"], ["a: b / c / d"]]
+    "names", [{"no key": {"en": "C"}}, {"A": {"en": "C"}}, {"a": {}}, {"a": {"en": " "}}, {"": {"en": "C"}}]
 )
-def test_an_option_list_with_a_fault_is_refused(lines: list[str]) -> None:
+def test_an_option_list_with_a_fault_is_refused(names: dict[str, dict[str, str]]) -> None:
     with pytest.raises(AdviserConfigError):
-        read_options(lines)
+        read_options(names)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def pages(tmp_path: Path) -> Iterator[list[str]]:
     world = a_world(tmp_path, strand=typed("strand"))
     names = dict.fromkeys(("nl", "en"), typed("desk"))
     world = World(
-        replace(world.config, themes=(f"typed: {typed('theme')} / {typed('theme')}",)),
+        replace(world.config, themes={"typed": {"nl": typed("theme"), "en": typed("theme")}}),
         world.keyring,
         world.letterhead.successor(desk_name=names),
         world.store,

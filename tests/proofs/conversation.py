@@ -227,6 +227,7 @@ def open_system(
         workers=1,
         threads=4,
         leave_url="https://example.org/",
+        languages=("en", "nl"),
     )
     config.argon2_lock_path.mkdir(exist_ok=True)
     sessions = open_sessions(config.sessions_path, allow_disk=True)
@@ -246,7 +247,7 @@ def open_system(
 
 @functools.cache
 def _signposts() -> decision_tree.Signposts:
-    return decision_tree.load(decision_tree.PACKAGED)
+    return decision_tree.load(("en", "nl"))
 
 
 def _play(system: MailboxSystem) -> ProofSource:

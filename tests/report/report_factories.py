@@ -4,19 +4,32 @@ import random
 from collections.abc import Iterator
 
 from report.counts import YearCounts
+from report.document import ReportLanguage
 from report.tables import NEVER_SHOWN, Lists, TableLine, shapes
+from web.languages import known_languages, languages_with, read_language, read_words
 
 LISTS = Lists(
     theme=(
-        TableLine("conflict_of_interest", "Belangenverstrengeling", "Conflict of interest"),
-        TableLine("bullying", "Pesten", "Bullying"),
-        TableLine("abuse_of_power", "Misbruik van macht", "Abuse of power"),
+        TableLine("conflict_of_interest", {"nl": "Belangenverstrengeling", "en": "Conflict of interest"}),
+        TableLine("bullying", {"nl": "Pesten", "en": "Bullying"}),
+        TableLine("abuse_of_power", {"nl": "Misbruik van macht", "en": "Abuse of power"}),
     ),
-    route=(TableLine("talk", "Alleen praten", "Only talk"), TableLine("complaint", "Klacht", "Complaint")),
-    outcome=(TableLine("advice", "Advies", "Advice"),),
-    region=(TableLine("africa", "Afrika", "Africa"), TableLine("europe", "Europa", "Europe")),
+    route=(
+        TableLine("talk", {"nl": "Alleen praten", "en": "Only talk"}),
+        TableLine("complaint", {"nl": "Klacht", "en": "Complaint"}),
+    ),
+    outcome=(TableLine("advice", {"nl": "Advies", "en": "Advice"}),),
+    region=(
+        TableLine("africa", {"nl": "Afrika", "en": "Africa"}),
+        TableLine("europe", {"nl": "Europa", "en": "Europe"}),
+    ),
 )
 TABLES = shapes(LISTS)
+LANGUAGES = languages_with("report", known_languages())
+
+
+def a_language(code: str) -> ReportLanguage:
+    return ReportLanguage(code, read_language(code).locale, read_words(code, "report"), fallback="en")
 
 
 def a_mailbox(chance: random.Random, year: int) -> Iterator[tuple[int, str, str]]:

@@ -9,11 +9,13 @@ import pytest
 
 from report.counts import count_year
 from report.disclosure import Audience, Floors, treat
-from report.document import LANGUAGES, OWN_WORDS_CHARACTERS, Document, Imprint, compose_report, read_words
+from report.document import OWN_WORDS_CHARACTERS, Document, Imprint, compose_report
 from report.errors import WordsError
-from tests.report.report_factories import LISTS, TABLES
+from tests.report.report_factories import LANGUAGES, LISTS, TABLES, a_language
 
-IMPRINT = Imprint("Steunpunt <Voorbeeld>", date(2027, 1, 18), "Eén alinea.\r\n\r\nNog een\nalinea.\n\n \n")
+IMPRINT = Imprint(
+    "Steunpunt <Voorbeeld>", date(2027, 1, 18), "Eén alinea.\r\n\r\nNog een\nalinea.\n\n \n", "nl"
+)
 
 
 def a_document(
@@ -22,20 +24,20 @@ def a_document(
     lines = [(2026, "mailbox", "read")] * mailboxes + [(2026, "theme", "bullying")] * (mailboxes // 2)
     counts = count_year(Counter(lines), 2026, TABLES, "nothing")
     return compose_report(
-        treat(counts, Floors(), audience), LISTS, language, replace(IMPRINT, is_draft=is_draft)
+        treat(counts, Floors(), audience), LISTS, a_language(language), replace(IMPRINT, is_draft=is_draft)
     )
 
 
-def test_both_languages_have_the_same_sentences_and_placeholders() -> None:
+def test_all_languages_have_the_same_sentences_and_placeholders() -> None:
     places = [
-        {key: sorted(re.findall(r"\{\w+\}", words)) for key, words in read_words(language).items()}
+        {key: sorted(re.findall(r"\{\w+\}", words)) for key, words in a_language(language).words.items()}
         for language in LANGUAGES
     ]
-    assert places[0] == places[1]
+    assert all(places[0] == each for each in places)
 
 
 def test_dutch_never_calls_a_report_or_a_mailbox_she() -> None:
-    assert [words for words in read_words("nl").values() if re.search(r"\bhaar\b", words)] == []
+    assert [words for words in a_language("nl").words.values() if re.search(r"\bhaar\b", words)] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -46,7 +48,7 @@ def test_every_table_and_line_has_a_name(language: str) -> None:
 
 
 def test_names_come_from_the_settings_in_the_readers_language() -> None:
-    names = [[row.name for row in a_document(language=each).tables[1].rows] for each in LANGUAGES]
+    names = [[row.name for row in a_document(language=each).tables[1].rows] for each in ("nl", "en")]
     assert ["Belangenverstrengeling", "Pesten", "Misbruik van macht"] == names[0]
     assert ["Conflict of interest", "Bullying", "Abuse of power"] == names[1]
 
@@ -75,7 +77,7 @@ def test_days_are_written_out_in_the_readers_language() -> None:
 def test_text_that_a_document_cannot_contain_is_refused(text: str) -> None:
     treated = treat(count_year(Counter(), 2026, TABLES, "nothing"), Floors(), Audience.PUBLIC)
     with pytest.raises(WordsError):
-        compose_report(treated, LISTS, "nl", Imprint("Steunpunt", date(2027, 1, 18), text))
+        compose_report(treated, LISTS, a_language("nl"), Imprint("Steunpunt", date(2027, 1, 18), text, "nl"))
 
 
 def test_a_document_of_an_empty_year_shows_nothing() -> None:

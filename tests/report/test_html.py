@@ -7,7 +7,7 @@ import pytest
 
 from report import html
 from report.disclosure import Audience
-from report.document import LANGUAGES
+from tests.report.report_factories import LANGUAGES
 from tests.report.test_document import a_document
 
 _SVG = "{http://www.w3.org/2000/svg}"

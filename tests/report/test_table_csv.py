@@ -7,11 +7,12 @@ from collections import Counter
 from report import table_csv
 from report.counts import count_year
 from report.disclosure import Audience, Floors, treat
-from report.document import Imprint, compose_report, read_words
+from report.document import Imprint, compose_report
 from report.tables import Lists, TableLine, shapes
+from tests.report.report_factories import a_language
 from tests.report.test_document import IMPRINT, a_document
 
-WORDS = read_words("nl")
+WORDS = a_language("nl").words
 
 
 def rows(raw: bytes) -> list[list[str]]:
@@ -36,7 +37,11 @@ def test_a_draft_says_so_above_its_figures() -> None:
 
 
 def test_no_name_is_read_as_a_formula() -> None:
-    lists = Lists(theme=(TableLine("sum", "=SOM(A1)", "=SUM(A1)"),), route=(), outcome=(), region=())
+    lists = Lists(
+        theme=(TableLine("sum", {"nl": "=SOM(A1)", "en": "=SUM(A1)"}),), route=(), outcome=(), region=()
+    )
     treated = treat(count_year(Counter(), 2026, shapes(lists), "nothing"), Floors(), Audience.PUBLIC)
-    document = compose_report(treated, lists, "nl", Imprint("Steunpunt", IMPRINT.published, ""))
+    document = compose_report(
+        treated, lists, a_language("nl"), Imprint("Steunpunt", IMPRINT.published, "", "nl")
+    )
     assert "'=SOM(A1)" in [row[2] for row in rows(table_csv.render_csv(document, 2026))]

@@ -525,6 +525,7 @@ def make_desk(folder: Path, **settings: object) -> ADesk:
         workers=1,
         threads=4,
         leave_url="https://example.org/",
+        languages=("en", "nl"),
     )
     config = replace(config, **settings)  # type: ignore[arg-type]  # each test names its own
     config.argon2_lock_path.mkdir()
@@ -536,7 +537,7 @@ def make_desk(folder: Path, **settings: object) -> ADesk:
         store,
         sessions,
         server_secret=secrets.token_bytes(32),
-        signposts=decision_tree.load(decision_tree.PACKAGED),
+        signposts=decision_tree.load(config.languages),
         today=lambda: TODAY,
         pause=lambda _seconds: None,
         in_background=lambda work: work(),

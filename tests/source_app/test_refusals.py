@@ -36,6 +36,7 @@ def _on_login_page(_desk: ADesk, reason: StrEnum) -> str:
         words=("one", "two"),
         refusal=refusal,
         wrong=[1],
+        is_foreign=False,
         typos=PassphraseTypos(7, unknown=(1,)),
         was_refused=False,
     )

@@ -11,10 +11,11 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 
 from tests import source_labels
+from web.languages import FOLDER
 
 _APP = Path(__file__).parents[2] / "source_app"
-_POT = _APP / "translations" / "messages.pot"
-_LANGUAGES = sorted(folder.name for folder in (_APP / "translations").iterdir() if folder.is_dir())
+_POT = FOLDER / "messages.pot"
+_LANGUAGES = sorted(path.parents[1].name for path in FOLDER.glob("*/LC_MESSAGES/messages.po"))
 _PLACEHOLDER = re.compile(r"%\((\w+)\)s")
 _TAG = re.compile(r"<\s*/?\s*[a-z]", re.IGNORECASE)
 _LAZY = {"lazy_gettext": None, "lazy_ngettext": (1, 2)}
@@ -46,8 +47,8 @@ def _extracted() -> set[str | tuple[str, ...]]:
     return {_key(text) for _, _, text, _, _ in found}
 
 
-def _dutch(language: str) -> Catalog:
-    return _catalogue(_APP / "translations" / language / "LC_MESSAGES" / "messages.po")
+def _translated(language: str) -> Catalog:
+    return _catalogue(FOLDER / language / "LC_MESSAGES" / "messages.po")
 
 
 def _strings(value: object) -> Iterator[str]:
@@ -60,8 +61,8 @@ def _strings(value: object) -> Iterator[str]:
 
 def _dutch_texts() -> list[str]:
     """Return every Dutch text for sources: of the pages, the signpost and the poster."""
-    texts = [form for message in _messages(_dutch("nl")).values() for form in _forms(message.string)]
-    for path in (_APP / "signpost" / "nl.toml", _APP.parent / "deploy" / "poster" / "words_nl.toml"):
+    texts = [form for message in _messages(_translated("nl")).values() for form in _forms(message.string)]
+    for path in (FOLDER / "nl" / "signpost.toml", FOLDER / "nl" / "poster.toml"):
         texts += _strings(tomllib.loads(path.read_text("utf-8")))
     return texts
 
@@ -76,7 +77,7 @@ def test_extraction_leaves_the_template_catalogue_as_it_is() -> None:
 @pytest.mark.parametrize("language", _LANGUAGES)
 def test_every_sentence_is_translated_and_no_other(language: str) -> None:
     wanted = _messages(_catalogue(_POT))
-    translated = _messages(_dutch(language))
+    translated = _messages(_translated(language))
 
     assert set(wanted) == set(translated)
     assert [
@@ -86,7 +87,7 @@ def test_every_sentence_is_translated_and_no_other(language: str) -> None:
 
 @pytest.mark.parametrize("language", _LANGUAGES)
 def test_placeholders_survive_translation(language: str) -> None:
-    for message in _messages(_dutch(language)).values():
+    for message in _messages(_translated(language)).values():
         wanted = {name for form in _forms(message.id) for name in _PLACEHOLDER.findall(form)}
         for form in _forms(message.string):
             assert wanted == set(_PLACEHOLDER.findall(form)), form
@@ -94,7 +95,7 @@ def test_placeholders_survive_translation(language: str) -> None:
 
 @pytest.mark.parametrize("language", _LANGUAGES)
 def test_no_sentence_carries_markup(language: str) -> None:
-    for message in _messages(_dutch(language)).values():
+    for message in _messages(_translated(language)).values():
         for form in (*_forms(message.id), *_forms(message.string)):
             assert not _TAG.search(form), form
 
@@ -115,7 +116,7 @@ def test_dutch_speaks_to_one_person_and_plainly() -> None:
         assert not stiff.search(text.lower()), text
 
 
-def test_one_thing_has_one_word_in_dutch() -> None:
+def test_one_thing_has_one_word_in_translated() -> None:
     """The Dutch words are pagina, verwijderen, versleuteld, gesloten, overhandigd, akkoord,
     klachtenprocedure.
     """
@@ -128,12 +129,12 @@ def test_one_thing_has_one_word_in_dutch() -> None:
         assert not other.search(text.lower()), text
 
 
-def test_long_sentences_are_rare_in_dutch() -> None:
+def test_long_sentences_are_rare_in_translated() -> None:
     """Level B1 allows at most twenty-five words in a sentence. The statement of law is an exception."""
     of_law = re.compile(r"artikel|artikelen|autoriteit", re.IGNORECASE)
     sentences = [
         sentence
-        for message in _messages(_dutch("nl")).values()
+        for message in _messages(_translated("nl")).values()
         for form in _forms(message.string)
         for sentence in re.split(r"(?<=[.?!:]) ", form)
         if not of_law.search(form)

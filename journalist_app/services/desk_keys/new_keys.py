@@ -12,6 +12,7 @@ from journalist_app.errors import KeysRefusal, KeysRefusedError
 from journalist_app.recovery_sheet.sheet_content import SheetFacts, compose_sheet
 from journalist_app.services.desk_keys import change_slots
 from store.database.keyring_backups import backup_name
+from web.languages import closest
 
 
 def new_passphrase(
@@ -32,8 +33,9 @@ def draw_sheet(desk: OpenDesk, safe: str, language: Language, today: date) -> Ne
     Raises:
         KeysRefusedError: the safe's name is not one line of visible characters.
     """
+    names = desk.letterhead.desk_name
     facts = SheetFacts(
-        desk_name=desk.letterhead.desk_name[language],
+        desk_name=names[closest(language, names)],
         fingerprint=desk.keyring.fingerprint,
         safe=change_slots.require_holder(safe),
         day=today,

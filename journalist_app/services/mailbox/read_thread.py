@@ -1,6 +1,6 @@
 """Thread (all entries) of one mailbox, verified and decrypted for the adviser's page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -85,6 +85,11 @@ class ShownThread:
     conversation: Conversation = field(repr=False)  # this and `opened` are for `append_desk_read_receipt`
     opened: tuple[OpenedEntry, ...] = field(repr=False)
 
+    @property
+    def source_language(self) -> str:
+        """Return the language of the page on which the source wrote last, or an empty text."""
+        return source_language(self.opened)
+
     def new_form(self) -> FormContext:
         """Return the values for the hidden fields of a new form on this page.
 
@@ -133,6 +138,12 @@ def open_thread(desk: OpenDesk, address: Address, *, today: date, is_whole: bool
         conversation=conversation,
         opened=opened,
     )
+
+
+def source_language(opened: Sequence[OpenedEntry]) -> str:
+    """Return the language of the page on which the source wrote last, or an empty text if it is unknown."""
+    written = [each.content.language for each in opened if each.content is not None]
+    return next(filter(None, reversed(written)), "")
 
 
 def _is_shown_elsewhere(opened: OpenedEntry) -> bool:

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
+from crypto.passphrase import LANGUAGES
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import OpenedEntry, conversation_of, open_all, require_answerable
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError, UnsentRefusedError
 from journalist_app.files.file_examiner import CopyForm
 from journalist_app.files.pinned_recipients import RecipientKey
 from journalist_app.services.mailbox.pending_files import PendingFiles
+from journalist_app.services.mailbox.read_thread import source_language
 from journalist_app.services.mailbox.send_entries import (
     EntrySender,
     NewWords,
@@ -50,6 +52,7 @@ from protocol.content import (
 from protocol.identifiers import ENTRY_ID_BYTES, Address, AttachmentId, Digest, EntryId
 from store.errors import AttachmentMissingError, StoreError
 from stored_mailbox.entry_form import FormContext
+from web.languages import closest
 
 PREPARED_MAX: Final = 20  # limit of prepared proposals in memory, of all browser windows together
 
@@ -149,9 +152,9 @@ def prepare_proposal(  # noqa: PLR0913  # the form has many parts
 
 
 def _language(opened: Sequence[OpenedEntry]) -> str:
-    """Return the language of the page on which the source wrote last, or an empty text if it is unknown."""
-    written = [each.content.language for each in opened if each.content is not None]
-    return next(filter(None, reversed(written)), "")
+    """Return the language of sentences for the source: that of the source, or else English."""
+    language = source_language(opened)
+    return closest(language, LANGUAGES) if language else ""
 
 
 def find_prepared(desk: OpenDesk, address: Address, entry_id: EntryId) -> PreparedProposal:

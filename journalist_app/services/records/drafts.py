@@ -1,5 +1,6 @@
 """Drafts: unsent answers of advisers, saved encrypted when the adviser asks for it or the app was locked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from crypto.canonical_json import StrictStruct, encode_json
@@ -10,6 +11,7 @@ from journalist_app.services.records.reply_templates import ReplyTemplate
 from protocol.content import TEXT_CHARS
 from protocol.identifiers import Address
 from protocol.sealed_record import RecordKind
+from web.languages import WRITTEN_IN
 from web.normal_text import trim
 
 
@@ -24,6 +26,14 @@ class WritingHelp:
     draft: str = field(repr=False)
     is_unsound: bool
     templates: tuple[ReplyTemplate, ...]
+
+    def offered(self, language: str) -> Sequence[tuple[int, ReplyTemplate]]:
+        """Return the reply templates with their places: first those in `language`, then those in English."""
+        order = (language, WRITTEN_IN) if language else ()
+        return sorted(
+            enumerate(self.templates),
+            key=lambda each: (each[1].language not in order[:1], each[1].language not in order),
+        )
 
 
 def read_draft(desk: OpenDesk, address: Address) -> str:

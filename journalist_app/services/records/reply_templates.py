@@ -1,34 +1,36 @@
-"""Reply templates: texts that advisers often send, in Dutch and English."""
+"""Reply templates: texts that advisers often send, each in one language."""
 
 import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from crypto.canonical_json import decode_json, encode_json
 from crypto.errors import MalformedError, TooLongError
+from crypto.passphrase import LANGUAGES
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError, ReplyTemplateError
 from journalist_app.services.records import desk_records
+from protocol.identifiers import LanguageCode
 from protocol.sealed_record import RecordKind
 from store.errors import RecordMovedError
 
-LANGUAGES: Final = ("nl", "en")
 NAME_CHARS: Final = 80
 TEXT_CHARS: Final = 5_000
 TEMPLATES: Final = 40
 TEMPLATES_MERGED: Final = 80  # limit after a merge of two workstations' full lists
 _NAME: Final = b"replies"
+_ORDER: Final[dict[str, int]] = {code: place for place, code in enumerate(LANGUAGES)}
 
 
 class ReplyTemplate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One reply template: a text that advisers often send. Advisers choose it by its name."""
 
-    language: Literal["nl", "en"]
+    language: LanguageCode
     name: Annotated[str, Meta(min_length=1, max_length=NAME_CHARS)]
     text: Annotated[str, Meta(min_length=1, max_length=TEXT_CHARS)]
 
@@ -116,7 +118,7 @@ def templates_to_bytes(templates: Iterable[ReplyTemplate]) -> bytes:
         MalformedError: a text has half a surrogate pair, or `templates_from_bytes` would refuse the
             templates.
     """
-    ordered = sorted(templates, key=lambda template: LANGUAGES.index(template.language))
+    ordered = sorted(templates, key=lambda each: _ORDER.get(each.language, len(_ORDER)))
     body = encode_json(_Kept(tuple(ordered)))
     templates_from_bytes(body)
     return body

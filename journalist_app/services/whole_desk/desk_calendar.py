@@ -5,7 +5,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from crypto.errors import MalformedError
-from crypto.passphrase import LANGUAGES
+from crypto.passphrase import LANGUAGES, Language
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CalendarRefusal, CalendarRefusedError, LetterheadMovedError
 from journalist_app.public_holidays import dutch_holidays
@@ -90,7 +90,7 @@ def publish_calendar(desk: OpenDesk, serial: int, calendar: Calendar, today: dat
     use_letterhead(desk, following)
 
 
-def holidays_ahead(today: date, language: str) -> dict[date, str]:
+def holidays_ahead(today: date, language: Language) -> dict[date, str]:
     """Return the public holidays from today to the end of next year, with their names."""
     found = dutch_holidays((today.year, today.year + 1), language)
     return {day: name for day, name in found.items() if day >= today}
@@ -106,7 +106,7 @@ def last_closed_day(desk: OpenDesk, today: date) -> date | None:
     return last if last is not None and last < today + _AHEAD else None
 
 
-def holiday_name(day: date, language: str) -> str:
+def holiday_name(day: date, language: Language) -> str:
     """Return the name of the public holiday on this day, or an empty text."""
     return dutch_holidays((day.year,), language).get(day, "")
 

@@ -200,8 +200,9 @@ def _merge_decoded(kind: RecordKind, name: bytes, one: bytes, other: bytes, toda
             return reply_templates.templates_to_bytes(_union(mine, theirs, encode_json))
         case RecordKind.COUNTS if name.startswith(_WORDS_NAME):
             ours, others = (decode_json(each, ReportWords) for each in (one, other))
-            words = ReportWords(_merge_texts(ours.nl, others.nl), _merge_texts(ours.en, others.en))
-            if max(len(words.nl), len(words.en)) > _WORDS_CHARS:
+            languages = sorted({*ours, *others})
+            words = {code: _merge_texts(ours.get(code, ""), others.get(code, "")) for code in languages}
+            if any(len(text) > _WORDS_CHARS for text in words.values()):
                 raise TooLongError
             return encode_json(words)
         case _:

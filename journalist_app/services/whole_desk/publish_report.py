@@ -15,12 +15,17 @@ from journalist_app.services.mailbox import count_for_report
 from journalist_app.services.records import desk_records
 from journalist_app.services.whole_desk import publish_letterhead, report_records
 from journalist_app.services.whole_desk.report_records import FrozenReport, ReportWords, ReportYear
-from journalist_app.services.whole_desk.yearly_report import FILE_KINDS, build_report_file, read_report_year
+from journalist_app.services.whole_desk.yearly_report import (
+    FILE_KINDS,
+    build_report_file,
+    read_report_year,
+    report_languages,
+)
 from protocol.identifiers import Address
 from protocol.letterhead import Report
 from protocol.sealed_record import RecordKind
 from report.disclosure import Audience
-from report.document import LANGUAGES, require_plain
+from report.document import require_plain
 from report.errors import WordsError
 from store import public_files
 from store.errors import RecordMovedError
@@ -35,8 +40,8 @@ def save_report_words(desk: OpenDesk, year: int, words: ReportWords) -> None:
         RecordMovedError: someone else saved texts at the same time, so these texts were not saved.
     """
     try:
-        for language in LANGUAGES:
-            require_plain(words.of(language))
+        for text in words.values():
+            require_plain(text)
     except WordsError as why:
         raise ReportRefusedError(ReportRefusal.TEXT) from why
     if report_records.read_frozen_year(desk, year) is not None:
@@ -70,7 +75,7 @@ def publish_report(desk: OpenDesk, year: int, digest: str, today: date) -> None:
         raise ReportRefusedError(ReportRefusal.CHANGED)
     frozen = replace(found, published=today)
     files: dict[str, bytes] = {}
-    for language, kind in itertools.product(LANGUAGES, FILE_KINDS):
+    for language, kind in itertools.product(report_languages(desk), FILE_KINDS):
         file = build_report_file(desk, frozen, Audience.PUBLIC, language, kind)
         files[report_records.public_file_name(year, language, kind)] = file
     _keep_first_days(desk, found.unread)

@@ -1,6 +1,7 @@
 """Encrypted records of the yearly report: the counts of a published year, and the adviser's texts."""
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Final, Literal, Self
@@ -11,7 +12,7 @@ from msgspec import Meta
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import RecordUnsoundError
 from journalist_app.services.records import desk_records
-from protocol.identifiers import Address
+from protocol.identifiers import Address, LanguageCode
 from protocol.letterhead import Letterhead
 from protocol.sealed_record import RecordKind, record_digest
 from report.counts import YearCounts
@@ -20,19 +21,12 @@ from report.tables import Lists
 from store import records
 
 YEARS: Final = range(2000, 2100)  # years that the source's site accepts in a report's file name
+_FILE_NAME: Final = re.compile(r"^report-(\d{4})-[a-z]{2,3}\.html\Z", re.ASCII)
 _Number = Annotated[int, Meta(ge=0)]
-_Text = Annotated[str, Meta(max_length=100_000)]
 
 
-class ReportWords(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The adviser's own text in a yearly report, in Dutch and in English."""
-
-    nl: _Text
-    en: _Text
-
-    def of(self, language: str) -> str:
-        """Return the adviser's own text for the report in a language, "nl" or "en"."""
-        return self.nl if language == "nl" else self.en
+ReportWords = dict[LanguageCode, Annotated[str, Meta(max_length=100_000)]]
+"""The adviser's own text in a yearly report: a dict from codes of languages to the text in each language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +71,8 @@ def published_years(desk: OpenDesk) -> tuple[int, ...]:
 
     A letterhead is the desk's signed public statement.
     """
-    names = {report.title for report in desk.letterhead.reports}
-    return tuple(year for year in reversed(YEARS) if public_file_name(year, "nl", "html") in names)
+    found = {int(year) for report in desk.letterhead.reports for year in _FILE_NAME.findall(report.title)}
+    return tuple(year for year in reversed(YEARS) if year in found)
 
 
 def public_file_name(year: int, language: str, kind: str) -> str:
@@ -163,7 +157,7 @@ def read_words_record(desk: OpenDesk, year: int) -> tuple[int, ReportWords]:
     """
     name = words_record_name(year)
     revision, words = desk_records.read_json(desk, RecordKind.COUNTS, name, ReportWords)
-    return revision, words or ReportWords("", "")
+    return revision, words or {}
 
 
 def frozen_record_name(year: int) -> bytes:

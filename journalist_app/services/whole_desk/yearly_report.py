@@ -1,10 +1,10 @@
 """Yearly report: counts the mailboxes of a year, and builds the report's files.
 
-There are two versions, for the public and for the Secretary-General (SG), in two languages.
+There are two versions, for the public and for the Secretary-General (SG), in each language of the desk.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from itertools import chain
 from typing import Final
@@ -25,10 +25,11 @@ from protocol.ledger import Dimension, Tally, counted_tallies, tally_seed
 from report import html, pdf, table_csv
 from report.counts import Facts, count_year, years_with_mailboxes
 from report.disclosure import Audience
-from report.document import Document, Imprint, compose_report
+from report.document import Document, Imprint, ReportLanguage, compose_report
 from report.tables import Lists, shapes
 from store import entries
 from store.database.one_by_one import work_on_each
+from web.languages import WRITTEN_IN, closest, languages_with, read_language, read_words
 
 FILE_KINDS: Final = ("html", "pdf", "csv")
 
@@ -99,6 +100,11 @@ def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
     )
 
 
+def report_languages(desk: OpenDesk) -> tuple[str, ...]:
+    """Return the languages of the report: those of the desk's letterhead with sentences for a report."""
+    return languages_with("report", desk.letterhead.desk_name)
+
+
 def build_report_file(
     desk: OpenDesk, found: ReportYear, audience: Audience, language: str, kind: str
 ) -> bytes:
@@ -116,9 +122,19 @@ def build_report_file(
 
 def build_document(desk: OpenDesk, found: ReportYear, audience: Audience, language: str) -> Document:
     """Return the content of a report for one audience in one language, without a file format."""
-    names: Mapping[str, str] = {str(each): name for each, name in desk.letterhead.desk_name.items()}
-    imprint = Imprint(names[language], found.day, found.words.of(language), is_draft=found.published is None)
-    return compose_report(found.version(audience), found.lists, language, imprint)
+    names = desk.letterhead.desk_name
+    own_language = language if found.words.get(language) else WRITTEN_IN
+    imprint = Imprint(
+        names[closest(language, names)],
+        found.day,
+        found.words.get(own_language, ""),
+        own_language,
+        is_draft=found.published is None,
+    )
+    said = ReportLanguage(
+        language, read_language(language).locale, read_words(language, "report"), fallback=WRITTEN_IN
+    )
+    return compose_report(found.version(audience), found.lists, said, imprint)
 
 
 def download_name(found: ReportYear, audience: Audience, language: str, kind: str) -> str:

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from crypto.passphrase import Language
 from journalist_app.desk.new_key import NewKey, NewSheet
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import KeysRefusal, KeysRefusedError
@@ -149,7 +148,7 @@ def confirm_copy(desk: OpenDesk) -> ResponseReturnValue:
 
 
 def _new_key(desk: OpenDesk, what: str, holder: str) -> NewKey:
-    language: Language = "nl" if chosen_language() == "nl" else "en"
+    language = chosen_language()
     if what == "sheet":
         return new_keys.draw_sheet(desk, holder, language, adviser_today())
     is_drawn, is_change = not what.endswith("typed"), what.startswith("change")

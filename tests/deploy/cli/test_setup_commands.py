@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from deploy.settings.load_settings import load_config
-from deploy.setup import TRIAL_EN, TRIAL_NL
 from protocol.letterhead import Letterhead
 from source_app.config import SourceConfig
 from store import letterheads
@@ -20,8 +19,10 @@ from store.database.engine import open_store
 from tests.deploy.cli.test_keys_commands import prints_the_sheet
 from tests.deploy.person_at_terminal import at_terminal
 from tests.deploy.two_machines import Machine
+from web.languages import read_language
 
 _ROOT = Path(__file__).parents[3]
+_TRIAL = {code: read_language(code).trial for code in ("nl", "en")}
 _SHOWN = re.compile(r"(?m)^    [a-z]+(?: [a-z]+){6,7}\r?$")
 
 
@@ -75,7 +76,7 @@ def test_in_a_terminal_the_passphrase_is_shown_once_and_the_second_set_up_says_t
     assert all(f"The desk in {settings.parent} is not complete" in each for each in (first, second))
     assert [] == _SHOWN.findall(second)
     assert "Nothing was changed: " in second
-    assert not _desk_name(settings)["en"].startswith(TRIAL_EN)
+    assert not _desk_name(settings)["en"].startswith(_TRIAL["en"])
 
 
 @pytest.mark.slow
@@ -89,7 +90,7 @@ def test_whoever_asks_for_it_gets_the_passphrase_in_a_pipe(
 
     assert 1 == len(_SHOWN.findall(said))
     name = _desk_name(machine.settings)
-    assert (is_trial, is_trial) == (name["nl"].startswith(TRIAL_NL), name["en"].startswith(TRIAL_EN))
+    assert (is_trial, is_trial) == tuple(name[code].startswith(_TRIAL[code]) for code in ("nl", "en"))
 
 
 def test_make_run_makes_a_trial_desk_without_a_recovery_sheet() -> None:

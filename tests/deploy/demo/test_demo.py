@@ -13,13 +13,14 @@ import pytest
 
 from bench.browser import Browser
 from deploy.demo.make_demo import PASSPHRASES
-from deploy.setup import TRIAL_EN
 from tests.deploy.servers import ROOT, free_address
 from tests.pages import hooks
 from tests.proofs.http_clients import AdviserClient, SourceClient
+from web.languages import read_language
 
 pytestmark = pytest.mark.slow
 
+_TRIAL = read_language("en").trial
 _LINK = re.compile(r'href="(/[^"#]*)')
 _PAGES_MAX = 90
 _DELETED = "Closed: the day of deletion has come"  # the sweeper deletes the mailbox at any moment
@@ -86,7 +87,7 @@ def _walk(browser: Browser, *starts: str, without: str) -> list[str]:
         if not page.headers.get("content-type", "").startswith("text/html"):
             continue
         assert (page.status, path) == (200, path)
-        assert TRIAL_EN in page.body.decode(), path
+        assert _TRIAL in page.body.decode(), path
         links = [unescape(each) for each in _LINK.findall(page.body.decode())]
         left += {each for each in links if not re.search(without, each)} - {*seen, *left}
     return seen
@@ -96,17 +97,17 @@ def test_every_page_for_sources_has_the_mark_and_every_mailbox_opens(demo: _Demo
     with SourceClient(*demo.source) as source:
         assert len(_walk(source.browser, "/en/", without="/leave|^/nl|/mailbox")) > 15
         missing = source.browser.get("/en/no-such-page")
-        assert (404, True) == (missing.status, TRIAL_EN in missing.body.decode())
+        assert (404, True) == (missing.status, _TRIAL in missing.body.decode())
         for state, passphrase in demo.passphrases()[1].items():
             page = source.log_in(passphrase).body.decode()
-            assert TRIAL_EN in page, state
+            assert _TRIAL in page, state
             if not state.startswith(_DELETED):
                 assert (state.startswith("Ended"), hooks(page, "page")) in _PAGES_AFTER_LOG_IN, state
 
 
 def test_every_page_for_advisers_has_the_mark_also_while_the_app_is_locked(demo: _Demo) -> None:
     with AdviserClient(*demo.adviser) as adviser:
-        assert TRIAL_EN in adviser.browser.get("/unlock").body.decode()
+        assert _TRIAL in adviser.browser.get("/unlock").body.decode()
         adviser.unlock(demo.passphrases()[0])
         adviser.wait_until_checked()
         lists = [f"/inbox?state={state}" for state in ("waiting", "answered", "closed")]

@@ -260,7 +260,8 @@ def test_a_broken_signpost_starts_nothing(folder: Path, tmp_path: Path) -> None:
     house = tmp_path / "house"
     for package in ("crypto", "store", "web", "source_app", "deploy"):
         shutil.copytree(ROOT / package, house / package, ignore=shutil.ignore_patterns("__pycache__"))
-    broken = house / "source_app" / "signpost" / "en.toml"
+    shutil.copytree(ROOT / "languages", house / "languages")
+    broken = house / "languages" / "en" / "signpost.toml"
     broken.write_text(broken.read_text("utf-8").replace("to = 82", "to = 28", 1), "utf-8")
     command = [
         sys.executable,
@@ -276,6 +277,6 @@ def test_a_broken_signpost_starts_nothing(folder: Path, tmp_path: Path) -> None:
 
     assert said.returncode == 1
     assert said.stderr.endswith(
-        "Error: The signpost's en.toml has a fault: "
+        "Error: The signpost's en/signpost.toml has a fault: "
         "answer 1 of question 47 leads to 28, which is not a page.\n"
     )

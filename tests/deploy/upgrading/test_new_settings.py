@@ -31,7 +31,7 @@ def without(path: Path, section: str, *keys: str) -> str:
     start = text.index(f"\n[{section}]\n")
     for key in keys:
         value = r"(?:\[\n(?:.*\n)*?\]|.*)\n"
-        text = text[:start] + re.sub(rf"(?m)^{key} = {value}", "", text[start:], count=1)
+        text = text[:start] + re.sub(rf"(?m)(?:^{key}(?:\.\w+)? = {value})+", "", text[start:], count=1)
     path.write_text(text, "utf-8")
     return text
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from crypto.passphrase import LANGUAGES
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CasefileRefusal, RecordUnsoundError, ReplyTemplateError, SendRefusal
@@ -368,8 +369,7 @@ def test_good_templates_come_with_the_app_in_both_languages(world: World) -> Non
 
     assert 0 == shipped.revision
     assert {"nl": 4, "en": 4} == {
-        language: sum(each.language == language for each in shipped.templates)
-        for language in reply_templates.LANGUAGES
+        language: sum(each.language == language for each in shipped.templates) for language in LANGUAGES
     }
 
 

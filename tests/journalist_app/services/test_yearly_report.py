@@ -22,7 +22,6 @@ from journalist_app.search.search_index import SearchIndex, WorkerStarter
 from journalist_app.services.closing import ended_mailboxes
 from journalist_app.services.records import casefiles, desk_records
 from journalist_app.services.whole_desk import publish_report, report_ledger, report_records, yearly_report
-from journalist_app.services.whole_desk.report_records import ReportWords
 from journalist_app.services.whole_desk.unlocking import unlock_desk
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.envelope import Author
@@ -32,7 +31,6 @@ from protocol.letterhead import Strand
 from protocol.sealed_record import RecordKind
 from protocol.strand import DeskWriter
 from report.disclosure import Audience, rounded
-from report.document import read_words
 from report.tables import counted_line, shapes
 from store import ledger_tallies, letterheads, mailboxes, public_files, records
 from store.database.engine import open_store
@@ -42,6 +40,7 @@ from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_sour
 from tests.journalist_app.refusals import refuses
 from tests.journalist_app.services.synthetic_years import fill
 from tests.store.factories import all_tallies, rows
+from web.languages import read_words
 
 LAST_YEAR = TODAY.year - 1
 DAY = date(LAST_YEAR, 3, 4)
@@ -346,25 +345,25 @@ def test_what_a_process_is_told_is_in_no_log() -> None:
 
 
 def test_the_advisers_words_are_kept_sealed(world: World, desk: OpenDesk) -> None:
-    publish_report.save_report_words(desk, LAST_YEAR, ReportWords("Wat wij hoorden.", "What we heard."))
-    publish_report.save_report_words(desk, LAST_YEAR, ReportWords("Wat wij hoorden.", "What we heard."))
+    publish_report.save_report_words(desk, LAST_YEAR, {"nl": "Wat wij hoorden.", "en": "What we heard."})
+    publish_report.save_report_words(desk, LAST_YEAR, {"nl": "Wat wij hoorden.", "en": "What we heard."})
     again = unlock_desk(world.config, world.store, PASSPHRASE)
     kept = report_records.read_words_record(again, LAST_YEAR)
-    assert (1, ReportWords("Wat wij hoorden.", "What we heard.")) == kept
+    assert (1, {"nl": "Wat wij hoorden.", "en": "What we heard."}) == kept
     assert "hoorden" not in repr(yearly_report.read_report_year(desk, LAST_YEAR, TODAY))
     assert not any(b"hoorden" in file.read_bytes() for file in world.store.path.parent.iterdir())
 
 
 @pytest.mark.parametrize("text", ["x" * 20_001, "a\0b"])
 def test_words_that_no_document_can_carry_are_refused_and_nothing_is_kept(desk: OpenDesk, text: str) -> None:
-    publish_report.save_report_words(desk, LAST_YEAR, ReportWords("eerst", "first"))
+    publish_report.save_report_words(desk, LAST_YEAR, {"nl": "eerst", "en": "first"})
     with refuses(ReportRefusal.TEXT):
-        publish_report.save_report_words(desk, LAST_YEAR, ReportWords("dan", text))
-    assert ReportWords("eerst", "first") == report_records.read_words_record(desk, LAST_YEAR)[1]
+        publish_report.save_report_words(desk, LAST_YEAR, {"nl": "dan", "en": text})
+    assert {"nl": "eerst", "en": "first"} == report_records.read_words_record(desk, LAST_YEAR)[1]
 
 
 def test_what_this_desk_never_wrote_is_not_read(desk: OpenDesk) -> None:
-    desk_records.write_record(desk, RecordKind.COUNTS, b"report-words-%d" % LAST_YEAR, 1, b"{}")
+    desk_records.write_record(desk, RecordKind.COUNTS, b"report-words-%d" % LAST_YEAR, 1, b'{"nl":1}')
     with pytest.raises(RecordUnsoundError):
         yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
 
@@ -395,7 +394,7 @@ def test_publishing_freezes_counts_and_puts_signed_files_in_both_languages(
     world: World, desk: OpenDesk
 ) -> None:
     leave_tallies(world, Casefile(first_message=DAY, theme="bullying"), times=12)
-    publish_report.save_report_words(desk, LAST_YEAR, ReportWords("Wat wij hoorden.", "What we heard."))
+    publish_report.save_report_words(desk, LAST_YEAR, {"nl": "Wat wij hoorden.", "en": "What we heard."})
     publish(desk)
 
     names = {f"report-{LAST_YEAR}-{each}.{kind}" for each in ("nl", "en") for kind in ("html", "pdf", "csv")}
@@ -432,7 +431,7 @@ def test_the_sgs_version_of_a_published_year_is_made_from_what_was_frozen(
     desk.config = replace(desk.config, sg_floor=10)
     frozen = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     page = yearly_report.build_report_file(desk, frozen, Audience.SG, "nl", "csv").decode()
-    words = read_words("nl")
+    words = read_words("nl", "report")
     assert f"{LAST_YEAR},{words['table_mailbox']},{words['line_mailbox_read']},5" in page
     assert yearly_report.build_report_file(desk, frozen, Audience.SG, "nl", "pdf").startswith(b"%PDF")
 
@@ -465,7 +464,7 @@ def test_a_frozen_year_cannot_be_published_again_with_other_figures(world: World
     with refuses(ReportRefusal.PUBLISHED):
         publish(desk)
     with refuses(ReportRefusal.PUBLISHED):
-        publish_report.save_report_words(desk, LAST_YEAR, ReportWords("anders", "other"))
+        publish_report.save_report_words(desk, LAST_YEAR, {"nl": "anders", "en": "other"})
     assert before == yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
     assert 2 == desk.letterhead.serial
 
@@ -500,7 +499,7 @@ def test_a_year_with_nothing_in_it_is_published_as_that(world: World, desk: Open
     with world.store.reading() as session:
         page = public_files.find(session, "report-2019-nl.html")
     assert page is not None
-    assert read_words("nl")["none_title"] in page.decode()
+    assert read_words("nl", "report")["none_title"] in page.decode()
     assert b"<svg" not in page
 
 

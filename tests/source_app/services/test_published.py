@@ -97,7 +97,7 @@ def test_a_file_that_the_letterhead_does_not_name_is_not_served(a_desk: ADesk) -
 
 
 @pytest.mark.parametrize(
-    "name", ["Report 2026", "report-1999-en.html", "report-2026-en.svg", "report-2026-fr.pdf"]
+    "name", ["Report 2026", "report-1999-en.html", "report-2026-en.svg", "report-2026-french.pdf"]
 )
 def test_a_name_in_another_format_is_neither_listed_nor_served(a_desk: ADesk, name: str) -> None:
     _publish(a_desk, {name: b"x"})

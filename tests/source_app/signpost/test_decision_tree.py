@@ -15,6 +15,8 @@ from source_app.errors import SignpostError
 from source_app.signpost import decision_tree
 from source_app.signpost.decision_tree import Outcome, Question, Route, Signpost, check_signpost
 from tests.source_app.signpost.trees import Document, a_question, a_route, a_signpost, an_outcome, signposts
+from web import languages
+from web.languages import known_languages
 
 
 def _refusal(document: Document) -> str:
@@ -31,9 +33,9 @@ def _refusal(document: Document) -> str:
 # ---- our own ---------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=decision_tree.LANGUAGES)
+@pytest.fixture(scope="module", params=known_languages())
 def ours(request: pytest.FixtureRequest) -> Signpost:
-    return decision_tree.load(decision_tree.PACKAGED)[request.param]
+    return decision_tree.load([request.param])[request.param]
 
 
 def _ways(signpost: Signpost, number: int) -> list[list[int]]:
@@ -84,7 +86,7 @@ def test_ours_names_the_four_reasons_for_a_general_complaint_and_every_route(our
 
 def test_ours_speaks_dutch_to_one_person_in_short_and_everyday_words() -> None:
     stiff = re.compile(r"\b(u|uw|middels|echter|derhalve|teneinde|dient te|conform|inzake|betreffende)\b")
-    dutch = decision_tree.load(decision_tree.PACKAGED)["nl"]
+    dutch = decision_tree.load(["nl"])["nl"]
 
     for _, place, text in decision_tree._texts(dutch):
         assert not stiff.search(text.lower()), place
@@ -306,9 +308,10 @@ def test_a_seventh_question_on_a_way_is_refused() -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for language in decision_tree.LANGUAGES:
-        shutil.copy(decision_tree.PACKAGED / f"{language}.toml", tmp_path)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for language in ("nl", "en"):
+        shutil.copytree(languages.FOLDER / language, tmp_path / language)
+    monkeypatch.setattr(languages, "FOLDER", tmp_path)
     return tmp_path
 
 
@@ -318,36 +321,36 @@ def _change(path: Path, old: str, new: str) -> None:
     path.write_text(before.replace(old, new, 1), "utf-8")
 
 
-def _refusal_of(folder: Path) -> str:
+def _refusal_of() -> str:
     with pytest.raises(SignpostError) as refused:
-        decision_tree.load(folder)
+        decision_tree.load(["nl", "en"])
     return str(refused.value)
 
 
 def test_a_missing_file_is_named(folder: Path) -> None:
-    (folder / "en.toml").unlink()
+    (folder / "en/signpost.toml").unlink()
 
-    assert _refusal_of(folder) == "The signpost's en.toml cannot be read (FileNotFoundError)."
+    assert _refusal_of() == "The signpost's en/signpost.toml cannot be read (FileNotFoundError)."
 
 
 def test_a_file_that_is_no_toml_is_named_with_the_line(folder: Path) -> None:
-    _change(folder / "nl.toml", "first = 47", "first = ")
+    _change(folder / "nl/signpost.toml", "first = 47", "first = ")
 
     assert re.fullmatch(
-        r"The signpost's nl\.toml is not TOML: .*\(at line \d+, column \d+\)\.", _refusal_of(folder)
+        r"The signpost's nl/signpost\.toml is not TOML: .*\(at line \d+, column \d+\)\.", _refusal_of()
     )
 
 
 def test_a_file_that_is_no_utf8_is_named_with_the_byte(folder: Path) -> None:
-    (folder / "nl.toml").write_bytes(b'first = "\xff"')
+    (folder / "nl/signpost.toml").write_bytes(b'first = "\xff"')
 
-    assert _refusal_of(folder) == "The signpost's nl.toml is not UTF-8: byte 9."
+    assert _refusal_of() == "The signpost's nl/signpost.toml is not UTF-8: byte 9."
 
 
 def test_a_fault_in_one_language_names_its_file(folder: Path) -> None:
-    _change(folder / "en.toml", "to = 82", "to = 83")
+    _change(folder / "en/signpost.toml", "to = 82", "to = 83")
 
-    assert _refusal_of(folder).startswith("The signpost's en.toml has a fault: ")
+    assert _refusal_of().startswith("The signpost's en/signpost.toml has a fault: ")
 
 
 @pytest.mark.parametrize(
@@ -361,14 +364,15 @@ def test_a_fault_in_one_language_names_its_file(folder: Path) -> None:
 def test_languages_that_differ_are_refused_with_the_place(
     folder: Path, old: str, new: str, says: str | None
 ) -> None:
-    _change(folder / "en.toml", old, new)
+    _change(folder / "en/signpost.toml", old, new)
     if says is None:
-        lines = (folder / "en.toml").read_text("utf-8")
+        lines = (folder / "en/signpost.toml").read_text("utf-8")
         swapped = lines.replace('{ to = 29, text = "Something', '{ to = 82, text = "Something')
-        (folder / "en.toml").write_text(swapped, "utf-8")
+        (folder / "en/signpost.toml").write_text(swapped, "utf-8")
 
-    expected = f"In the signpost's en.toml, {says or 'page 47'} leads to other pages than in nl.toml."
-    assert expected == _refusal_of(folder)
+    place = f"{says or 'page 47'} leads to other pages than in nl/signpost.toml."
+    expected = f"In the signpost's en/signpost.toml, {place}"
+    assert expected == _refusal_of()
 
 
 def test_languages_that_begin_elsewhere_are_refused() -> None:
@@ -378,8 +382,10 @@ def test_languages_that_begin_elsewhere_are_refused() -> None:
     document["question"][0]["number"] = 51
     other = check_signpost("en.toml", document)
 
-    with pytest.raises(SignpostError, match=r"^The signpost's en\.toml begins with another question"):
-        decision_tree._require_same_tree({"nl.toml": one, "en.toml": other})
+    with pytest.raises(
+        SignpostError, match=r"^The signpost's en/signpost\.toml begins with another question"
+    ):
+        decision_tree._require_same_tree({"nl": one, "en": other})
 
 
 def test_a_page_that_only_one_language_has_is_refused() -> None:
@@ -389,5 +395,5 @@ def test_a_page_that_only_one_language_has_is_refused() -> None:
     document["outcome"].append(an_outcome(33, "talk"))
     other = check_signpost("en.toml", document)
 
-    with pytest.raises(SignpostError, match=r"page 33 leads to other pages than in nl\.toml"):
-        decision_tree._require_same_tree({"nl.toml": one, "en.toml": other})
+    with pytest.raises(SignpostError, match=r"page 33 leads to other pages than in nl/signpost\.toml"):
+        decision_tree._require_same_tree({"nl": one, "en": other})

@@ -16,18 +16,17 @@ from tests.source_app.desks import TODAY, ADesk
 from web.headers import EVERY_ANSWER
 from web.page_padding import STEP_BYTES
 
-_SIGNPOSTS = decision_tree.load(decision_tree.PACKAGED)
+_SIGNPOSTS = decision_tree.load(("nl", "en"))
 _NUMBERS = sorted(page.number for page in (*_SIGNPOSTS["nl"].question, *_SIGNPOSTS["nl"].outcome))
 _WHERE = {
-    f"where_{route}_{lang}": f"https://{'<' * 192}"
+    f"where_{route}": dict.fromkeys(("nl", "en"), f"https://{'<' * 192}")
     for route in ("conduct", "integrity", "complaints")
-    for lang in ("nl", "en")
 }
 
 
 def _all(a_desk: ADesk) -> dict[str, TestResponse]:
     browser = a_desk.browser()
-    paths = [f"/{lang}/s/{number}" for lang in decision_tree.LANGUAGES for number in _NUMBERS]
+    paths = [f"/{lang}/s/{number}" for lang in _SIGNPOSTS for number in _NUMBERS]
     return {path: browser.get(path) for path in paths}
 
 
@@ -117,7 +116,7 @@ def test_a_number_that_is_no_page_leads_to_a_page_that_helps(a_desk: ADesk, path
     assert len(page.data) == STEP_BYTES
 
 
-@pytest.mark.parametrize("lang", decision_tree.LANGUAGES)
+@pytest.mark.parametrize("lang", _SIGNPOSTS)
 def test_every_answer_is_a_link_and_every_page_leads_back(a_desk: ADesk, lang: str) -> None:
     browser, signpost = a_desk.browser(), _SIGNPOSTS[lang]
 
@@ -131,7 +130,7 @@ def test_every_answer_is_a_link_and_every_page_leads_back(a_desk: ADesk, lang: s
             assert f'<a href="/{lang}/s/{question.number}">' in browser.get(f"/{lang}/s/{answer.to}").text
 
 
-@pytest.mark.parametrize("lang", decision_tree.LANGUAGES)
+@pytest.mark.parametrize("lang", _SIGNPOSTS)
 def test_every_outcome_explains_its_routes_whole_and_offers_the_mailbox_first(
     a_desk: ADesk, lang: str
 ) -> None:
@@ -162,9 +161,8 @@ def test_a_page_says_where_a_procedure_is_or_to_ask_us(a_desk: ADesk) -> None:
 
     a_desk.app.extensions["config"] = replace(
         a_desk.config,
-        where_conduct_en="https://example.org/a?b=1&c=2",
-        where_integrity_en="integrity@example.org <b>",
-        where_conduct_nl="https://example.org/nl",
+        where_conduct={"en": "https://example.org/a?b=1&c=2", "nl": "https://example.org/nl"},
+        where_integrity={"en": "integrity@example.org <b>"},
     )
     page = browser.get(path).text
     assert '<a dir="auto" href="https://example.org/a?b=1&amp;c=2" rel="noreferrer">' in page
@@ -173,7 +171,7 @@ def test_a_page_says_where_a_procedure_is_or_to_ask_us(a_desk: ADesk) -> None:
     assert "example.org/nl" in browser.get(f"/nl/s/{outcome.number}").text
 
 
-@pytest.mark.parametrize("lang", decision_tree.LANGUAGES)
+@pytest.mark.parametrize("lang", _SIGNPOSTS)
 def test_the_start_page_and_help_lead_to_the_first_question(a_desk: ADesk, lang: str) -> None:
     for path in (f"/{lang}/", f"/{lang}/help"):
         assert f'href="/{lang}/s/{_SIGNPOSTS[lang].first}"' in a_desk.browser().get(path).text

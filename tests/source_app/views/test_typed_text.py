@@ -34,7 +34,7 @@ def pages(a_desk: ADesk) -> list[str]:
     )
     a_desk.app.extensions["desk"] = replace(a_desk.desk, letterhead=a_desk.letterhead)
     a_desk.app.extensions["newest_letterhead"] = lambda: a_desk.letterhead
-    a_desk.app.extensions["config"] = replace(a_desk.config, where_conduct_en=typed("where"))
+    a_desk.app.extensions["config"] = replace(a_desk.config, where_conduct={"en": typed("where")})
     source = a_desk.browser()
     source.start()
     text = f"Hello\n{typed('text')} 1234 (ABC).\nbye"

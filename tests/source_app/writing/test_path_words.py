@@ -63,7 +63,9 @@ def example_desk(a_desk: ADesk) -> ADesk:
     letterhead = a_desk.letterhead.successor(
         working_days=example.working_days,
         answer_working_days=example.answer_working_days,
-        secrecy_limits={"nl": example.secrecy_limits_nl, "en": example.secrecy_limits_en},
+        secrecy_limits=example.secrecy_limits,
+        talk=example.talk,
+        desk_name=example.name,
     )
     a_desk.app.extensions["newest_letterhead"] = lambda: letterhead
     return replace(a_desk, letterhead=letterhead)
