@@ -52,6 +52,7 @@ if [ "$1" = test ]; then
     needs openssh-client ssh "no sync over SSH is tested"
     needs openssh-server /usr/sbin/sshd "no sync over SSH is tested"
     needs strace strace "no power cut is replayed"
+    needs faketime faketime "no program runs with a wrong clock"
     needs tor tor-gencert "no onion service is tested"
 fi
 

@@ -16,6 +16,7 @@ from deploy.pinned_letterhead import remember_restored
 from deploy.ports import is_listening
 from deploy.settings.load_settings import sections_in
 from deploy.settings.public_settings import load_binds, load_public_settings
+from protocol.pouch.pouch_file import SERVER
 from store import peers
 from store.database.atomic_files import folder_lock, make_folders
 from store.database.disk_room import free_on_disk
@@ -78,7 +79,8 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
         if manifest.tables < SCHEMA:
             upgrade_store(copy)
         verified = verify_copy(copy, machine.fingerprint, screen)
-        _let_workstations_notice(copy)
+        is_workstation = raw is None and "source" not in sections_in(settings)
+        _let_peers_notice(copy, is_workstation=is_workstation)
         _refuse_occupied(path, replace=replace)  # again, because the verification took long
         sentences = [] if keys is None else write_keys(settings, keys)
         remember_restored(verified.letterhead, machine.letterhead_serial_path)
@@ -89,11 +91,10 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
     screen.say(f"Restored to {path}: the backup of {manifest.day}, with {verified.entries} entries.")
     if verified.faults:
         screen.say(f"Mailboxes and rows that differ from what was signed: {verified.faults}. Tell the desk.")
-    sections = sections_in(settings)
-    if "sync" in sections:
-        screen.say(_AFTERWARDS)
-    if "source" not in sections:
+    if is_workstation:
         screen.say(_ON_WORKSTATION)
+    elif "sync" in sections_in(settings):
+        screen.say(_AFTERWARDS)
 
 
 def _refuse_occupied(path: Path, *, replace: bool) -> None:
@@ -132,10 +133,18 @@ def _copy_store_file(backup: Path, copy: Path, manifest: Manifest, screen: Scree
     _refuse_damaged(copy, STORE_FILE, manifest)
 
 
-def _let_workstations_notice(copy: Path) -> None:
-    """Change a copied store so that each workstation detects the restore at its next sync."""
+def _let_peers_notice(copy: Path, *, is_workstation: bool) -> None:
+    """Change a copied store so that its peers, such as the workstations, detect the restore at the next sync.
+
+    Raises:
+        DeployError: a workstation would get the store of a server, or a server that of a workstation.
+    """
     store = open_store(copy)
     with store.writing() as session:
+        if is_workstation is (peers.find(session, SERVER) is None):
+            raise DeployError(
+                "This backup is not of this kind of machine, server or workstation. Nothing was changed."
+            )
         peers.forget_applied(session)
     store.settle()
 

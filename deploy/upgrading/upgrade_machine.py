@@ -16,7 +16,7 @@ from store.database.engine import upgrade_store
 from store.database.file_copies import refuse_store_in_use
 from store.database.table_versions import StoreForm, inspect_store
 
-_UNFINISHED = "A file cannot be written, so the upgrade is not complete"
+_UNFINISHED = "A file cannot be read or written, so the upgrade is not complete"
 _AGAIN = ": when the disk is in order, run the same command again."
 _NOTHING = "Nothing to do: the settings and the store's tables are of this version."
 

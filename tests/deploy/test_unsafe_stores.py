@@ -75,6 +75,7 @@ def test_no_command_was_forgotten() -> None:
     without = {
         "card",
         "check",
+        "demo",
         "fingerprint",
         "keys",
         "onion",

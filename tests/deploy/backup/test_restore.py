@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from crypto import age
-from deploy.backup.backup_folder import MANIFEST_FILE
+from deploy.backup.backup_folder import MANIFEST_FILE, file_digest
 from deploy.backup.restore_backup import restore
 from deploy.backup.verified_copy import Screen
 from deploy.errors import DeployError
@@ -292,6 +292,26 @@ def test_a_backup_with_a_fault_of_the_store_is_restored_and_the_fault_said(desk:
     (backup,) = desk.folder.iterdir()
 
     assert "Tell the desk" in desk.server.does("restore", backup, "--replace")
+
+
+def test_a_server_and_a_workstation_do_not_take_the_store_of_the_other(desk: BackedUpDesk) -> None:
+    """The replica has no list of workstations, and the server's store does not know the way to the server."""
+    of_server = desk.backs_up()
+    store = desk.desk.first.store()
+    store.settle()
+    of_workstation = desk.desk.folder / "copied by hand"
+    of_workstation.mkdir(0o700)
+    copy = shutil.copyfile(store.path, of_workstation / "store.db")
+    manifest = json.loads((of_server / MANIFEST_FILE).read_text())
+    manifest["digests"] = {"store.db": file_digest(copy)}
+    (of_workstation / MANIFEST_FILE).write_text(json.dumps(manifest))
+
+    for machine, backup in ((desk.server, of_workstation), (desk.desk.first, of_server)):
+        there = everything_in(machine.settings.parent)
+        assert "not of this kind of machine" in machine.is_told("restore", backup, "--replace")
+        assert there == everything_in(machine.settings.parent)
+    said = desk.desk.first.does("restore", of_workstation, "--replace")
+    assert "run twice: steunpunt sync" in said
 
 
 def test_a_one_machine_desk_hears_nothing_about_workstations(desk: BackedUpDesk) -> None:

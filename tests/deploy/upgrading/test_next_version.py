@@ -12,7 +12,7 @@ from store.database.engine import open_store
 from store.database.own_journal import journal_of
 from tests.deploy.two_machines import Machine, TwoMachineDesk
 from tests.next_version import add_migration, store_code_of_next_version
-from tests.small_disk import CAN_MOUNT, a_small_disk
+from tests.small_disk import CAN_MOUNT, a_small_disk, make_read_only
 from tests.store.factories import a_mailbox, rows
 from tests.stores import killed_after
 
@@ -77,6 +77,22 @@ def test_a_disk_that_is_full_at_any_moment_leaves_the_older_version_whole(
     assert {"has no room", "disk is full"} == {
         words for refusal in refusals for words in ("has no room", "disk is full") if words in refusal
     }, refusals
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a disk")
+def test_a_disk_that_became_read_only_is_told_and_a_dry_run_still_works(
+    desk: TwoMachineDesk, later: Path
+) -> None:
+    desk.server.store().settle()
+    with a_small_disk("24m") as disk:
+        server = Machine(disk / "var" / "config.toml", desk.server.fingerprint)
+        shutil.copytree(desk.server.settings.parent, server.settings.parent)
+        before = files_of(server)
+        make_read_only(disk)
+        with store_code_of_next_version(later):
+            assert "the upgrade is not complete (OSError)" in server.is_told("upgrade")
+            assert "from version 0001 to version 0002" in server.does("upgrade", "--dry-run")
+        assert before == files_of(server)
 
 
 def upgrades_with_room(server: Machine, ballast: Path, free: int) -> str:
