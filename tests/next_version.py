@@ -14,7 +14,7 @@ import pytest
 
 from deploy.backup import backup_folder, make_backup, restore_backup
 from store.database import engine, table_versions
-from tests.code_lines import ROOT, read_limits
+from tests.code_lines import ROOT
 
 NEXT = "0002"
 _STATEMENTS = (
@@ -97,17 +97,18 @@ NEW_COMMENT = "# After this number of days, a note of the made-up next version i
 def a_next_program(folder: Path) -> ProgramVersion:
     """Make the next version in a folder: links to our packages, and a copy of each file that differs."""
     folder.mkdir()
-    for package in read_limits():
-        if package in {"source_app", "journalist_app"}:
-            _with_one_setting_more(ROOT / package, folder / package)
-        elif package == "store":
-            shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-        elif package != "total":
-            (folder / package).symlink_to(ROOT / package)
+    for path in ROOT.iterdir():
+        if path.name in {"source_app", "journalist_app"}:
+            _with_one_setting_more(path, folder / path.name)
+        elif path.name == "store":
+            shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif path.name == "config.example.toml":
+            shutil.copyfile(path, folder / path.name)
+        elif path.is_dir() and not path.name.startswith("."):
+            (folder / path.name).symlink_to(path)
     add_migration(folder / "store")
     versions = folder / "store" / "database" / "table_versions.py"
     _replace(versions, "VERSIONS = {", f'VERSIONS = {{"{NEXT}": "{next_digest()}", ')
-    shutil.copyfile(ROOT / "config.example.toml", folder / "config.example.toml")
     for before in ("# A session ends after", "# After this number of minutes without activity"):
         _replace(folder / "config.example.toml", before, f"{NEW_COMMENT}\n{NEW_KEY} = 30\n\n{before}")
     return ProgramVersion(folder)
