@@ -6,7 +6,7 @@ See docs/protocol.md, "Sync".
 from typing import Final
 
 from protocol.errors import PouchRefusal, PouchRefusedError
-from store.errors import StoreBusyError, StoreError
+from store.errors import StoreBusyError, StoreError, StoreFullError
 from sync.errors import SyncError, SyncRefusal, SyncRefusedError
 
 BUSY: Final = "busy"
@@ -23,4 +23,6 @@ def refusal_word(why: Refusal) -> str:
     """Return the word that tells a workstation why the server refuses its pouch (sync bundle)."""
     if isinstance(why, PouchRefusedError) or (isinstance(why, SyncRefusedError) and why.reason in _OF_SYNC):
         return why.reason.value
+    if isinstance(why, StoreFullError):
+        return SyncRefusal.NO_ROOM.value
     return BUSY if isinstance(why, StoreBusyError) else STORE

@@ -84,8 +84,8 @@ _SERVER: dict[str, str] = {
         f"{_NOT_EXCHANGED}: call the operator."
     ),
     "no_room": (
-        f"The server has no room for files left. {_NEXT_TIME} Call the operator: sources can still send "
-        "text, but no files."
+        "The server has no room left: the limit for files is reached, or its disk is full. "
+        f"{_NEXT_TIME} Call the operator: sources can send no files, and perhaps no text."
     ),
     BUSY: f"The server is busy. {_NEXT_TIME} Try again in a minute.",
     STORE: f"There is a fault in the server's store. {_NEXT_TIME} Call the operator.",

@@ -89,10 +89,7 @@ def test_every_refusal_has_a_word() -> None:
     }
 
     assert words < REFUSAL_WORDS
-    assert (
-        refusal_word(SyncRefusedError(SyncRefusal.NOT_PAIRED))
-        == refusal_word(StoreFullError("full"))
-        == STORE
-    )
+    assert refusal_word(SyncRefusedError(SyncRefusal.NOT_PAIRED)) == STORE
+    assert refusal_word(StoreFullError("full")) == SyncRefusal.NO_ROOM
     assert refusal_word(StoreBusyError("busy")) == BUSY
     assert ServerRefusedError(BUSY).__reduce__() == (ServerRefusedError, (BUSY,))

@@ -321,7 +321,7 @@ def test_a_full_disk_of_the_server_is_reported_and_the_answer_arrives_once_there
             filler = disk / "filler"
             _fill(filler)
             said = desk.first.is_told("sync")
-            assert "the server's store" in said
+            assert "its disk is full" in said
             assert "operator" in said
             filler.unlink()
             desk.first.does("sync")
