@@ -13,6 +13,7 @@ from deploy.noted_days import REWRITTEN, SOUND, VERIFIED, last_time, noted_day
 from deploy.onion.folders import give_to_owner_of
 from deploy.pinned_letterhead import inspect_letterhead
 from store.database.atomic_files import replace_file
+from store.database.disk_room import free_on_disk
 from store.database.engine import open_store
 from store.errors import StoreError
 
@@ -104,10 +105,10 @@ def _letterhead(settings: MachineSettings) -> Iterator[CheckResult]:
 
 def _disk(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
     path = settings.store_path
-    disk = os.statvfs(path)
-    free, size = disk.f_bavail * disk.f_frsize, path.stat().st_size
+    free, size = free_on_disk(path), path.stat().st_size
     reserves = [table.get("reserve_bytes", 0) for table in settings.sections.values()]
-    needed = max(2 * size, *(each for each in reserves if isinstance(each, int)))
+    with closing(open_store(path)) as store:
+        needed = max(store.rewrite_bytes(), *(each for each in reserves if isinstance(each, int)))
     room = f"The disk of the store has {free / _GIGABYTE:.1f} GB free"
     advice = "Make room on the disk, or move the store to a larger disk."
     if free <= needed:

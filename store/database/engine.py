@@ -115,6 +115,11 @@ class Store:
                 return
             time.sleep(_SETTLE_SECONDS)  # a process that has just been killed may still have a connection
 
+    def rewrite_bytes(self) -> int:
+        """Return how many bytes of the disk a rewrite needs: two copies of the store without free pages."""
+        with translating(self.path), self._readers.connect() as connection:
+            return 2 * bytes_in_use(_driver(connection))
+
     def vacuum(self) -> None:
         """Rewrite the store's file, with the rows of each table in the order of their ids.
 
@@ -128,7 +133,7 @@ class Store:
             self._check_file()
             with self._writer.connect() as connection:
                 driver = _driver(connection)
-                if free_on_disk(self.path) < 2 * bytes_in_use(driver):
+                if free_on_disk(self.path) < self.rewrite_bytes():
                     raise StoreFullError
                 driver.execute("PRAGMA temp_store=FILE")  # a store may be larger than memory
                 try:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from crypto.passphrase import Argon2Params
+from deploy.checking import store_checks
 from deploy.checking.check_results import CheckResult, Level
 from deploy.checking.machine_files import read_machine_settings
 from deploy.checking.store_checks import make_store_checks
@@ -172,6 +173,22 @@ def test_a_disk_with_less_than_the_reserve_is_a_fault(desk: Machine) -> None:
 
     assert Level.FAULT is _only(desk, "disk").level
     assert "less than the 1000000.0 GB" in _only(desk, "disk").state
+
+
+def test_free_pages_inside_the_store_need_no_room_for_the_rewrite(
+    desk: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = desk.settings.read_text("utf-8").replace("reserve_bytes = 2_000_000_000", "reserve_bytes = 0")
+    desk.settings.write_text(text, "utf-8")
+    with closing(desk.store()) as store, store.writing() as session:
+        driver = session.info["driver"]
+        driver.execute("CREATE TABLE filler (content BLOB)")
+        driver.execute("INSERT INTO filler VALUES (zeroblob(20000000))")
+        driver.execute("DROP TABLE filler")
+    monkeypatch.setattr(store_checks, "free_on_disk", lambda _path: 20_000_000)
+    _notes(desk, grown=1)
+
+    assert Level.OK is _only(desk, "disk").level
 
 
 def test_how_long_the_disk_lasts_is_not_known_on_the_first_day(desk: Machine) -> None:
