@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from deploy.backup.backup_folder import KEYS_FILE, STORE_FILE, Manifest, file_digest, read_manifest
@@ -10,6 +10,7 @@ from deploy.backup.kept_backups import RESTORED, remove_left_copies
 from deploy.backup.verified_copy import Screen, verify_copy
 from deploy.errors import DeployError, os_error_as
 from deploy.hardening import PRIVATE_FOLDER
+from deploy.noted_days import REHEARSED, note_day
 from deploy.onion.folders import give_to_owner_of
 from deploy.onion.onion_backup import open_keys, settings_among, write_keys
 from deploy.pinned_letterhead import remember_restored
@@ -24,6 +25,7 @@ from store.database.engine import open_store, upgrade_store
 from store.database.file_copies import put_in_place, refuse_store_in_use
 from store.database.table_versions import SCHEMA
 from store.errors import StoreBusyError
+from web.dates import utc_today
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _PIECE_BYTES = 1024 * 1024
@@ -32,6 +34,10 @@ _AFTERWARDS = (
     "the backup does not have. If you start the source's interface earlier, mailboxes are forked."
 )
 _ON_WORKSTATION = "Before the adviser writes anything, run twice: steunpunt sync"
+_REHEARSED = (
+    "The day of this restore is noted beside the backup. If this was a rehearsal with a copy of the backup, "
+    "run on the server: steunpunt check --rehearsed"
+)
 
 
 def restore(settings: Path, backup: Path, identity: Path | None, *, replace: bool, screen: Screen) -> None:
@@ -62,6 +68,7 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
         )
     machine = load_public_settings(settings, raw=raw)
     path = machine.store_path
+    is_new = not path.exists()
     with ExitStack() as stack, os_error_as(f"The backup cannot be restored to {path}"):
         make_folders(settings.parent.parent)
         settings.parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
@@ -86,6 +93,11 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
         remember_restored(verified.letterhead, machine.letterhead_serial_path)
         put_in_place(copy, path)
         give_to_owner_of(settings.parent.parent, settings.parent, *settings.parent.iterdir())
+    if is_new and not verified.faults and "backup" in sections_in(settings):
+        note_day(backup, REHEARSED, utc_today())
+        with suppress(OSError):
+            give_to_owner_of(backup.parent, backup.with_name(REHEARSED))
+        sentences = [*sentences, _REHEARSED]
     for sentence in sentences:
         screen.say(sentence)
     screen.say(f"Restored to {path}: the backup of {manifest.day}, with {verified.entries} entries.")

@@ -46,7 +46,9 @@ def _backups(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
 
 
 def _rehearsed(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
-    day, _ = noted_day(settings.store_path, REHEARSED)
+    folder = settings.file("backup", "folder") or settings.path.parent
+    # A restore notes its day in the folder of the backup, which can be this server's folder of backups.
+    day = max(noted_day(path, REHEARSED)[0] for path in (settings.store_path, folder / "backup"))
     age = (today - day).days
     state = f"The restore of a backup was {last_time(day, age)} rehearsed."
     if day == date.min or age > _REHEARSE_DAYS:

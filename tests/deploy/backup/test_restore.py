@@ -13,6 +13,9 @@ from crypto import age
 from deploy.backup.backup_folder import MANIFEST_FILE, file_digest
 from deploy.backup.restore_backup import restore
 from deploy.backup.verified_copy import Screen
+from deploy.checking.backup_checks import make_backup_checks
+from deploy.checking.check_results import Level
+from deploy.checking.machine_files import read_machine_settings
 from deploy.errors import DeployError
 from deploy.onion.folders import read_service_key
 from deploy.settings.load_settings import load_config
@@ -23,10 +26,12 @@ from store.database.atomic_files import folder_lock
 from store.database.engine import open_store
 from store.database.own_journal import journal_of
 from tests.deploy.backup.backups import BackedUpDesk
+from tests.deploy.checking.machines import levels
 from tests.deploy.two_machines import Machine, carry, flipped, texts_held
 from tests.small_disk import CAN_MOUNT, a_small_disk
 from tests.store.factories import a_mailbox
 from tests.stores import killed_after
+from web.dates import utc_today
 
 pytestmark = pytest.mark.enable_socket
 
@@ -88,6 +93,25 @@ def test_a_workstation_notices_a_restore_of_a_backup_newer_than_its_last_sync(
     assert "turned out to be restored to an earlier day" in said
     carry(desk.desk.first, desk.server, stick)
     assert texts_held(desk.server) == texts_held(desk.desk.first)
+
+
+def test_a_rehearsal_with_the_servers_own_backup_is_noted_and_a_replaced_store_is_none(
+    desk: BackedUpDesk, tmp_path: Path
+) -> None:
+    def rehearsed() -> list[Level]:
+        return levels(
+            make_backup_checks(read_machine_settings(desk.server.settings), utc_today()), "rehearsal"
+        )
+
+    backup = desk.backs_up()
+    desk.server.does("restore", backup, "--replace")
+    assert [Level.WARNING] == rehearsed()
+
+    elsewhere = Machine(tmp_path / "rehearsal" / "config.toml", desk.server.fingerprint)
+    said = elsewhere.does("restore", backup, "--identity", desk.identity)
+
+    assert "check --rehearsed" in said
+    assert [Level.OK] == rehearsed()
 
 
 def test_a_store_is_replaced_only_with_replace_and_an_older_letterhead_is_no_fault(
