@@ -1,5 +1,6 @@
 """The desk's own keys at a terminal: list, add, remove and change passphrases and recovery sheets."""
 
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from typing import Final
 
 from crypto.errors import MalformedError
 from crypto.passphrase import DUTCH, Language
-from deploy.atomic_folder import write_new
+from deploy.atomic_folder import refuse_unwritable, write_new
 from deploy.errors import DeployError, os_error_as
 from deploy.hardening import TMPFS, private_folder
 from deploy.settings.load_settings import load_config, sections_in
@@ -19,9 +20,10 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import KeysRefusal, KeysRefusedError
 from journalist_app.recovery_sheet.sheet_content import RecoverySheet, sheet_pdf, sheet_text
 from journalist_app.services.desk_keys import change_slots, new_keys
+from journalist_app.services.desk_keys.keyring_file import find_backup
 from protocol.keyring import RecoverySlot, has_recovery_slot
 from report.errors import PdfToolsMissingError
-from store.database.keyring_backups import backup_status, confirm_copied, list_backups
+from store.database.keyring_backups import confirm_copied
 from web.dates import utc_today
 
 _SENTENCES: Final[dict[KeysRefusal, str]] = {
@@ -44,6 +46,8 @@ _REMOVED: Final = (
     "used it may have copied the desk's keys, and these stay the same."
 )
 _NO_SHEET_HERE: Final = "A recovery sheet next to the keyring would protect nothing: name another folder."
+
+_ID: Final = re.compile("[0-9a-f]{8}")
 
 Ask = Callable[[str], str]
 Say = Callable[[str], object]
@@ -74,12 +78,35 @@ def list_keys(desk: OpenDesk, *, say: Say) -> None:
         kind = "recovery sheet" if isinstance(slot, RecoverySlot) else "passphrase"
         since = slot.since.isoformat() if slot.since else "unknown"
         say(f"{change_slots.slot_id(slot)}  {kind:14}  since {since:10}  {slot.holder or 'unknown'}")
-    status = backup_status(desk.config.keyring_backups_path, desk.keyring.strand.id)
-    if status.newest is None or status.newest.serial < desk.keyring.serial:
+    status = find_backup(desk.config)
+    if status.newest is None:
         say(f"The keyring has no backup: {desk.config.keyring_backups_path} cannot be written.")
     else:
         place = "copied to another place" if status.is_copied else "not confirmed as copied to another place"
         say(f"Backup: {status.newest.path}, {place}.")
+
+
+def check_new_key(config: AdviserConfig, holder: str, folder: Path | None) -> None:
+    """Check the holder and the folder of a new passphrase or sheet, before a passphrase is asked.
+
+    Raises:
+        DeployError: the name is not one line, or a sheet cannot be written in the folder.
+    """
+    with _refused_as_sentences():
+        change_slots.require_holder(holder)
+    if folder is not None:
+        _refuse_beside_keyring(config, folder)
+        refuse_unwritable(folder / "sheet")
+
+
+def refuse_no_id(typed: str) -> None:
+    """Check the form of an id that `steunpunt keys list` prints, before a passphrase is asked.
+
+    Raises:
+        DeployError: no passphrase and no sheet has such an id.
+    """
+    if _ID.fullmatch(typed) is None:
+        raise DeployError(f"{_SENTENCES[KeysRefusal.GONE]} Nothing was changed.")
 
 
 def ask_new_passphrase(
@@ -152,10 +179,13 @@ def compare_copy(config: AdviserConfig, copy: Path, *, say: Say) -> None:
     """
     folder = config.keyring_backups_path
     with os_error_as(f"{copy} cannot be read"):
-        raw, is_elsewhere = copy.read_bytes(), copy.resolve().parent != folder.resolve()
-        backup = next((each for each in list_backups(folder) if each.path.read_bytes() == raw), None)
-    if backup is None:
-        raise DeployError(f"{copy} is not the newest backup: copy the newest file in {folder} again.")
+        backup, is_elsewhere = find_backup(config).newest, copy.resolve().parent != folder.resolve()
+        if backup is None:
+            raise DeployError(
+                f"{folder} has no backup of the keyring in use: unlock the adviser's interface."
+            )
+        if copy.read_bytes() != backup.path.read_bytes():
+            raise DeployError(f"{copy} is not the newest backup: copy {backup.path} again.")
     if not is_elsewhere:
         raise DeployError(f"{copy} is the backup itself: name the copy on another disk.")
     with os_error_as(f"{folder} cannot be written"):
@@ -175,8 +205,7 @@ def _refused_as_sentences() -> Iterator[None]:
 def _sheet_files(config: AdviserConfig, sheet: RecoverySheet, folder: Path | None) -> Iterator[list[Path]]:
     """Write the files of a recovery sheet, and delete them after the block."""
     place = folder or Path(TMPFS) / f"steunpunt-sheet-{secrets.token_hex(8)}"
-    if place.resolve().is_relative_to(config.keyring_path.parent.resolve()):
-        raise DeployError(_NO_SHEET_HERE)
+    _refuse_beside_keyring(config, place)
     written: list[Path] = []
     try:
         with os_error_as(f"{place} cannot be written"):
@@ -199,6 +228,12 @@ def _sheet_files(config: AdviserConfig, sheet: RecoverySheet, folder: Path | Non
             shutil.rmtree(place, ignore_errors=True)
 
 
+def _refuse_beside_keyring(config: AdviserConfig, place: Path) -> None:
+    if place.resolve().is_relative_to(config.keyring_path.parent.resolve()):
+        raise DeployError(_NO_SHEET_HERE)
+
+
 def _copy_sentence(desk: OpenDesk) -> str:
-    folder = desk.config.keyring_backups_path
-    return f"Copy the newest file in {folder} to another place, and run: steunpunt keys copied FILE"
+    backup = find_backup(desk.config).newest
+    place = backup.path if backup is not None else f"the backup in {desk.config.keyring_backups_path}"
+    return f"Copy {place} to another place, and run: steunpunt keys copied FILE"

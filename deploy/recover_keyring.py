@@ -1,6 +1,7 @@
 """Recovery of the keyring on a workstation, from its newest backup or from a copy."""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -14,7 +15,7 @@ from journalist_app.errors import UnlockRefusedError
 from journalist_app.services.desk_keys.keyring_file import back_up, open_keyring_file
 from protocol.keyring import Keyring, seal_keyring
 from store.database.atomic_files import folder_lock, replace_file
-from store.database.keyring_backups import list_backups
+from store.database.keyring_backups import backup_name, list_backups
 
 _OTHER_WORKSTATION: Final = (
     "This keyring is another workstation's, or the trusted state is damaged. Nothing was changed. To replace "
@@ -34,32 +35,33 @@ _THEN: Final = (
 )
 
 
-def choose_backup(config: AdviserConfig, copy: Path | None) -> Path:
-    """Return the file to recover from: the copy that was named, or the newest backup in the folder.
+def choose_backups(config: AdviserConfig, copy: Path | None) -> list[Path]:
+    """Return the files to recover from: the copy that was named, or all backups in the folder, newest first.
 
     Raises:
         DeployError: the folder has no backup, or has backups of several workstations.
     """
     if copy is not None:
-        return copy
+        return [copy]
     folder = config.keyring_backups_path
     backups = list_backups(folder)
     if not backups:
         raise DeployError(f"{folder} has no backup of the keyring: name a copy, with --from FILE.")
     if len({backup.strand for backup in backups}) > 1:
         raise DeployError(f"{folder} has backups of several workstations: name this one's, with --from FILE.")
-    return backups[0].path
+    return [backup.path for backup in backups]
 
 
-def recover_keyring(config: AdviserConfig, backup: Path, secret: str, *, say: Say) -> None:
-    """Put a backup of the keyring in its place. `secret` is a passphrase or a recovery sheet that opens it.
+def recover_keyring(config: AdviserConfig, backups: Sequence[Path], secret: str, *, say: Say) -> None:
+    """Put the first of these backups that opens in the keyring's place.
 
+    `secret` is a passphrase or a recovery sheet that opens the keyring.
     A file in the keyring's place that does not open is copied to another name.
 
     Raises:
-        DeployError: nothing was changed: the backup does not open, is another machine's, or is not needed.
+        DeployError: nothing was changed: no backup opens, or the backup is another machine's or not needed.
     """
-    keyring = open_keyring_copy(backup, lambda: secret, config.fingerprint)
+    keyring = _open_first(config, backups, secret, say)
     path = config.keyring_path
     with os_error_as(f"{path} cannot be written"), folder_lock(path.parent, is_waiting=True):
         trusted_state, status, _ = read_trusted_state(config, keyring)
@@ -82,6 +84,31 @@ def recover_keyring(config: AdviserConfig, backup: Path, secret: str, *, say: Sa
         replace_file(path, [seal_keyring(newest)])
     back_up(config, newest)
     say(f"The keyring with serial {newest.serial} is in {path}. {_THEN}")
+
+
+def _open_first(config: AdviserConfig, backups: Sequence[Path], secret: str, say: Say) -> Keyring:
+    """Open the first of these backups that opens, and say which backups were left out.
+
+    Raises:
+        DeployError: none opens.
+    """
+    *newer, last = backups
+    for backup in newer:
+        try:
+            return _open_backup(config, backup, secret, say)
+        except DeployError as why:
+            say(f"{backup} is left out. {why}")
+    return _open_backup(config, last, secret, say)
+
+
+def _open_backup(config: AdviserConfig, backup: Path, secret: str, say: Say) -> Keyring:
+    # Attack: someone puts a file with a far higher serial in the folder, or an old backup under a new name.
+    keyring = open_keyring_copy(backup, lambda: secret, config.fingerprint)
+    name = backup_name(keyring.strand.id, keyring.serial)
+    if backup.parent == config.keyring_backups_path and backup.name != name:
+        raise DeployError(f"This is {name} under another name.")
+    say(f"This backup opens: {backup}")
+    return keyring
 
 
 def _in_place(config: AdviserConfig, secret: str) -> Keyring | None:

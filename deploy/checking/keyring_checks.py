@@ -9,7 +9,7 @@ from protocol.keyring import has_recovery_slot
 from store.database.keyring_backups import backup_status
 
 _RIGHT_USER = "Run this as the user who owns the keyring."
-_COPY = "Copy the newest backup to another place, and run: steunpunt keys copied FILE"
+_COPY = "Copy this backup of the keyring to another place, and run: steunpunt keys copied FILE"
 _MAKE_SHEET = "Run: steunpunt keys add --sheet --holder SAFE"
 
 
@@ -24,13 +24,15 @@ def make_keyring_checks(settings: MachineSettings) -> list[CheckResult]:
 
 
 def _backup(settings: MachineSettings) -> Iterator[CheckResult]:
-    for folder in settings.files("keyring_backups_path"):
-        status = backup_status(folder)
+    for folder, keyring in zip(
+        settings.files("keyring_backups_path"), settings.files("keyring_path"), strict=True
+    ):
+        status = backup_status(folder, keyring)
         if status.newest is None:
             said = f"The keyring has no backup in {folder}. The app writes one at each unlocking."
             yield CheckResult("keyring_backup", Level.WARNING, said, "Unlock the app, or repair the folder.")
         elif not status.is_copied:
-            said = f"No one has confirmed that a copy of the newest keyring in {folder} is in another place."
+            said = f"No one has confirmed that a copy of {status.newest.path} is in another place."
             yield CheckResult("keyring_backup", Level.WARNING, said, _COPY)
         else:
             yield CheckResult("keyring_backup", Level.OK, "A copy of the newest keyring is in another place.")

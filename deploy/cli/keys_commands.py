@@ -1,5 +1,6 @@
 """Command group `keys`: who can open the desk's keyring, its backups, and its recovery."""
 
+import functools
 import sys
 from pathlib import Path
 
@@ -68,12 +69,14 @@ def add_key_command(  # noqa: PLR0913  # one argument for each option
 
     _require_terminal(may_print=sheet or typed or print_passphrase)
     terminal = keys_at_terminal.Terminal(click.echo, ask_secret)
-    secret = ask_passphrase()
-    with open_desk_for_command(settings, lambda: secret) as desk:
+    secret = functools.cache(ask_passphrase)
+    with open_desk_for_command(
+        settings, secret, lambda config, _store: keys_at_terminal.check_new_key(config, holder, folder)
+    ) as desk:
         if sheet:
-            keys_at_terminal.print_new_sheet(desk, secret, terminal, holder, language, folder)
+            keys_at_terminal.print_new_sheet(desk, secret(), terminal, holder, language, folder)
         else:
-            keys_at_terminal.ask_new_passphrase(desk, secret, terminal, holder, is_typed=typed)
+            keys_at_terminal.ask_new_passphrase(desk, secret(), terminal, holder, is_typed=typed)
 
 
 @keys_group.command("remove")
@@ -82,11 +85,11 @@ def add_key_command(  # noqa: PLR0913  # one argument for each option
 def remove_key_command(settings: Path, key_id: str) -> None:
     """Remove a passphrase or a recovery sheet. `steunpunt keys list` prints the ids."""
     from deploy.desk_for_command import open_desk_for_command
-    from deploy.keys_at_terminal import drop_key
+    from deploy.keys_at_terminal import drop_key, refuse_no_id
 
-    secret = ask_passphrase()
-    with open_desk_for_command(settings, lambda: secret) as desk:
-        drop_key(desk, secret, key_id, say=click.echo)
+    secret = functools.cache(ask_passphrase)
+    with open_desk_for_command(settings, secret, lambda _config, _store: refuse_no_id(key_id)) as desk:
+        drop_key(desk, secret(), key_id, say=click.echo)
 
 
 @keys_group.command("change-passphrase")
@@ -99,10 +102,10 @@ def change_passphrase_command(settings: Path, *, typed: bool, print_passphrase: 
     from deploy.desk_for_command import open_desk_for_command
 
     _require_terminal(may_print=typed or print_passphrase)
-    secret = ask_passphrase()
-    with open_desk_for_command(settings, lambda: secret) as desk:
+    secret = functools.cache(ask_passphrase)
+    with open_desk_for_command(settings, secret) as desk:
         terminal = keys_at_terminal.Terminal(click.echo, ask_secret)
-        keys_at_terminal.ask_new_passphrase(desk, secret, terminal, None, is_typed=typed)
+        keys_at_terminal.ask_new_passphrase(desk, secret(), terminal, None, is_typed=typed)
 
 
 @keys_group.command("copied")
@@ -124,14 +127,14 @@ def copied_command(settings: Path, copy: Path) -> None:
 @click.pass_obj
 def recover_command(settings: Path, copy: Path | None) -> None:
     """Put the newest backup of the keyring in its place. A passphrase or a recovery sheet opens it."""
-    from deploy.recover_keyring import choose_backup, recover_keyring
+    from deploy.recover_keyring import choose_backups, recover_keyring
     from deploy.settings.load_settings import load_config
     from journalist_app.config import AdviserConfig
 
     config = load_config(settings, "adviser", AdviserConfig)
-    backup = choose_backup(config, copy)
+    backups = choose_backups(config, copy)
     recover_keyring(
-        config, backup, ask_secret("Passphrase, or the words or the key of the sheet"), say=click.echo
+        config, backups, ask_secret("Passphrase, or the words or the key of the sheet"), say=click.echo
     )
 
 

@@ -28,13 +28,13 @@ class KeyringBackup:
 
 @dataclass(frozen=True, slots=True)
 class BackupStatus:
-    """The newest backup of the keyring, and whether someone confirmed that a copy is in another place.
+    """The backup of the keyring in use, and whether someone confirmed that a copy is in another place.
 
-    `newest` is None if there is no backup, and `is_copied` means nothing then.
+    `newest` is None if the keyring in use has no backup.
     """
 
-    newest: KeyringBackup | None
-    is_copied: bool
+    newest: KeyringBackup | None = None
+    is_copied: bool = False
 
 
 def backup_name(strand: bytes, serial: int) -> str:
@@ -81,16 +81,18 @@ def write_backup(folder: Path, strand: bytes, serial: int, sealed: bytes) -> Non
             older.path.unlink()
 
 
-def backup_status(folder: Path, strand: bytes | None = None) -> BackupStatus:
-    """Return the newest keyring backup in a folder, and whether it is confirmed as copied away.
+def backup_status(folder: Path, keyring_path: Path) -> BackupStatus:
+    """Return the backup of the keyring at `keyring_path`, and whether it is confirmed as copied away.
 
-    With `strand`, only backups of this workstation count. Without it, the newest backup of each workstation
-    must be confirmed. This function needs no passphrase.
+    Only a file with the same bytes as the keyring is its backup. This function needs no passphrase.
     """
-    ours = [each for each in list_backups(folder) if strand is None or each.strand == strand.hex()]
-    newest = list({each.strand: each for each in reversed(ours)}.values())
-    copied = {each.path.name for each in newest} <= set(_copied(folder))
-    return BackupStatus(max(newest, key=lambda each: each.serial, default=None), is_copied=copied)
+    # Attack: someone puts a file with a far higher serial in the folder, so that people keep a copy of that.
+    with suppress(OSError):
+        sealed = keyring_path.read_bytes()
+        for each in list_backups(folder):
+            if each.path.stat().st_size == len(sealed) and each.path.read_bytes() == sealed:
+                return BackupStatus(each, is_copied=each.path.name in _copied(folder))
+    return BackupStatus()
 
 
 def confirm_copied(backup: KeyringBackup) -> None:

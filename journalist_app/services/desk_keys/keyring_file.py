@@ -10,7 +10,7 @@ from journalist_app.errors import UnlockRefusal, UnlockRefusedError
 from protocol.errors import KeyringRefusal, KeyringRefusedError
 from protocol.keyring import Keyring, open_keyring, seal_keyring
 from store.database.atomic_files import folder_lock, replace_file
-from store.database.keyring_backups import backup_status, write_backup
+from store.database.keyring_backups import BackupStatus, backup_status, write_backup
 
 
 def open_keyring_file(config: AdviserConfig, secret: str) -> Keyring:
@@ -68,10 +68,11 @@ def back_up(config: AdviserConfig, keyring: Keyring) -> None:
 
     If a power cut left an older backup beside this version, the function deletes the older backup.
     """
-    newest = backup_status(config.keyring_backups_path, keyring.strand.id).newest
-    if newest is None or newest.serial <= keyring.serial:
-        with suppress(
-            OSError
-        ):  # the page about the keys and the operator's check say that there is no backup
-            sealed = config.keyring_path.read_bytes()
-            write_backup(config.keyring_backups_path, keyring.strand.id, keyring.serial, sealed)
+    with suppress(OSError):  # the page about the keys and the operator's check say that there is no backup
+        sealed = config.keyring_path.read_bytes()
+        write_backup(config.keyring_backups_path, keyring.strand.id, keyring.serial, sealed)
+
+
+def find_backup(config: AdviserConfig) -> BackupStatus:
+    """Return the backup of this workstation's keyring, and whether it is confirmed as copied away."""
+    return backup_status(config.keyring_backups_path, config.keyring_path)

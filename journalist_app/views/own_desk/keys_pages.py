@@ -17,8 +17,9 @@ from journalist_app.requests.file_response import file_response
 from journalist_app.requests.form_context import adviser_today
 from journalist_app.requests.refusal_status import reason_and_status
 from journalist_app.services.desk_keys import change_slots, new_keys
+from journalist_app.services.desk_keys.keyring_file import find_backup
 from report.errors import PdfToolsMissingError
-from store.database.keyring_backups import backup_status, confirm_copied
+from store.database.keyring_backups import confirm_copied
 from web.form_limits import TOKEN_BYTES, takes
 
 bp = Blueprint("keys", __name__, url_prefix="/keys")
@@ -127,7 +128,7 @@ def remove_key(desk: OpenDesk, key_id: str) -> ResponseReturnValue:
 @unlocked
 def download_backup(desk: OpenDesk) -> ResponseReturnValue:
     """Return the newest backup of the keyring, encrypted, as a file to keep in another place."""
-    newest = backup_status(desk.config.keyring_backups_path, desk.keyring.strand.id).newest
+    newest = find_backup(desk.config).newest
     with _missing_as_404():
         if newest is None:
             raise FileNotFoundError
@@ -140,7 +141,7 @@ def download_backup(desk: OpenDesk) -> ResponseReturnValue:
 def confirm_copy(desk: OpenDesk) -> ResponseReturnValue:
     """Note that the adviser has put a copy of the keyring's newest backup in another place."""
     require_our_form("keys")
-    newest = backup_status(desk.config.keyring_backups_path, desk.keyring.strand.id).newest
+    newest = find_backup(desk.config).newest
     if newest is not None and newest.path.name == request.form.get("name", ""):
         with _missing_as_404():
             confirm_copied(newest)
@@ -175,8 +176,7 @@ def _keys_page(desk: OpenDesk, refused: KeysRefusedError | None = None) -> Respo
     page = render_template(
         "keys/show.html",
         slots=[(change_slots.slot_id(slot), slot) for slot in desk.keyring.slots],
-        backup=backup_status(desk.config.keyring_backups_path, desk.keyring.strand.id),
-        serial=desk.keyring.serial,
+        backup=find_backup(desk.config),
         folder=desk.config.keyring_backups_path,
         holder=request.form.get("holder", ""),
         refusal=refusal,

@@ -22,13 +22,14 @@ def _levels(machine: Machine) -> dict[str, Level]:
 def test_a_backup_that_no_one_confirmed_as_copied_away_is_a_warning(desk: Machine) -> None:
     folder = desk.settings.parent / _BACKUPS
     assert Level.WARNING is _levels(desk)["keyring_backup"]
-    write_backup(folder, bytes(8), 2, b"sealed")
+    keyring = desk.settings.parent / KEYRING
+    write_backup(folder, bytes(8), 2, keyring.read_bytes())
     assert Level.WARNING is _levels(desk)["keyring_backup"]
-    newest = backup_status(folder).newest
+    newest = backup_status(folder, keyring).newest
     assert newest is not None
     confirm_copied(newest)
     assert Level.OK is _levels(desk)["keyring_backup"]
-    write_backup(folder, bytes(8), 3, b"sealed again")
+    write_backup(folder, bytes(8), 3, b"of no use")
     assert Level.WARNING is _levels(desk)["keyring_backup"]
 
 

@@ -45,6 +45,9 @@ def _contents(folder: Path) -> dict[str, bytes]:
         (["retire", "Nergens"], "Which workstation?"),
         (["pouch", "out", NOWHERE], "is not a folder in which this user can write"),
         (["report", "2026", "--folder", NOWHERE], "is not a folder in which this user can write"),
+        (["keys", "add", "--typed", "--holder", " "], "one line of 1 to 200"),
+        (["keys", "add", "--sheet", "--holder", "Kluis", "--folder", "/proc/self"], "can write"),
+        (["keys", "remove", "kluis"], "nothing with this id"),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(map(str, value[:2])),
 )
@@ -195,6 +198,17 @@ def test_a_server_of_the_same_desk_stays_as_it_is_and_says_so(desk: TwoMachineDe
     status, said = _set_up_server(desk.server, desk.keyring.fingerprint)
 
     assert (0, True) == (status, said.startswith("Nothing was changed: "))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["add", "--typed", "--holder", "X"], ["remove", "01234567"], ["change-passphrase", "--typed"], ["list"]],
+    ids=lambda words: words[0],
+)
+def test_a_machine_without_a_keyring_is_not_asked_for_its_passphrase(
+    desk: TwoMachineDesk, words: list[str]
+) -> None:
+    assert "missing section [adviser]" in _is_told_at_once(desk.server, "keys", *words)
 
 
 def test_a_server_of_another_desk_is_refused(desk: TwoMachineDesk) -> None:

@@ -144,7 +144,7 @@ def test_a_key_is_removed_with_a_passphrase_and_never_the_last_one(browser: Advi
 
 def test_the_newest_backup_is_saved_and_confirmed_as_copied(browser: AdviserBrowser, world: World) -> None:
     assert ["here"] == hooks(browser.get("/keys").text, "backup")
-    newest = backup_status(world.config.keyring_backups_path).newest
+    newest = backup_status(world.config.keyring_backups_path, world.config.keyring_path).newest
     assert newest is not None
     assert newest.path.read_bytes() == browser.get("/keys/backup").data
     _posts(browser, "/keys/copied", name="keyring-0000000000000000-1.age")
