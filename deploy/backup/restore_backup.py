@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -93,20 +94,27 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
         remember_restored(verified.letterhead, machine.letterhead_serial_path)
         put_in_place(copy, path)
         give_to_owner_of(settings.parent.parent, settings.parent, *settings.parent.iterdir())
-    if is_new and not verified.faults and "backup" in sections_in(settings):
-        note_day(backup, REHEARSED, utc_today())
-        with suppress(OSError):
-            give_to_owner_of(backup.parent, backup.with_name(REHEARSED))
-        sentences = [*sentences, _REHEARSED]
     for sentence in sentences:
         screen.say(sentence)
     screen.say(f"Restored to {path}: the backup of {manifest.day}, with {verified.entries} entries.")
     if verified.faults:
         screen.say(f"Mailboxes and rows that differ from what was signed: {verified.faults}. Tell the desk.")
-    if is_workstation:
-        screen.say(_ON_WORKSTATION)
-    elif "sync" in sections_in(settings):
-        screen.say(_AFTERWARDS)
+    for sentence in _what_follows(settings, backup, is_rehearsal=is_new and not verified.faults):
+        screen.say(sentence)
+
+
+def _what_follows(settings: Path, backup: Path, *, is_rehearsal: bool) -> Iterator[str]:
+    """Yield what the operator must do after a restore. Note a rehearsal beside the backup of a server."""
+    sections = sections_in(settings)
+    if is_rehearsal and "backup" in sections:
+        note_day(backup, REHEARSED, utc_today())
+        with suppress(OSError):
+            give_to_owner_of(backup.parent, backup.with_name(REHEARSED))
+        yield _REHEARSED
+    if "sync" in sections:
+        yield _AFTERWARDS
+    if "source" not in sections:
+        yield _ON_WORKSTATION
 
 
 def _refuse_occupied(path: Path, *, replace: bool) -> None:
