@@ -45,7 +45,8 @@ class SandboxedExaminer:
         if ending not in SLIDES or not found.is_examined:
             return found
         more = findings_in_slides(Converter(self.mat2.bwrap, until), file, ending)
-        return FileFindings((*(() if found.is_empty else found.lines), *more)) if more else found
+        lines = dict.fromkeys((*(() if found.is_empty else found.lines), *more))
+        return FileFindings(tuple(lines)) if more else found
 
     def make_copy(self, file: IO[bytes], name: str, until: float = math.inf) -> CopyOutcome:
         """Make a copy of a file without hidden information, and compare the copy with the original.

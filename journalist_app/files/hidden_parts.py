@@ -61,13 +61,16 @@ _CHANGES = {_TEXT + "changed-region"} | _UNWRAPPED | _named(
 _SHOWN_CHANGES = _named("ins del moveFrom moveTo", *_WORD)
 _SETTINGS = _named("settings", *_WORD)
 _COMMENTS = _named("annotation", _OFFICE, _SLIDES) | _named("comment", *_WORD)
+_OPEN_DESCRIPTIONS = _named("title desc", "{urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0}")
+_DESCRIBED = {"docPr", "cNvPr"}  # a picture or a shape
+_FILE_NAME = re.compile(r".*\.\w{3,4}")
 _OPEN_MARKS = _named("tracked-changes change change-start change-end", _TEXT)
 _MARKS = _OPEN_MARKS | _named(
     "commentRangeStart commentRangeEnd commentReference moveFromRangeStart moveFromRangeEnd moveToRangeStart"
     " moveToRangeEnd customXmlInsRangeStart customXmlInsRangeEnd customXmlDelRangeStart customXmlDelRangeEnd",
     *_WORD,
 ) | {_OFFICE + "annotation-end", _SLIDES + "annotation-end", _TABLE + "tracked-changes"}  # fmt: skip
-_REMOVED = ((_CHANGES | _COMMENTS) - _UNWRAPPED) | _MARKS | {_PRESENTATION + "notes"}
+_REMOVED = ((_CHANGES | _COMMENTS) - _UNWRAPPED) | _MARKS | {_PRESENTATION + "notes"} | _OPEN_DESCRIPTIONS
 
 # Members of a .docx, .xlsx or .pptx that contain only comments, the names of their authors, or a thumbnail.
 _REMOVED_PART = re.compile(
@@ -81,6 +84,15 @@ _PARTS_BY_NAME = {
     "embedded": re.compile(r"/embeddings/|vbaProject\.bin$|^(Object [^/]+(/content\.xml)?|Basic/.+\.xml)$"),
     "custom": re.compile(r"^customXml/item\d+\.xml$"),
 }
+# Every other part, such as an older version or the cache of a pivot table, is one that no page shows.
+_ORDINARY_PART = re.compile(
+    r"mimetype|.*/|\[Content_Types\]\.xml|(.*/)?_rels/.*|(docProps|customXml)/.*|(content|styles|settings|meta"
+    r"|META-INF/manifest)\.xml|manifest\.rdf|layout-cache|(Pictures|Configurations2|Obj[^/]+)/.*"
+    r"|(word|xl|ppt)/(((document|styles|stylesWithEffects|settings|webSettings|fontTable|numbering|header|footer"
+    r"|footnotes|endnotes|comments\w*|workbook|sharedStrings|calcChain|connections|presentation|presProps"
+    r"|viewProps|tableStyles)\d*\.xml)|(theme|media|fonts|charts|chartsheets|worksheets|drawings|diagrams|tables"
+    r"|slides|slideLayouts|slideMasters|notesSlides|notesMasters|handoutMasters|revisions|externalLinks)/.*)"
+)
 # Parts that other parts refer to, so they are read first: looks of texts, and names of people.
 _READ_FIRST = re.compile(r"(^|/)(styles|commentAuthors|authors|person[^/]*)\.xml$")
 
@@ -95,13 +107,13 @@ _HIDING = re.compile(
 # "white" only if its background is "plain".
 _LOOKS = re.compile(
     r"(?P<sheets>table-properties display)|(?P<slides>drawing-page-properties visibility)"
-    r"|(?P<hidden>vanish val|text-properties display)"
+    r"|(?P<hidden>vanish val|text-properties display)|(?P<tiny>sz val|text-properties font-size)"
     r"|(?P<white>color (?:val|rgb|theme|themeColor|indexed)|(?:srgb|scheme)Clr val|text-properties color)"
     r"|(?P<plain>shd fill|fgColor (?:rgb|theme|indexed)"
     r"|(?:text|paragraph|table-cell)-properties background-color)"
 )
 _VALUES = re.compile(
-    r"sheets=0|slides=hidden|hidden=(?:1|none)|white=(?:white|0|background1|light1|bg1|lt1)"
+    r"sheets=0|slides=hidden|hidden=(?:1|none)|tiny=(?:[0-4]|[0-2](?:\.\d+)?pt)|white=(?:white|0|background1|light1|bg1|lt1)"
     r"|plain=(?:white|0|auto|transparent)|(?:white|plain)=indexed (?:1|9)"
 )
 _SAME_VALUES = {"true": "1", "on": "1", "false": "0", "off": "0"}
@@ -120,6 +132,7 @@ _TYPES = "[Content_Types].xml"
 _REFERENCE = re.compile(r"\{[^}]*/officeDocument/(2006/)?relationships\}")  # an attribute's namespace
 _LINKS = _named("hyperlink", *_WORD)
 _OUTSIDE = re.compile(r"[A-Za-z][\w+.-]*:|/|\.\./")  # an address outside the file
+_FIELD_ADDRESS = re.compile(r'"((?:[A-Za-z][\w+.-]*:|\\\\)[^"]+)"')  # in the code of a field of Word
 _LISTS = re.compile("hyperlinks|externalReferences|tableParts|controls|oleObjects|ext|extLst|custDataLst")
 # Elements and attributes that show which files one computer, program or person made or changed.
 _TRACES = re.compile("rsids|docId|docVars|absPath|revisionPtr|fileSharing|creationId|sectionLst|nsid")
@@ -180,12 +193,15 @@ def findings(path: str) -> list[tuple[str, str, str]]:
 
 
 def _look_part(found: _Found, name: str, raw: bytes) -> None:
-    for kind, pattern in _PARTS_BY_NAME.items():
-        if pattern.search(name):
-            found.add(kind, name)
+    kinds = [kind for kind, pattern in _PARTS_BY_NAME.items() if pattern.search(name)]
+    is_known = kinds or _ORDINARY_PART.fullmatch(name) or _REMOVED_PART.search(name)
+    for kind in kinds or ([] if is_known else ["custom"]):
+        found.add(kind, name)
     if name == "meta.xml" or (name.startswith("docProps/") and name.endswith(".xml")):
         found.details += _details(_tree(raw))
-    if name.endswith((".xml", ".rels")):
+    if raw and name.endswith(
+        (".xml", ".rels")
+    ):  # LibreOffice can write an empty part for keys of the keyboard
         _look(found, name, _tree(raw))
 
 
@@ -231,10 +247,22 @@ def _look_element(found: _Found, each: ET.Element, *, is_comments: bool) -> None
         people = _people(found, each)
         is_copy = any(name.startswith("tc=") for name in people)  # of a comment in another part
         found.add("comments", *(() if is_copy else people), number=not is_copy)
+    named = each.get("name", "") if tag in _DESCRIBED else ""
+    texts = [each.get(key, "") for key in ("descr", "title") if tag in _DESCRIBED]
+    texts += [each.text or ""] if each.tag in _OPEN_DESCRIPTIONS else []
+    texts += [named] if _FILE_NAME.fullmatch(named) else []
+    if any(map(str.strip, texts)):
+        found.add("described", *texts)
+    for address in _FIELD_ADDRESS.findall(_field_code(each)):
+        found.add("links", address)
     target = _attribute(each, "Target" if each.get("TargetMode") == "External" else "href")
     target = _attribute(each, "connection", "url", "sourceFile") if tag in _SOURCES else target
     if target and (tag in _SOURCES | {"Relationship"} or _OUTSIDE.match(target)):
         found.add("links", target)
+
+
+def _field_code(each: ET.Element) -> str:
+    return (each.text or "") if _local(each.tag) == "instrText" else _attribute(each, "instr")
 
 
 def _look_looks(found: _Found, each: ET.Element, looks: _Looks) -> None:
@@ -243,8 +271,9 @@ def _look_looks(found: _Found, each: ET.Element, looks: _Looks) -> None:
     if looks.get(kind):
         found.add(kind, _attribute(each, "name"))
     if tag in {"t", "v", "p", "h", "span", "a"} and (each.text or "").strip():
+        is_hidden = looks.get("hidden") or looks.get("tiny")
         is_white = looks.get("white") and looks.get("plain", True)
-        found.add("hidden" if looks.get("hidden") else "white", number=bool(looks.get("hidden") or is_white))
+        found.add("hidden" if is_hidden else "white", number=bool(is_hidden or is_white))
     if tag == "notes":
         texts = (part.text for path in ("r/{*}t", "p", "span") for part in each.iterfind(f".//{{*}}{path}"))
         found.add("notes", number=any(text and text.strip() for text in texts))
@@ -529,6 +558,7 @@ def _strip(parent: ET.Element, cut: set[str]) -> None:
         was_full = len(child) > 0
         _strip(child, cut)
         tag = _local(child.tag)
+        _strip_texts(child, tag)
         lost = [key for key, value in child.attrib.items() if _REFERENCE.match(key) and value in cut]
         if child.tag in _UNWRAPPED or (lost and child.tag in _LINKS) or _is_open_link(child):
             add_text(child.text)
@@ -546,6 +576,17 @@ def _strip(parent: ET.Element, cut: set[str]) -> None:
             child.attrib = {key: value for key, value in child.attrib.items() if key not in lost}
             kept.append(child)
     parent[:] = kept
+
+
+def _strip_texts(each: ET.Element, tag: str) -> None:
+    """Remove descriptions of pictures, and the codes of fields that contain an address."""
+    if tag in _DESCRIBED:
+        each.attrib = {key: value for key, value in each.attrib.items() if key not in {"descr", "title"}}
+        if _FILE_NAME.fullmatch(each.get("name", "")):
+            each.set("name", "")
+    if _FIELD_ADDRESS.search(_field_code(each)):
+        each.text = "" if tag == "instrText" else each.text
+        each.attrib = {key: value for key, value in each.attrib.items() if _local(key) != "instr"}
 
 
 def _is_open_link(each: ET.Element) -> bool:

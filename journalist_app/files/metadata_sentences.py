@@ -53,6 +53,7 @@ DETAILS: Final = {
     "unseen": lazy_gettext("Pieces of text that no one can see when the pages are drawn: %(key)s."),
     "layers": lazy_gettext("Layers in the file, some of which can be hidden: %(key)s (%(value)s)."),
     "fields": lazy_gettext("Fields of a form in the file: %(key)s (%(value)s)."),
+    "described": lazy_gettext("Descriptions or names of pictures, which no page shows: %(key)s (%(value)s)."),
     "sheets": lazy_gettext("Hidden sheets in the file: %(key)s (%(value)s)."),
     "deep_sheets": lazy_gettext("Hidden sheets that no menu of a program lists: %(key)s (%(value)s)."),
     "rows": lazy_gettext("Hidden rows in the file: %(key)s."),

@@ -164,6 +164,72 @@ def test_very_deep_levels_are_searched(tmp_path: Path) -> None:
     assert ("1", "") == hidden_in(tmp_path, an_open_document(deep))["hidden"]
 
 
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [
+        ("word/glossary/document.xml", True),
+        ("xl/pivotCache/pivotCacheRecords1.xml", True),
+        ("xl/printerSettings/printerSettings1.bin", True),
+        ("word/people.xml", False),  # in a copy, these are left out with the comments
+        ("Versions/Version1", True),
+        ("META-INF/documentsignatures.xml", True),
+        ("word/document2.xml", False),
+        ("ppt/slideLayouts/slideLayout1.xml", False),
+        ("Configurations2/accelerator/current.xml", False),
+        ("word/media/", False),
+    ],
+)
+def test_a_part_that_no_page_shows_is_listed(tmp_path: Path, name: str, is_told: bool) -> None:  # noqa: FBT001
+    content = a_zip({"word/document.xml": "<a/>", name: "" if name.startswith("Conf") else "<a/>"})
+
+    assert ({"custom": ("1", name)} if is_told else {}) == hidden_in(tmp_path, content)
+
+
+def document_of(content: str) -> str:
+    return f'<w:d xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">{content}</w:d>'
+
+
+def in_copy(content: str) -> str:
+    return hidden_parts._part_copy("word/document.xml", document_of(content).encode(), set()).decode()
+
+
+def test_the_description_and_the_file_name_of_a_picture_are_listed_and_not_copied(tmp_path: Path) -> None:
+    """Word writes where a picture came from."""
+    picture = '<docPr name="anna.jpg" descr="C:\\anna\\1" title="Feest"/><cNvPr name="Picture 1.5" descr=""/>'
+    drawing = "<draw:frame><svg:title>Anna</svg:title><svg:desc>op het feest</svg:desc></draw:frame>"
+
+    hidden = hidden_in(tmp_path, a_zip({"word/document.xml": document_of(picture)}))
+    open_hidden = hidden_in(tmp_path, an_open_document(drawing))
+
+    assert ("1", "C:\\anna\\1, Feest, anna.jpg") == hidden["described"]
+    assert ("2", "Anna, op het feest") == open_hidden["described"]
+    assert [] == [word for word in ("anna", "Feest") if word in in_copy(picture)]
+    assert "Picture 1.5" in in_copy(picture)
+    assert "feest" not in "".join(copied(tmp_path, an_open_document(drawing)).values())
+
+
+def test_an_address_in_a_field_is_listed_and_not_copied(tmp_path: Path) -> None:
+    fields = (
+        '<w:instrText>FILENAME "C:\\anna\\x.docx"</w:instrText><w:instrText>DATE \\@ "d/M/yyyy"</w:instrText>'
+        "<w:fldSimple w:instr='HYPERLINK \"https://intranet.example/\"'/>"
+    )
+
+    hidden = hidden_in(tmp_path, a_zip({"word/document.xml": document_of(fields)}))
+
+    assert ("2", "C:\\anna\\x.docx, https://intranet.example/") == hidden["links"]
+    assert [] == [word for word in ("anna", "intranet") if word in in_copy(fields)]
+    assert "yyyy" in in_copy(fields)
+
+
+@pytest.mark.parametrize(("size", "is_hidden"), [("2", True), ("4", True), ("5", False), ("20", False)])
+def test_a_text_that_is_too_small_to_read_is_listed(tmp_path: Path, size: str, is_hidden: bool) -> None:  # noqa: FBT001
+    text = f'<w:r><w:rPr><w:sz w:val="{size}"/></w:rPr><w:t>geheim</w:t></w:r>'
+
+    hidden = hidden_in(tmp_path, a_zip({"word/document.xml": document_of(text)}))
+
+    assert ({"hidden": ("1", "")} if is_hidden else {}) == hidden
+
+
 def test_an_object_outside_a_slide_is_listed(tmp_path: Path) -> None:
     def box(left: str, top: str = "1in", size: str = "2cm") -> str:
         return f'<draw:frame svg:x="{left}" svg:y="{top}" svg:width="{size}" svg:height="20mm"/>'

@@ -403,7 +403,7 @@ def test_a_malformed_office_file_is_reported(
 ) -> None:
     path = a_file(tmp_path, content)
 
-    assert OPENLY.inspect(path, name).lines[0] == str(line)
+    assert str(line) in OPENLY.inspect(path, name).lines
 
 
 def test_a_part_that_cannot_be_read_hides_no_other_part(tmp_path: Path) -> None:
