@@ -242,6 +242,7 @@ class Answering(OneMachine):
             assert adviser.unlock().status_code == 303
             settle(adviser)
             page = adviser.get(self.remembered("path")).text
+            app.extensions["auto_lock"].close()  # this ends the background threads of the site
             assert not any(fault in page for fault in _FAULTS), "the adviser is shown a fault"
             return found | set(map(_for_adviser, TEXT.findall(page)))
 

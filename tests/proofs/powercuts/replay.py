@@ -4,7 +4,8 @@ import hashlib
 import itertools
 import random
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tests.proofs.powercuts.disk_model import Disk, Image, moments, write_image
@@ -12,6 +13,7 @@ from tests.proofs.powercuts.disk_operations import Statement
 from tests.proofs.powercuts.record import Recording
 from tests.proofs.powercuts.scenarios import Scenario
 
+_THREAD_SECONDS = 120
 _REPEATED_AT_MOST = 500  # disks in a row that were checked before: there are hardly any others
 
 
@@ -113,10 +115,21 @@ def _disk_after_cut(disk: Disk, machine: str, number: int, chance: random.Random
 
 
 def _check(scenario: Scenario, expected: ExpectedNames) -> str:
+    before = set(threading.enumerate())
     try:
         return expected.difference(scenario.readable())
     except Exception as why:  # noqa: BLE001  # any failure to read is a loss
         return f"cannot be read: {type(why).__name__}: {str(why)[:300]}"
+    finally:
+        _await_end(set(threading.enumerate()) - before)
+
+
+def _await_end(threads: Iterable[threading.Thread]) -> None:
+    """Wait until the adviser's threads of one check have ended: they could still write on the next disk."""
+    for thread in (each for each in threads if each.daemon):  # the source's threads only compute Argon2id
+        thread.join(_THREAD_SECONDS)
+        if thread.is_alive():
+            raise RuntimeError(f"the thread {thread.name!r} still works on a disk that was checked")
 
 
 def _digest(image: Image, expected: ExpectedNames) -> bytes:
