@@ -24,7 +24,7 @@ def unframe(raw: bytes) -> tuple[bytes, ...]:
     while at < len(raw):
         start = at + _LENGTH_BYTES
         at = start + int.from_bytes(raw[at:start])
-        if at > len(raw) or start > len(raw):
-            raise MalformedError
         fields.append(raw[start:at])
+    if at != len(raw):
+        raise MalformedError
     return tuple(fields)

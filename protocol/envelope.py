@@ -131,7 +131,7 @@ class Envelope:
         """Return the side that wrote the entry: the source or the desk."""
         return Author.DESK if self.strand else Author.SOURCE
 
-    @property
+    @cached_property
     def number(self) -> int:
         """Return the number of the entry. The entries of each writer are numbered from 1."""
         return next_number(self.heads, self.strand)
@@ -243,11 +243,11 @@ def _has_sound_heads(envelope: Envelope) -> bool:
 
     For example, no entry is both a head and unseen.
     """
-    heads, unseen = (Counter(head.strand for head in named) for named in (envelope.heads, envelope.unseen))
+    for most, named in ((HEADS_OF_STRAND, envelope.heads), (UNSEEN_OF_STRAND, envelope.unseen)):
+        if len(named) > most and max(Counter(head.strand for head in named).values()) > most:
+            return False
     return (
         envelope.number <= LARGEST_NUMBER
-        and max(heads.values(), default=0) <= HEADS_OF_STRAND
-        and max(unseen.values(), default=0) <= UNSEEN_OF_STRAND
-        and envelope.strand not in unseen
-        and not set(envelope.heads) & set(envelope.unseen)
+        and all(head.strand != envelope.strand for head in envelope.unseen)
+        and set(envelope.heads).isdisjoint(envelope.unseen)
     )

@@ -16,7 +16,7 @@ HEADS_IN_ALL: Final = 64
 UNSEEN_IN_ALL: Final = 256  # more names would fill the forms and the memory of every reader
 LARGEST_NUMBER: Final = 2**63 - 1  # the largest number of a signed 64-bit column
 _NUMBER_BYTES: Final = 8
-_LENGTHS: Final = [[strand, _NUMBER_BYTES, DIGEST_BYTES] for strand in (len(SOURCE_STRAND), STRAND_ID_BYTES)]
+_LENGTHS: Final = [(strand, _NUMBER_BYTES, DIGEST_BYTES) for strand in (len(SOURCE_STRAND), STRAND_ID_BYTES)]
 
 
 class Head(NamedTuple):
@@ -65,7 +65,7 @@ def next_number(heads: Iterable[Head], strand: StrandId) -> int:
 
 def _head_from_bytes(raw: bytes) -> Head:
     fields = unframe(raw)
-    if [len(field) for field in fields] not in _LENGTHS:
+    if tuple(map(len, fields)) not in _LENGTHS:
         raise MalformedError
     strand, number, digest = fields
     head = Head(StrandId(strand), int.from_bytes(number), Digest(digest))

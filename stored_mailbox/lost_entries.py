@@ -49,8 +49,9 @@ def check_envelopes(
     if mailbox is None:
         return None
     found = read_envelopes(session, address)
-    verify_key = checked_verify_key(address, mailbox.recipient, mailbox.verify_key)
     signed = [entry for entry, _ in found]
+    needs_key = any(entry.digest not in verified for entry in signed)
+    verify_key = checked_verify_key(address, mailbox.recipient, mailbox.verify_key) if needs_key else None
     transcript = read_transcript(address, verify_key, strands, signed, has_content=False, verified=verified)
     rows = {entry.digest: row for entry, row in found if entry.digest == row.digest}
     return CheckedEnvelopes(mailbox, transcript, rows)

@@ -6,6 +6,7 @@ An item that was applied before changes nothing, so a pouch can be applied again
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NoReturn
 
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import StrandId
@@ -20,7 +21,7 @@ from sync.errors import SyncRefusal, SyncRefusedError
 from sync.items import held_item, record_item
 from sync.items.contexts import ApplyContext, FileKey
 from sync.items.item_kinds import kind_of, size_of
-from sync.verify import verify_pouch
+from sync.verify import verify_items
 
 _BATCH_ITEMS = 32  # items in one transaction, for which a source's message waits only some milliseconds
 _BATCH_BYTES = 1024 * 1024
@@ -59,9 +60,8 @@ def apply_pouch(
 ) -> AppliedPouch:
     """Verify a pouch (sync bundle) that another machine sent, and apply its items to the store.
 
-    `reopen` returns the bytes of the pouch from the start, and is called twice. `is_direct` is False if the
-    pouch is a file, which can be weeks old. After NO_ROOM or a StoreError, the same pouch can be applied
-    again.
+    `reopen` returns the bytes of the pouch from the start. `is_direct` is False if the pouch is a file, which
+    can be weeks old. After NO_ROOM or a StoreError, the same pouch can be applied again.
 
     Raises:
         PouchRefusedError: no item was applied. `reason` says why.
@@ -83,18 +83,17 @@ def apply_pouch(
     # pouch that is unknown here, this store was restored from a backup.
     is_early = head.after > peer.applied_serial
     we_were_restored = head.taken > peer.sent_serial
-    if is_early and not is_direct:
-        for _ in pouch.items(verify_key):
-            pass  # reading all items checks the signature
-        if we_were_restored:
-            with endpoint.store.writing() as session:
-                peers.advance_serial(session, head.sender, head.taken)
-        raise PouchRefusedError(PouchRefusal.EARLY)
-    verified = verify_pouch(endpoint, letterhead, pouch, verify_key)
+    items: Iterable[Item] = pouch.items(verify_key)
+    if is_direct:
+        items = list(items)
+    elif is_early:
+        _refuse_early(endpoint, head, items, we_were_restored=we_were_restored)
+    verified = verify_items(endpoint, letterhead, StrandId(head.sender), items)
     if head.serial <= peer.applied_serial:
         return AppliedPouch(head, is_duplicate=True)
     context = ApplyContext(endpoint, head, StrandId(head.sender), verified)
-    items = PouchReader(reopen(), endpoint.identities).items(verify_key)
+    if not is_direct:  # a pouch in a file can be larger than the memory, so it is read twice
+        items = PouchReader(reopen(), endpoint.identities).items(verify_key)
     applied = _apply_items(context, items, is_direct=is_direct)
     peer_was_restored = head.taken < peer.acknowledged_serial or head.sent < peer.applied_serial
     with endpoint.store.writing() as session:
@@ -124,6 +123,18 @@ def apply_pouch(
         unwanted=frozenset(context.unwanted),
         without_room=frozenset(context.without_room),
     )
+
+
+def _refuse_early(
+    endpoint: Endpoint, head: PouchHead, items: Iterable[Item], *, we_were_restored: bool
+) -> NoReturn:
+    """Refuse a pouch (sync bundle) from a file, because an earlier pouch has not arrived yet."""
+    for _ in items:
+        pass  # reading all items checks the signature
+    if we_were_restored:
+        with endpoint.store.writing() as session:
+            peers.advance_serial(session, head.sender, head.taken)
+    raise PouchRefusedError(PouchRefusal.EARLY)
 
 
 def _apply_items(context: ApplyContext, items: Iterable[Item], *, is_direct: bool) -> int:

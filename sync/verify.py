@@ -3,18 +3,20 @@
 The sender uses the same checks on the items of its own store.
 """
 
+from collections.abc import Iterable
+
 from crypto.errors import CryptoError
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import StrandId
 from protocol.letterhead import Letterhead
-from protocol.pouch.pouch_file import PouchReader
+from protocol.pouch.pouch_items import Item
 from sync.endpoint import Endpoint
 from sync.items.contexts import VerifyContext
 from sync.items.item_kinds import kind_of
 
 
-def verify_pouch(
-    endpoint: Endpoint, letterhead: Letterhead, pouch: PouchReader, verify_key: bytes
+def verify_items(
+    endpoint: Endpoint, letterhead: Letterhead, sender: StrandId, items: Iterable[Item]
 ) -> VerifyContext:
     """Check every item of a pouch (sync bundle). If one item fails its check, refuse the whole pouch.
 
@@ -24,8 +26,8 @@ def verify_pouch(
     Raises:
         PouchRefusedError: the pouch or an item failed a check. `reason` says why.
     """
-    context = VerifyContext(endpoint, letterhead, StrandId(pouch.head.sender))
-    for item in pouch.items(verify_key):
+    context = VerifyContext(endpoint, letterhead, sender)
+    for item in items:
         try:
             kind_of(item).verify(context, item)
         except PouchRefusedError:

@@ -92,7 +92,7 @@ class ChunkItem(_Item, frozen=True, tag="chunk"):
     ciphertext: _Sealed
 
 
-class EntryItem(_Item, frozen=True, tag="entry"):
+class EntryItem(_Item, frozen=True, dict=True, tag="entry"):
     """Item of a sync: one entry of a mailbox, such as a message.
 
     The header and the payload are empty if the entry has no encrypted part, or if this part was destroyed.

@@ -174,7 +174,7 @@ def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox
     knowledge = Knowledge(authentic.values(), retired)
     dropped: list[Head] = []
     for kind, find in ((FaultKind.DATED_BACK, _dated_back), (FaultKind.RETIRED_FORK, _unconfirmed_rivals)):
-        found = find(knowledge, strands)
+        found = find(knowledge, strands) if retired else []
         forged += [(kind, authentic.pop(entry.digest)) for entry in found]
         dropped += map(head_of, found)
         knowledge = Knowledge(authentic.values(), retired) if found else knowledge

@@ -32,11 +32,13 @@ def pack(entry: SignedEntry, files: Sequence[attachments.Attachment]) -> EntryIt
 
     The payload of an entry without a header is not sent.
     """
-    envelope, signature, epoch = entry.envelope.to_bytes(), entry.signature, entry.epoch
     if entry.header is None:
-        return EntryItem(envelope, signature, epoch, b"", b"", ())
+        entry, files = SignedEntry(entry.envelope, entry.signature, entry.epoch), ()
     ids = [file.attachment_id for file in files if len(file.attachment_id) == ATTACHMENT_ID_BYTES]
-    return EntryItem(envelope, signature, epoch, entry.header, entry.payload or b"", tuple(ids[:ATTACHMENTS]))
+    sealed = (entry.header or b"", entry.payload or b"", tuple(ids[:ATTACHMENTS]))
+    item = EntryItem(entry.envelope.to_bytes(), entry.signature, entry.epoch, *sealed)
+    vars(item)["signed"] = entry  # it was parsed from the same bytes
+    return item
 
 
 def verify(context: VerifyContext, item: EntryItem) -> None:
@@ -109,8 +111,11 @@ def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
 
 
 def _signed(item: EntryItem) -> SignedEntry:
-    header, payload = item.header or None, item.payload or None
-    return SignedEntry.from_stored(item.envelope, item.signature, item.epoch, header, payload)
+    known: dict[str, SignedEntry] = vars(item)  # the item is verified, and then applied
+    if "signed" not in known:
+        parts = (item.envelope, item.signature, item.epoch)
+        known["signed"] = SignedEntry.from_stored(*parts, item.header or None, item.payload or None)
+    return known["signed"]
 
 
 def _stored(session: Session, entry: SignedEntry) -> entries.StoredEntry | None:
@@ -151,5 +156,5 @@ def _has_rival(session: Session, entry: SignedEntry, strands: Mapping[StrandId, 
     part = entry.envelope
     strand, number = (part.address, int(part.author), part.strand), part.number
     rows = entries.of_strand(session, *strand, number=number, last=number, known=entry.digest)
-    others = [other for row in rows if (other := read_signed(row, part.address)) is not None]
-    return bool(read_transcript(part.address, None, strands, others, has_content=False).authentic)
+    found = [other for row in rows if (other := read_signed(row, part.address)) is not None]
+    return bool(found and read_transcript(part.address, None, strands, found, has_content=False).authentic)

@@ -50,7 +50,11 @@ def pack(context: BuildContext, session: Session, address: Address, rows: Sequen
                 return
             yield DamagedItem(address, digest), row_ids[digest]
         own = [entry.digest for entry in signed if entry.envelope.strand == context.endpoint.name]
+        whole = {entry.digest for entry in signed if _is_whole(entry)}
+        named = {head.digest for entry in signed for head in entry.envelope.heads}
         with store.reading() as now:
+            if whole.issuperset([*named, *entries.digests(now, address)]):
+                return  # the usual first sync of a mailbox: all entries are in this pouch, and none is lost
             checked = check_envelopes(now, address, strands, context.verified)
         lost = [] if checked is None else lost_and_given(store, checked, written=own)[0]
         # With an entry that the peer asked for, nothing is asked: the two would ask each other forever.
@@ -85,8 +89,16 @@ def _pack_entry(
         return
     yield entry_item.pack(entry, files), row_id
     store, opens = context.endpoint.store, context.endpoint.opens_file
-    if entry.header is not None and not (is_readable(entry, opens) and has_signed_files(store, part, opens)):
+    has_files = bool(files or part.files_sha256)
+    if entry.header is not None and not (
+        is_readable(entry, opens) and (not has_files or has_signed_files(store, part, opens))
+    ):
         yield DamagedItem(part.address, entry.digest), None
+
+
+def _is_whole(entry: SignedEntry) -> bool:
+    """Return True if an entry has its encrypted part, and names no entry that its writer was not shown."""
+    return not entry.envelope.unseen and (entry.header is not None or not entry.envelope.is_words)
 
 
 def verify(context: VerifyContext, item: MailboxItem) -> None:
