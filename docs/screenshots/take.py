@@ -1,7 +1,9 @@
 """Program that takes the screenshots in this folder from the real apps: `make screenshots`."""
 
+import io
 from pathlib import Path
 
+from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bench import desk_servers, processes
@@ -31,6 +33,21 @@ _ANSWER = (
 )
 
 
+def _invitation() -> bytes:
+    """Return a picture of a letter, which a source sends."""
+    picture = Image.new("RGB", (640, 400), "white")
+    lines = (
+        "Beste collega,",
+        "",
+        "Vrijdag om 20.00 uur eten we samen.",
+        "Daarna praten we over jullie subsidie.",
+    )
+    ImageDraw.Draw(picture).multiline_text((48, 48), "\n".join(lines), fill="black", font_size=26, spacing=14)
+    raw = io.BytesIO()
+    picture.save(raw, "PNG")
+    return raw.getvalue()
+
+
 def _context(browser: Browser, language: str, *, dark: bool = False, width: int = _WIDTH) -> BrowserContext:
     return browser.new_context(
         locale=language,
@@ -53,6 +70,9 @@ def _start_mailbox(page: Page, url: str, text: str, with_screenshots: bool) -> s
     page.locator("main form button").first.click()
     if with_screenshots:
         _screenshot(page, "source-write")
+        page.locator("#files").set_input_files(
+            [{"name": "uitnodiging.png", "mimeType": "image/png", "buffer": _invitation()}]
+        )
     page.locator("main textarea").fill(text)
     page.locator("main form button").first.click()
     if with_screenshots:
@@ -88,6 +108,13 @@ def _take_screenshots(browser: Browser, running: desk_servers.DeskServers) -> No
         if _STORIES[0][:40] in desk.content():
             break
     _screenshot(desk, "adviser-thread")
+    thread = desk.url
+    desk.locator("main a[data-look]").first.click()
+    desk.locator("[data-look=ready]").wait_for()  # the page renews itself while the file is converted
+    _screenshot(desk, "adviser-look")
+    desk.goto(f"{adviser_url}/keys")
+    _screenshot(desk, "adviser-keys")
+    desk.goto(thread)
     desk.locator("#text").fill(_ANSWER)
     desk.locator("form.answering button").last.click()  # the buttons before it help with writing
     desk.locator("#sent").wait_for()
