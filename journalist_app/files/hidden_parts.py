@@ -25,6 +25,7 @@ OFFICE = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
 _PRESENTATIONS = frozenset(
     {".pptx", ".odp", ".odg"}
 )  # a drawing shows better than colours which texts no one sees
+_LAST_BYTES = {".jpg": b"\xff\xd9", ".png": b"IEND\xaeB`\x82"}  # of a picture
 _PART_BYTES = 50_000_000  # limit of one member of the zip, unpacked
 _PARTS = 5_000
 
@@ -403,6 +404,17 @@ def _people(found: _Found, each: ET.Element) -> Sequence[str]:
     return [_attribute(each, "author"), found.people.get(ids, ""), *creators]
 
 
+# ---- pictures --------------------------------------------------------------------------------------
+
+
+def _bytes_after_end(path: str) -> int:
+    """Count the bytes after the end of a picture, such as those of a short film that a telephone adds."""
+    mark = _LAST_BYTES.get(Path(path).suffix)
+    raw = Path(path).read_bytes() if mark else b""
+    end = raw.rfind(mark or b"")
+    return len(raw[end + len(mark) :].rstrip(b"\0")) if mark and end >= 0 else 0
+
+
 # ---- copy ------------------------------------------------------------------------------------------
 
 
@@ -680,6 +692,8 @@ def run_hidden_parts(task: str, path: str, out: str = "") -> int:
         if task == "look":
             for found in findings(path) if Path(path).suffix in OFFICE else []:
                 print(json.dumps(found))  # noqa: T201  # the caller reads the output
+            if after := _bytes_after_end(path):
+                print(json.dumps(("trailer", str(after), "")))  # noqa: T201
         elif task == "links":
             print(*broken_links(path), sep="\n", end="")  # noqa: T201
         elif task == "clean" and Path(path).suffix in OFFICE:

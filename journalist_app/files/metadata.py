@@ -172,6 +172,7 @@ _TECHNICAL = re.compile(  # says nothing about people, and is not shown
     "|^(block|frame)size|^samplerate|^channels|^bitspersample|^totalsamples|^rotation|^md5signature|^fileid$"
     "|^transparentcolor|^significantbits|^fonttable|^otherformat|^gen(balance|flags|graphicsmode|opcolor)"
     "|^devicem(anufacturer|odel)$"  # of a colour profile
+    "|^(words|paragraphs|characters.*|lines|presentationformat|palette|createsystem|userdefined)$"
 )
 _NO_VALUE = re.compile(r"|0|-1|false|0000:00:00 00:00:00Z?|00000000-0000-0000-0000-000000000000")
 _KEYS = (
@@ -227,7 +228,7 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
     if ending == ".pdf" and word == "creator":
         about = "device"  # in a PDF, the creator is a program, and the author a person
     if re.match(r"\W*\(Binary data", value) and re.search(
-        "thumbnail|preview|jpgfromraw|picture|coverart", word
+        "thumbnail|preview|jpgfromraw|picture|coverart|mpimage", word
     ):
         about = "thumbnail"
     line = (_plain(key.rpartition(":")[2]), _plain(value))

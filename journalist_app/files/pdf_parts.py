@@ -61,6 +61,7 @@ def _all_findings(poppler: Any, document: Any, path: str) -> Iterator[Finding]: 
     yield from (("layers", each.get_title() or "?") for each in layers)
     if re.search(r"^Form: +XFA", _output("pdfinfo", path), re.MULTILINE):
         yield "fields", "XFA"
+    yield from _older_versions(Path(path).read_bytes())
     until = time.monotonic() + _SECONDS
     yield from _words_in_hidden_layers(document, layers, until)
     texts = _output("pdftotext", "-l", str(_PAGES), *_BESIDE.split(), path, "-").split("\f")
@@ -81,6 +82,15 @@ def _all_findings(poppler: Any, document: Any, path: str) -> Iterator[Finding]: 
             yield from (("hidden", "") for _ in range(_unseen_pieces(poppler, page, text, places)))
         else:
             yield "unread", str(number)
+
+
+def _older_versions(raw: bytes) -> Iterator[Finding]:
+    """Yield a finding for each version that a program left in the file when it added a newer version.
+
+    ISO 32000-1, 7.5.6: each version ends with a mark. A file for fast reading has one mark more.
+    """
+    versions = len(re.findall(rb"\sstartxref\s+\d+\s+%%EOF", raw)) - (b"/Linearized" in raw[:1024])
+    yield from (("older", "") for _ in range(1, versions))
 
 
 def _output(program: str, *words: str) -> str:

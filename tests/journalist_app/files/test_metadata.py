@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from flask_babel import LazyString
 
-from journalist_app.files import metadata, metadata_sentences
+from journalist_app.files import metadata, metadata_sentences, pdf_parts
 from journalist_app.files.metadata import FileFindings, Mat2
 from journalist_app.files.metadata_sentences import detail_sentence
 from tests.journalist_app.files.file_factories import (
@@ -30,6 +30,7 @@ from tests.journalist_app.files.file_factories import (
     a_jpeg,
     a_locked_pdf,
     a_pdf,
+    a_png,
     a_wav,
     a_webp,
     a_zip,
@@ -144,6 +145,34 @@ def test_a_text_that_is_cut_off_a_pdf_page_is_reported(tmp_path: Path) -> None:
     looked = OPENLY.inspect(a_file(tmp_path, a_cropped_pdf()), "stuk.pdf")
 
     assert (detail_sentence("beside", "1", ""),) == looked.lines
+
+
+def test_an_older_version_that_stayed_in_a_pdf_is_reported(tmp_path: Path) -> None:
+    """Many programs add a newer version at the end of the file, and leave the older one in the file."""
+    start = a_cropped_pdf().rpartition(b"startxref\n")[2].split()[0]
+    newer = b"\nxref\n0 0\ntrailer\n<</Size 6/Root 1 0 R/Prev %s>>\nstartxref\n%d\n%%%%EOF\n"
+    twice = a_cropped_pdf() + newer % (start, len(a_cropped_pdf()) + 1)
+
+    looked = OPENLY.inspect(a_file(tmp_path, twice), "stuk.pdf")
+
+    assert detail_sentence("older", "1", "") in looked.lines
+
+
+def test_a_pdf_for_fast_reading_has_no_older_version() -> None:
+    end = b"\nstartxref\n0\n%%EOF\n"
+
+    assert [] == list(pdf_parts._older_versions(b"%PDF-1.7\n1 0 obj<</Linearized 1>>" + end + end))
+    assert 2 == len(list(pdf_parts._older_versions(b"%PDF-1.7" + end * 3)))
+
+
+@pytest.mark.parametrize(("make", "name"), [(a_jpeg, "foto.jpg"), (a_png, "beeld.png")])
+def test_a_film_behind_a_picture_is_reported(tmp_path: Path, make: Callable[[], bytes], name: str) -> None:
+    looked = OPENLY.inspect(a_file(tmp_path, make() + b"film" * 5), name)
+
+    assert detail_sentence("trailer", "20", "") in looked.lines
+    assert not any(
+        str(line).startswith("Bytes") for line in OPENLY.inspect(a_file(tmp_path, make()), name).lines
+    )
 
 
 def test_a_pdf_with_a_password_is_named(tmp_path: Path) -> None:
