@@ -8,6 +8,7 @@ from typing import Final
 
 from deploy.desk_for_command import open_keyring_copy
 from deploy.errors import DeployError, os_error_as
+from deploy.hardening import refuse_readable_by_others
 from deploy.keys_at_terminal import Say
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import TrustedStateStatus, read_trusted_state
@@ -39,9 +40,11 @@ def choose_backups(config: AdviserConfig, copy: Path | None) -> list[Path]:
     """Return the files to recover from: the copy that was named, or all backups in the folder, newest first.
 
     Raises:
-        DeployError: the folder has no backup, or has backups of several workstations.
+        DeployError: the folder has no backup, or has backups of several workstations, or others can read the
+            copy.
     """
     if copy is not None:
+        refuse_readable_by_others(copy)
         return [copy]
     folder = config.keyring_backups_path
     backups = list_backups(folder)

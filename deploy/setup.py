@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -17,7 +17,7 @@ from crypto.passphrase import Argon2Params
 from deploy.atomic_folder import new_private_folder, refuse_missing_files, write_new
 from deploy.desk_openpgp_key import new_openpgp_key
 from deploy.errors import DeployError, OpenPGPError, refused_as
-from deploy.pinned_letterhead import serial_line
+from deploy.pinned_letterhead import inspect_letterhead, serial_line
 from deploy.settings.load_settings import DeskConfig, load_config, sections_in
 from deploy.settings.settings_text import EXAMPLE, from_example
 from gpg.home import OpenPGPKey
@@ -30,7 +30,8 @@ from protocol.letterhead import Argon2, Epoch, Letterhead, Strand
 from protocol.trusted_state import TrustedState, seal_trusted_state
 from source_app.config import SourceConfig
 from store import letterheads
-from store.database.engine import create_store
+from store.database.engine import create_store, open_store
+from store.errors import StoreError
 from web.dates import utc_today
 from web.languages import read_language
 
@@ -107,6 +108,15 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
         fill(unfinished / settings.name, phrase)
         show_passphrase(phrase)
     return True
+
+
+def is_trial_desk(settings: Path) -> bool:
+    """Return True if this machine is a trial desk. If its store cannot be read, return False."""
+    with suppress(DeployError, StoreError):
+        config = load_config(settings, "source", SourceConfig)
+        with closing(open_store(config.store_path)) as store:
+            return inspect_letterhead(store, config.fingerprint, config.letterhead_serial_path).is_trial
+    return False
 
 
 def write_keyring(folder: Path, keyring: Keyring) -> None:

@@ -101,6 +101,10 @@ def _letterhead(settings: MachineSettings) -> Iterator[CheckResult]:
             f"Letterhead number {verified.serial} of {verified.issued} is signed by the desk {fingerprint}."
         )
         yield CheckResult("letterhead", Level.OK, state)
+        if verified.is_trial:
+            state = "This is a trial desk, which can never become a real desk."
+            advice = "To make a real desk, run steunpunt setup in another folder."
+            yield CheckResult("letterhead", Level.WARNING, state, advice)
 
 
 def _disk(settings: MachineSettings, today: date) -> Iterator[CheckResult]:

@@ -13,6 +13,7 @@ _NOWHERE_TO_SHOW = (
     "No desk was made, because a new desk's passphrase is printed only to a terminal: run this command in a "
     "terminal, or add --print-passphrase, or add --trial for a desk that every page calls a trial."
 )
+_TRIAL = "This is a trial desk. Every page says so, and it can never become a real desk."
 _INCOMPLETE = (
     "The desk in {} is not complete: no recovery sheet opens its keyring. Before you use the desk, run: "
     "steunpunt keys add --sheet --holder SAFE"
@@ -131,7 +132,7 @@ def set_up_and_show(
     """
     # Any other output can end up in a file, so it needs `may_print`.
     from deploy.keys_at_terminal import lacks_sheet
-    from deploy.setup import set_up
+    from deploy.setup import is_trial_desk, set_up
 
     if not (settings.exists() or may_print or sys.stdout.isatty()):
         raise DeployError(_NOWHERE_TO_SHOW)
@@ -155,11 +156,11 @@ def set_up_and_show(
         on_step=lambda line: click.echo(line, err=True),
     )
     if shown and is_trial:
-        click.echo("This is a trial desk. Every page says so, and the desk has no recovery sheet.")
+        click.echo(f"{_TRIAL} It has no recovery sheet.")
     elif shown and sys.stdin.isatty():
         _make_first_sheet(settings, shown[0])
     if not is_trial and lacks_sheet(settings):
-        click.echo(_INCOMPLETE.format(settings.parent))
+        click.echo(_TRIAL if is_trial_desk(settings) else _INCOMPLETE.format(settings.parent))
     return bool(shown)
 
 

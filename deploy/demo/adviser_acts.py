@@ -93,6 +93,13 @@ def _close(mailbox: AdvisedMailbox, event: Event, day: date) -> None:
     close_mailbox.close_mailbox(mailbox.desk, mailbox.open(day).new_form(), event.text, today=day)
 
 
+def _close_abandoned(mailbox: AdvisedMailbox, _event: Event, day: date) -> None:
+    """Close a mailbox in which no one writes any more, as the app does after some months."""
+    due = close_mailbox.choose_early_deletion_day(mailbox.desk, day)
+    form = mailbox.open(day).new_form()
+    close_mailbox.close_until(mailbox.desk, form, "", due, today=day, is_automatic=True)
+
+
 def _close_as_spam(mailbox: AdvisedMailbox, _event: Event, day: date) -> None:
     close_mailbox.close_as_spam(mailbox.desk, mailbox.open(day).new_form(), today=day)
 
@@ -108,4 +115,5 @@ ADVISER_ACTS: Final[Mapping[str, Callable[[AdvisedMailbox, Event, date], None]]]
     "adviser hands over": _hand_over,
     "adviser closes": _close,
     "adviser closes as spam": _close_as_spam,
+    "app closes an abandoned mailbox": _close_abandoned,
 }

@@ -3,7 +3,6 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
@@ -16,9 +15,8 @@ from deploy.desk_for_command import open_desk_for_command
 from deploy.desk_openpgp_key import new_openpgp_key
 from deploy.errors import DeployError, OpenPGPError
 from deploy.hardening import TMPFS
-from deploy.pinned_letterhead import inspect_letterhead
 from deploy.settings.load_settings import load_config
-from deploy.setup import set_up
+from deploy.setup import is_trial_desk, set_up
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.records import casefiles
 from protocol.content import TEXT_CHARS
@@ -27,7 +25,6 @@ from source_app.argon2_limiter import Argon2Limiter
 from source_app.config import SourceConfig
 from source_app.public_desk import MailboxLimits, PublicDesk
 from store.database.atomic_files import replace_file
-from store.database.engine import open_store
 from store.quota import Quota
 from store.sessions import open_sessions
 from web.dates import utc_today
@@ -58,17 +55,12 @@ def make_demo(settings: Path, *, source_bind: str, adviser_bind: str, say: Say) 
         on_step=say,
     )
     if not is_new:
-        _refuse_other_desk(settings)
+        if not (settings.with_name(PASSPHRASES).exists() and is_trial_desk(settings)):
+            raise DeployError(
+                f"{settings.parent} has another desk. Nothing was changed: name another folder."
+            )
         say(f"This demo was made before. To make a new one, first remove {settings.parent}")
     say(f"All passphrases are in {settings.with_name(PASSPHRASES)}")
-
-
-def _refuse_other_desk(settings: Path) -> None:
-    config = load_config(settings, "source", SourceConfig)
-    with closing(open_store(config.store_path)) as store:
-        letterhead = inspect_letterhead(store, config.fingerprint, config.letterhead_serial_path)
-    if not (letterhead.is_trial and settings.with_name(PASSPHRASES).exists()):
-        raise DeployError(f"{settings.parent} has another desk. Nothing was changed: name another folder.")
 
 
 def _fill(settings: Path, passphrase: str, today: date, say: Say) -> None:

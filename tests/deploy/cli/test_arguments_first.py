@@ -200,6 +200,16 @@ def test_a_server_of_the_same_desk_stays_as_it_is_and_says_so(desk: TwoMachineDe
     assert (0, True) == (status, said.startswith("Nothing was changed: "))
 
 
+def test_a_copy_to_recover_from_that_others_can_read_is_refused_first(
+    desk: TwoMachineDesk, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.age"
+    copy.write_bytes((desk.folder / "copy.age").read_bytes())
+    copy.chmod(0o644)
+
+    assert "chmod 600" in _is_told_at_once(desk.first, "keys", "recover", "--from", copy)
+
+
 @pytest.mark.parametrize(
     "words",
     [["add", "--typed", "--holder", "X"], ["remove", "01234567"], ["change-passphrase", "--typed"], ["list"]],

@@ -30,7 +30,15 @@ from tests.journalist_app.views.paper import Paper
 
 STORIES = load_stories()
 # Beginnings of the titles of mailboxes in which the desk must do nothing before the source writes again.
-NOT_WAITING = ("Answered", "Passed on", "Passing on has begun", "Closed:", "Closed as", "Started")
+NOT_WAITING = (
+    "Answered",
+    "Passed on",
+    "Passing on has begun",
+    "Closed:",
+    "Closed as",
+    "Closed by",
+    "Started",
+)
 
 
 @dataclass

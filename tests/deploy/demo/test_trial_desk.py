@@ -76,6 +76,14 @@ def test_a_trial_desk_has_no_poster(desk: TwoMachineDesk, tmp_path: Path) -> Non
         next(make_posters(replace(source, onion_host="x.onion"), trial, tmp_path, ""))
 
 
+def test_set_up_and_check_say_that_the_desk_is_a_trial_and_do_not_offer_to_complete_it(
+    desk: TwoMachineDesk,
+) -> None:
+    for words in (["setup", "--print-passphrase"], ["check"]):
+        said = desk.first.types(*words).output
+        assert ("trial desk" in said, "is not complete" in said) == (True, False)
+
+
 def test_a_demo_is_not_made_in_the_folder_of_another_desk(desk: TwoMachineDesk) -> None:
     before = desk.server.settings.read_bytes()
     told = desk.first.is_told("demo", "--folder", desk.first.settings.parent)
