@@ -1,5 +1,6 @@
 """Settings file of an older version: add the keys that this version needs, and name the unknown ones."""
 
+import json
 import os
 import re
 import stat
@@ -69,7 +70,8 @@ def plan_settings(path: Path) -> NewSettings:
         if missing:
             new = with_documented_keys(new, example, section, missing)
             table.update((key, known[section][key]) for key in missing)
-            added += [f"{key!r} to [{section}]" for key in missing]
+            values = (json.dumps(known[section][key], ensure_ascii=False) for key in missing)
+            added += [f"{key} = {value} to [{section}]" for key, value in zip(missing, values, strict=True)]
     if faults:
         raise ConfigError(f"{path}: {'; '.join(sorted(faults))}. Nothing was changed.")
     if tomllib.loads(new) != wanted:
