@@ -110,7 +110,7 @@ def _filled(app: Flask, rule: Rule, values: Mapping[str, Sequence[str]]) -> Iter
     choices: list[dict[str, object]] = [{}]
     for name in sorted(rule.arguments):
         converter = rule._converters[name]
-        wanted = ["en"] if name == "lang" else values.get(name)
+        wanted = ["en"] if name in {"lang", "language"} else values.get(name)
         if wanted is None and isinstance(converter, AnyConverter):
             wanted = [min(converter.items)]
         assert wanted is not None, f"no value for {name} in {rule}"

@@ -79,16 +79,20 @@ def write(path: Path, damage: Damage, address: bytes) -> bool:
         found = _row(connection, table, damage, address)
         if found is None:
             return False
+        sql = connection.execute("SELECT sql, name FROM sqlite_schema WHERE type = 'table'").fetchall()
         if damage.kind == "null":
             connection.execute(
                 "UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '') WHERE type = 'table'"
             )
             connection.commit()
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("PRAGMA ignore_check_constraints=ON")
+        for pragma in ("ignore_check_constraints", "writable_schema"):
+            connection.execute(f"PRAGMA {pragma}=ON")
         connection.execute(
             f"UPDATE {table.name} SET {damage.column} = {VALUES[damage.kind]} WHERE rowid = ?", found
         )
+        if damage.kind == "null":  # no program opens a store whose tables someone changed
+            connection.executemany("UPDATE sqlite_schema SET sql = ? WHERE name = ?", sql)
     return True
 
 
