@@ -103,7 +103,7 @@ def public_desk(
         sessions=open_sessions(memory / "sessions.db", allow_disk=allow_disk),
         argon2_limiter=Argon2Limiter(memory, at_once=1, waiting=1),
         server_secret=os.urandom(SECRET_BYTES),
-        quota=Quota(config.mailbox_bytes, config.store_bytes, config.reserve_bytes),
+        quota=Quota(config.mailbox_bytes, config.store_bytes, reserve_bytes=0),  # the demo has one small file
         limits=MailboxLimits(TEXT_CHARS, config.upload_files, config.upload_bytes, 2_000, 2**24),
         session_half_hours=1,
     )

@@ -110,6 +110,8 @@ def build_report_file(
 ) -> bytes:
     """Build one file of a report: HTML, PDF or CSV, for one audience. An unpublished report says "draft".
 
+    Each report of a trial desk says "draft".
+
     Raises:
         PdfToolsMissingError: this machine cannot make a PDF.
     """
@@ -129,7 +131,7 @@ def build_document(desk: OpenDesk, found: ReportYear, audience: Audience, langua
         found.day,
         found.words.get(own_language, ""),
         own_language,
-        is_draft=found.published is None,
+        is_draft=found.published is None or desk.letterhead.is_trial,
     )
     said = ReportLanguage(
         language, read_language(language).locale, read_words(language, "report"), fallback=WRITTEN_IN

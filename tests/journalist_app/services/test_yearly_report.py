@@ -27,7 +27,7 @@ from protocol.content import Content, Kind, StepName, StepNote
 from protocol.envelope import Author
 from protocol.identifiers import StrandId
 from protocol.ledger import seal_tallies
-from protocol.letterhead import Strand
+from protocol.letterhead import TRIAL_SALT, Strand
 from protocol.sealed_record import RecordKind
 from protocol.strand import DeskWriter
 from report.disclosure import Audience, rounded
@@ -454,6 +454,19 @@ def test_until_a_year_is_frozen_every_file_of_it_is_a_draft(world: World, desk: 
     with world.store.reading() as session:
         public = public_files.find(session, report_records.public_file_name(LAST_YEAR, "nl", "html"))
     assert public == yearly_report.build_report_file(desk, after, Audience.PUBLIC, "nl", "html")
+
+
+def test_a_published_report_of_a_trial_desk_still_says_that_it_is_a_draft(
+    world: World, desk: OpenDesk
+) -> None:
+    leave_tallies(world, Casefile(first_message=DAY, theme="bullying"), times=20)
+    publish(desk)
+    found = yearly_report.read_report_year(desk, LAST_YEAR, TODAY)
+    drafts = []
+    for salt in (bytes(16), TRIAL_SALT):
+        desk.letterhead = msgspec.structs.replace(desk.letterhead, site_salt=salt)
+        drafts.append(yearly_report.build_document(desk, found, Audience.PUBLIC, "nl").is_draft)
+    assert [False, True] == drafts
 
 
 def test_a_frozen_year_cannot_be_published_again_with_other_figures(world: World, desk: OpenDesk) -> None:
