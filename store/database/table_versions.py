@@ -88,8 +88,8 @@ def inspect_store(path: Path) -> StoreForm:
     if not path.is_file():
         raise StoreMissingError
     refuse_foreign_journal(path)
-    how = "immutable=1"
-    if journal_of(path).exists():
+    how, journal = "immutable=1", journal_of(path)
+    if journal.exists() and journal.stat().st_size:
         how = "mode=ro&readonly_shm=1"
         if not path.with_name(f"{path.name}-shm").exists():
             raise StoreError(_UNREADABLE_JOURNAL)

@@ -112,6 +112,20 @@ def test_the_programs_of_this_desk_are_found_and_no_others(tmp_path: Path) -> No
     ] == found
 
 
+def test_a_program_of_another_desk_on_this_machine_is_known_by_its_folder(tmp_path: Path) -> None:
+    """The usual settings file is named from the folder in which a command was typed."""
+    proc, command = tmp_path / "proc", "/srv/steunpunt/.venv/bin/steunpunt"
+    for number, folder in enumerate(("ours", "other"), 1):
+        _process(proc, number, "python", command, "sweep", user=number)
+        _process(proc, number + 2, "python", command, "--settings", "var/config.toml", "run", user=number)
+        for each in (number, number + 2):
+            (proc / str(each) / "cwd").symlink_to(tmp_path / folder)
+
+    found = running_programs(tmp_path / "ours" / "var" / "config.toml", proc)
+
+    assert {(1, ("sweep",)), (1, ("run",))} == {(each.user, each.words) for each in found}
+
+
 def _checked(desk: Machine, *programs: RunningProgram, logs: tuple[Path, ...] = ()) -> list[CheckResult]:
     return make_system_checks(read_machine_settings(desk.settings), programs, logs)
 

@@ -98,11 +98,13 @@ def test_nothing_is_upgraded_while_a_program_runs(desk: TwoMachineDesk, later: P
     there = files_of(desk.server)
     words = THIS_PROGRAM.words(desk.server.settings, "check", "--watch")  # opens the store only now and then
     with subprocess.Popen(words, cwd=THIS_PROGRAM.folder, stdout=subprocess.PIPE) as watch:
-        assert watch.stdout is not None
-        watch.stdout.readline()
-        said = later.is_told(desk.server.settings, "upgrade")
-        planned = later.does(desk.server.settings, "upgrade", "--dry-run")
-        watch.terminate()
+        try:
+            assert watch.stdout is not None
+            watch.stdout.readline()
+            said = later.is_told(desk.server.settings, "upgrade")
+            planned = later.does(desk.server.settings, "upgrade", "--dry-run")
+        finally:
+            watch.terminate()
     assert "First stop these programs: steunpunt check --watch." == said
     assert "First stop these programs: steunpunt check --watch." in planned
     assert there.items() <= files_of(desk.server).items()

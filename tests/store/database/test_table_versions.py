@@ -173,6 +173,18 @@ def test_a_journal_that_only_a_writer_can_read_is_told(store: Store) -> None:
     assert there == files_of(store)
 
 
+def test_an_empty_journal_is_none(store: Store) -> None:
+    """A power cut after a checkpoint can leave one, without the file -shm."""
+    store.settle()
+    journal_of(store.path).touch()
+    there = files_of(store)
+
+    assert StoreForm("0001", "0001", is_wal=True) == inspect_store(store.path)
+
+    assert there == files_of(store)
+    assert 0 == rows(store, "mailbox")
+
+
 def test_a_store_in_use_can_be_looked_at(store: Store) -> None:
     with store.writing() as session:
         mailboxes.newest_day(session)
