@@ -18,7 +18,6 @@ from bench.timing import timed
 from journalist_app.cleaning.safe_copies import SandboxedExaminer
 from journalist_app.conversion.converter_run import Converter
 from journalist_app.conversion.file_pages import convert_file
-from journalist_app.files.metadata import Mat2
 
 
 def handling(setup: BenchSetup) -> Iterator[Measurement]:
@@ -47,7 +46,7 @@ def _with_file(act: Callable[[IO[bytes], str], bool], path: Path) -> None:
 
 
 def _examine(file: IO[bytes], name: str) -> bool:
-    return Mat2().inspect(file, name).is_examined
+    return SandboxedExaminer().inspect(file, name).is_examined
 
 
 def _clean(file: IO[bytes], name: str) -> bool:

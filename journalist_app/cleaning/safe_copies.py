@@ -17,7 +17,7 @@ from flask_babel import LazyString
 from journalist_app.cleaning import cleaners, copy_sentences, shown_content
 from journalist_app.cleaning.picture_pdf import pdf_of_pictures
 from journalist_app.cleaning.same_content import ShownContent, find_difference
-from journalist_app.cleaning.slides import SLIDES, findings_in_slides
+from journalist_app.cleaning.unseen_parts import find_unseen_parts
 from journalist_app.conversion import office_documents, pdf_documents
 from journalist_app.conversion.conversion_limits import PICTURE_SIDE
 from journalist_app.conversion.converter_run import Converter, memory_file
@@ -41,10 +41,9 @@ class SandboxedExaminer:
     def inspect(self, file: IO[bytes], name: str, until: float = math.inf) -> FileFindings:
         """Return a file's metadata and hidden parts, or why the file could not be examined."""
         found = self.mat2.inspect(file, name, until)
-        ending = type_of(file, name)
-        if ending not in SLIDES or not found.is_examined:
+        if not found.is_examined:
             return found
-        more = findings_in_slides(Converter(self.mat2.bwrap, until), file, ending)
+        more = find_unseen_parts(Converter(self.mat2.bwrap, until), file, type_of(file, name))
         lines = dict.fromkeys((*(() if found.is_empty else found.lines), *more))
         return FileFindings(tuple(lines)) if more else found
 

@@ -102,7 +102,8 @@ _HIDING = re.compile(
     r"(?P<sheets>sheet state=hidden)|(?P<deep_sheets>sheet state=veryhidden)|(?P<slides>sld show=0)"
     r"|(?P<rows>row (?:hidden=1|ht=0)|sheetFormatPr zeroHeight=1|table-row visibility=(?:collapse|filter))"
     r"|(?P<columns>col (?:hidden=1|width=0)|table-column visibility=(?:collapse|filter))"
-    r"|(?P<hidden>(?:cNvPr|docPr) hidden=1|section display=none|hidden-(?:text|paragraph) is-hidden=1)"
+    r"|(?P<hidden>(?:cNvPr|docPr|definedName) hidden=1|section display=none|layer display=(?:none|printer)"
+    r"|hidden-(?:text|paragraph) is-hidden=1)"
 )
 # Attributes of styles, and the values with which they hide a sheet, a slide or a text. A text is hidden by
 # "white" only if its background is "plain".
@@ -238,7 +239,9 @@ def _look_element(found: _Found, each: ET.Element, *, is_comments: bool) -> None
     tag = _local(each.tag)
     for key, value in each.attrib.items():
         hides = _HIDING.fullmatch(f"{tag} {_local(key)}={_same(value)}")
-        if hides and hides.lastgroup:
+        if (
+            hides and hides.lastgroup and not each.get("name", "").startswith("_xlnm.")
+        ):  # of a filter of Excel
             found.add(hides.lastgroup, each.get("name") or "?" if tag == "sheet" else "", number=_times(each))
     if tag == "trPr" and each.find("{*}hidden") is not None:
         found.add("rows")
@@ -303,7 +306,7 @@ def _learn_styles(found: _Found, tree: ET.Element) -> None:
 
 
 # ---- objects outside a slide -------------------------------------------------------------------------
-# Of a .pptx, `journalist_app.cleaning.slides` examines the .odp that LibreOffice makes.
+# Of a .pptx, `journalist_app.cleaning.unseen_parts` examines the .odp that LibreOffice makes.
 
 
 def _learn_slides(found: _Found, tree: ET.Element) -> None:

@@ -37,7 +37,7 @@ _LINES_OF_A_KIND = 12
 HIDDEN_PARTS, PDF_PARTS = (Path(__file__).with_name(f"{name}_parts.py") for name in ("hidden", "pdf"))
 _NAMED = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg", ".zip", ".epub"})
 _TEXTS = frozenset({".txt", ".csv", ".json", ".md", ".log"})
-_CLOSED = ARCHIVES | {"", ".eml", ".msg"}  # none of our programs looks into these
+_CLOSED = ARCHIVES | {"", ".eml", ".msg", ".html"}  # none of our programs looks into these
 
 # $1 is mat2, $2 the file's ending, $3 and $4 the two programs above. mat2 finds no bubblewrap in bin/, so it
 # starts no sandbox of its own. A sandbox inside our sandbox would fail, and the meaning of mat2's option
@@ -47,7 +47,7 @@ _INSPECT = (
     "set -e; exec 2>/dev/null; /usr/bin/mkdir bin; /usr/bin/ln -s /usr/bin/exiftool /usr/bin/ffmpeg bin/; "
     'case "$2" in .pdf) /usr/bin/python3 -I -c "$4" "file$2";; *) /usr/bin/python3 -I -c "$3" look "file$2";;'
     ' esac || echo \'["unread", "1", "?"]\'; echo =; case "$2" in .webp|.avif|.mov|.m4a|.3gp|.mp3|.amr|.aac'
-    "|.bmp|.mkv|.mpg|.doc|.xls|.ppt|.rtf|.html|.mp4)"
+    "|.bmp|.mkv|.mpg|.doc|.xls|.ppt|.rtf|.mp4)"
     ' bin/exiftool -S -a --system:all --file:all --composite:all --riff:all --mpeg:all "file$2";'
     ' case "$2" in .mov|.m4a|.3gp|.mp4) bin/exiftool -ee -G3 -S -a "file$2" | /usr/bin/grep "^.Doc"'
     " | /usr/bin/head -c 100000;; esac; exit 0;; esac;"

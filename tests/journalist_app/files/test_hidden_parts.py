@@ -221,6 +221,16 @@ def test_an_address_in_a_field_is_listed_and_not_copied(tmp_path: Path) -> None:
     assert "yyyy" in in_copy(fields)
 
 
+def test_a_hidden_name_of_cells_and_a_hidden_layer_are_listed(tmp_path: Path) -> None:
+    names = '<definedName name="geheim" hidden="1"/><definedName name="_xlnm._FilterDatabase" hidden="1"/>'
+    layers = '<draw:layer draw:display="none"/><draw:layer draw:display="always"/><draw:layer/>'
+
+    assert {"hidden": ("1", "")} == hidden_in(
+        tmp_path, a_zip({"xl/workbook.xml": f"<workbook>{names}</workbook>"})
+    )
+    assert ("1", "") == hidden_in(tmp_path, an_open_document(layers))["hidden"]
+
+
 @pytest.mark.parametrize(("size", "is_hidden"), [("2", True), ("4", True), ("5", False), ("20", False)])
 def test_a_text_that_is_too_small_to_read_is_listed(tmp_path: Path, size: str, is_hidden: bool) -> None:  # noqa: FBT001
     text = f'<w:r><w:rPr><w:sz w:val="{size}"/></w:rPr><w:t>geheim</w:t></w:r>'

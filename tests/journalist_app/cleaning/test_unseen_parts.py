@@ -1,4 +1,4 @@
-"""Texts and objects that no one sees on slides: white by a master slide, covered, or outside the slide."""
+"""Texts and objects that no one sees on slides, and hidden parts of office files from before 2007."""
 
 import json
 import zipfile
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from journalist_app.cleaning.slides import findings_in_slides
+from journalist_app.cleaning.unseen_parts import find_unseen_parts
 from journalist_app.conversion.converter_run import Converter, memory_file
+from journalist_app.conversion.office_documents import office_to
 from journalist_app.files.metadata_sentences import detail_sentence
-from tests.journalist_app.cleaning.shown_office_files import a_talk, with_parts
+from tests.journalist_app.cleaning.shown_office_files import a_talk, with_parts, with_settings
 from tests.journalist_app.conversion.shown_files import a_converter
+from tests.journalist_app.files.file_factories import ADDER, COMMENTER, DELETER, a_docx
 
 WHITE = '<a:solidFill><a:srgbClr val="FFFFFF"/></a:solidFill>'
 DARK = '<p:bg><p:bgPr><a:solidFill><a:srgbClr val="1F3864"/></a:solidFill><a:effectLst/></p:bgPr></p:bg>'
@@ -20,7 +22,7 @@ TITLE = ("<p:nvPr/></p:nvSpPr>", '<p:nvPr><p:ph type="title"/></p:nvPr></p:nvSpP
 
 def told(content: bytes, ending: str, converter: Converter) -> list[str]:
     with memory_file(content) as file:
-        return [str(line) for line in findings_in_slides(converter, file, ending)]
+        return [str(line) for line in find_unseen_parts(converter, file, ending)]
 
 
 def changed(content: bytes, part: str, *changes: tuple[str, str]) -> bytes:
@@ -53,16 +55,34 @@ def test_slides_that_cannot_be_drawn_are_told(tmp_path: Path) -> None:
     assert nothing.startswith(str(detail_sentence("unread", "1", "?")))
 
 
-@pytest.mark.parametrize("ending", [".odp", ".pptx"])
+@pytest.mark.slow
+def test_the_hidden_parts_of_an_older_text_are_told() -> None:
+    with memory_file(with_settings(a_docx())) as file:
+        older = office_to(Converter(), file, "doc")
+
+    lines = told(older, ".doc", Converter())
+
+    assert str(detail_sentence("comments", "1", COMMENTER)) in lines
+    assert any(ADDER in line and DELETER in line for line in lines)
+
+
+@pytest.mark.parametrize("ending", [".docx", ".xlsx", ".odt", ".ods", ".jpg", ".pdf", ".txt"])
+def test_nothing_is_made_of_a_file_that_other_programs_examine(tmp_path: Path, ending: str) -> None:
+    assert [] == told(b"PK", ending, a_converter(tmp_path, "exit 1"))
+
+
+@pytest.mark.parametrize("ending", [".odp", ".pptx", ".ppt", ".doc"])
 def test_only_what_no_one_sees_is_told_of_a_drawing(tmp_path: Path, ending: str) -> None:
     found = [("hidden", "2", ""), ("detail", "Creator", "Impress"), ("links", "1", "a")]
     lines = "".join(f"{json.dumps(each)}\n" for each in found)
     (tmp_path / "answer").write_text(lines)
     converter = a_converter(tmp_path, f"echo 'ok 0 {len(lines)}'; /usr/bin/cat {tmp_path}/answer")
 
-    unseen = str(detail_sentence("unseen", "2", ""))
+    kinds = {".doc": ["hidden", "links"], ".ppt": ["unseen", "hidden", "links"]}.get(ending, ["unseen"])
+    sentences = {kind: str(detail_sentence(kind, "2", "")) for kind in ("unseen", "hidden")}
+    sentences["links"] = str(detail_sentence("links", "1", "a"))
 
-    assert [unseen] * (2 if ending == ".pptx" else 1) == told(b"PK", ending, converter)
+    assert [sentences[kind] for kind in kinds] == told(b"PK", ending, converter)
 
 
 def test_an_impossible_answer_about_a_drawing_is_told(tmp_path: Path) -> None:
