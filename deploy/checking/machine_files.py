@@ -84,13 +84,24 @@ def open_to_others(settings: MachineSettings) -> Iterator[tuple[Path, str]]:
     for path in private_paths(settings):
         if path.stat().st_mode & 0o077:
             yield path, "go-rwx"
-    for path in _keys_of_recipients(settings):
+    for path in (*_keys_of_recipients(settings), *_backups_elsewhere(settings)):
         if path.exists() and path.stat().st_mode & 0o022:
             yield path, "go-w"
     for path in settings.path.parent.resolve().parents:
         mode = path.stat().st_mode
         if mode & 0o022 and not mode & stat.S_ISVTX:  # others could put another folder in our folder's place
             yield path, "go-w"
+
+
+def _backups_elsewhere(settings: MachineSettings) -> Iterator[Path]:
+    """Yield the folders for backups that are not in the folder of the settings.
+
+    Backups are encrypted, and some disks cannot keep other users from reading them.
+    """
+    for section, key in (("adviser", "keyring_backups_path"), ("backup", "folder")):
+        folder = settings.file(section, key)
+        if folder is not None and folder.parent != settings.path.parent:
+            yield folder
 
 
 def _keys_of_recipients(settings: MachineSettings) -> Iterator[Path]:

@@ -151,6 +151,21 @@ def test_a_recipients_key_may_be_read_but_not_changed_by_others(desk: Machine) -
         warn_or_refuse(_scene(desk), refuses=True, warn=pytest.fail)
 
 
+def test_a_folder_for_backups_on_another_disk_may_be_read_but_not_changed_by_others(
+    desk: Machine, tmp_path: Path
+) -> None:
+    """Attack: another user puts a false backup of the keyring in the folder."""
+    stick = tmp_path / "stick" / "keyring-backups"
+    stick.mkdir(0o755, parents=True)
+    set_text(desk, "adviser", "keyring_backups_path", str(stick))
+    warn_or_refuse(_scene(desk), refuses=True, warn=pytest.fail)
+
+    stick.chmod(0o775)
+
+    with pytest.raises(UnsafeStateError, match=r"chmod go-w .*keyring-backups"):
+        warn_or_refuse(_scene(desk), refuses=True, warn=pytest.fail)
+
+
 def test_a_state_that_cannot_be_looked_at_is_never_silently_good(desk: Machine) -> None:
     """The store is another program's file, so neither the clock nor the serial can be compared with it."""
     (desk.settings.parent / STORE).write_bytes(b"not a store" * 1000)
