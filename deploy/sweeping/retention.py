@@ -141,15 +141,15 @@ def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
 
 
 def _day_of(ended: mailboxes.EndedMailbox) -> date:
-    """Return the signed day on which a mailbox ended or was due for deletion.
+    """Return the day on which a mailbox ended or was deleted, but no day before the day in the signed proof.
 
-    If the stored proof of this cannot be parsed, return `date.max`, so that the mailbox's row is kept.
+    If the stored proof cannot be parsed, return `date.max`, so that the mailbox's row is kept.
     """
     try:
         parts = [entry.envelope for entry in proof_from_bytes(ended.proof)]
     except CryptoError:
         return date.max
-    return max(part.due or part.day for part in parts)
+    return max(ended.day, *(part.due or part.day for part in parts))
 
 
 def log_retention(retained: RetentionResult, before: RetentionResult) -> None:

@@ -14,7 +14,7 @@ from protocol.pouch.pouch_items import EndedItem
 from protocol.transcript.check import Transcript, read_transcript
 from protocol.transcript.closing import may_delete
 from protocol.transcript.ending import end_of, is_proved, proof_from_bytes
-from store import entries, mailboxes, outbox, records
+from store import entries, ledger_tallies, mailbox_tallies, mailboxes, outbox, records
 from store.sync_findings import FindingKind
 from stored_mailbox.reading import parse_rows
 from sync.endpoint import Endpoint
@@ -73,9 +73,12 @@ def apply(context: ApplyContext, session: Session, item: EndedItem) -> bool:
         # with words. If there are only receipts, it is about the whole mailbox.
         words = [entry.digest for entry in parse_rows(crossed)[0] if entry.envelope.is_words]
         context.report(session, address, words[0] if words else NO_ENTRY, FindingKind.CROSSED)
+    tallies = mailbox_tallies.find(session, address)
     mailboxes.apply_end_from_peer(session, **asdict(item))
     if not is_by_source:
         records.drop_of_mailbox(session, address)
+        for tally in tallies:  # someone could hide or change these rows at the server when it deletes
+            ledger_tallies.apply_from_peer(session, tally)
     return True
 
 

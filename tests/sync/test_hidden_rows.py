@@ -11,13 +11,14 @@ import pytest
 
 from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.whole_desk import unlocking
+from protocol.ledger import ROWS
 from protocol.pouch.pouch_file import SERVER
 from store import mailboxes, outbox
 from store.database.engine import Store
 from store.outbox import OutboxKind
 from tests.journalist_app.desk_factories import PASSPHRASE, ASource, a_source
 from tests.sync.desks import AtDesk, an_adviser, an_answered_source, the_server_cleans_up
-from tests.sync.ends import Ends, all_of, copy_of, restore
+from tests.sync.ends import Ends, all_of, all_tallies, copy_of, restore
 
 EVERYTHING = "1"
 
@@ -88,6 +89,28 @@ def test_an_end_arrives_although_the_workstation_was_hidden_when_the_source_ende
     the_server_cleans_up(ends)
     adviser.syncs()
     assert has_ended(adviser.store, source)
+
+
+@pytest.mark.parametrize("days_late", [0, 31])
+def test_a_closed_mailbox_is_deleted_and_counted_although_the_workstation_was_hidden_when_it_was_due(
+    ends: Ends, adviser: AtDesk, source: ASource, days_late: int
+) -> None:
+    adviser.closes(source)
+    adviser.syncs()
+    with adviser.store.reading() as session:
+        closed = mailboxes.find(session, source.keys.address)
+    assert closed is not None
+    assert closed.due is not None
+    ends.clock.day = closed.due + timedelta(days=days_late)
+    with hidden(ends.world.store, "peer"):
+        the_server_cleans_up(ends)
+    the_server_cleans_up(ends)
+    adviser.syncs()
+    with adviser.store.reading() as session:
+        assert mailboxes.find(session, source.keys.address) is None
+    tallies = all_tallies(ends.world.store)
+    assert len(tallies) == ROWS
+    assert set(all_tallies(adviser.store)) == set(tallies)
 
 
 def test_a_confirmed_proof_stays_for_thirty_days(ends: Ends, adviser: AtDesk, source: ASource) -> None:

@@ -632,7 +632,7 @@ def kept(stored: RetentionStore, keys: MailboxKeys) -> RetentionStore:
     )
     end = sign_entry(envelope, by=SourceWriter(keys))
     with stored.store.writing() as session:
-        mailboxes.end_for_good(session, keys.address, proof=proof_to_bytes([end]), day=DAY)
+        mailboxes.end_for_good(session, keys.address, proof=proof_to_bytes([end]), day=envelope.day)
         records.put(session, "casefile", keys.address, 1, b"", goes_to_peers=True, is_dropped=True)
     return stored
 
@@ -662,6 +662,25 @@ def test_a_proof_stays_for_thirty_days_whatever_the_outbox_says(kept: RetentionS
     confirms(kept, LAPTOP)
     forget_known(kept.store, kept.letterhead, DUE - timedelta(days=1))
     assert rows(kept.store, "ended_mailbox") == 1
+    assert left(kept) == (0, 0)
+
+
+@pytest.mark.parametrize("day", ["2020-01-01", "x"])
+def test_an_earlier_day_in_the_row_of_a_proof_shortens_nothing(kept: RetentionStore, day: str) -> None:
+    confirms(kept, WORKSTATION)
+    confirms(kept, LAPTOP)
+    kept.execute("UPDATE ended_mailbox SET day = :day", day=day)
+    forget_known(kept.store, kept.letterhead, DUE - timedelta(days=1))
+    assert rows(kept.store, "ended_mailbox") == 1
+
+
+def test_a_proof_of_a_late_deletion_stays_for_thirty_days_after_the_deletion(kept: RetentionStore) -> None:
+    """The server was off on the day of deletion. So its workstations are told as late as it deletes."""
+    confirms(kept, WORKSTATION)
+    confirms(kept, LAPTOP)
+    kept.execute("UPDATE ended_mailbox SET day = :day", day=(DUE - timedelta(days=29)).isoformat())
+    assert left(kept) == (1, 0)
+    forget_known(kept.store, kept.letterhead, DUE + timedelta(days=1))
     assert left(kept) == (0, 0)
 
 
