@@ -37,10 +37,10 @@ Say = Callable[[str], None]
 
 
 def make_demo(settings: Path, *, source_bind: str, adviser_bind: str, say: Say) -> None:
-    """Make a trial desk with invented mailboxes, unless the folder of `settings` has a trial desk already.
+    """Make a trial desk with invented mailboxes, unless this function made one in the folder before.
 
     Raises:
-        DeployError: the folder has a real desk or other files, or the demo cannot be made.
+        DeployError: the folder has another desk or other files, or the demo cannot be made.
         StoreError: the store cannot be made or read.
     """
     today = utc_today()
