@@ -42,7 +42,8 @@ _CLOSED = ARCHIVES | {"", ".eml", ".msg", ".html"}  # none of our programs looks
 # $1 is mat2, $2 the file's ending, $3 and $4 the two programs above. mat2 finds no bubblewrap in bin/, so it
 # starts no sandbox of its own. A sandbox inside our sandbox would fail, and the meaning of mat2's option
 # against it differs between versions. exiftool examines the types that mat2 does not know. With -ee, exiftool
-# also lists the notes for each moment of a film. Each line begins with its moment: "[Doc1] Text: …".
+# also lists the notes for each moment of a film. Each line begins with its moment: "[Doc1] Text: …". The
+# program for a PDF writes the photos in the PDF to in-0.jpg, in-1.jpg ….
 _INSPECT = (
     "set -e; exec 2>/dev/null; /usr/bin/mkdir bin; /usr/bin/ln -s /usr/bin/exiftool /usr/bin/ffmpeg bin/; "
     'case "$2" in .pdf) /usr/bin/python3 -I -c "$4" "file$2";; *) /usr/bin/python3 -I -c "$3" look "file$2";;'
@@ -52,7 +53,8 @@ _INSPECT = (
     ' case "$2" in .mov|.m4a|.3gp|.mp4) bin/exiftool -ee -G3 -S -a "file$2" | /usr/bin/grep "^.Doc"'
     " | /usr/bin/head -c 100000;; esac; exit 0;; esac;"
     ' "$1" --show "file$2" || echo "[-]"; case "$2" in .jpg|.png|.tiff|.heic|.wav) echo; echo =; exec'
-    ' bin/exiftool -S -a "file$2";; esac'
+    ' bin/exiftool -S -a "file$2";; .pdf) echo; echo =; bin/exiftool -S -a -XMP:all "file$2";'
+    ' set -- in-*.jpg; [ ! -e "$1" ] || bin/exiftool -S -a -EXIF:all -XMP:all -IPTC:all "$@";; esac'
 )
 
 
@@ -172,7 +174,7 @@ _TECHNICAL = re.compile(  # says nothing about people, and is not shown
     "|^(block|frame)size|^samplerate|^channels|^bitspersample|^totalsamples|^rotation|^md5signature|^fileid$"
     "|^transparentcolor|^significantbits|^fonttable|^otherformat|^gen(balance|flags|graphicsmode|opcolor)"
     "|^devicem(anufacturer|odel)$"  # of a colour profile
-    "|^(words|paragraphs|characters.*|lines|presentationformat|palette|createsystem|userdefined)$"
+    "|^(words|paragraphs|characters.*|lines|presentationformat|palette|createsystem|userdefined|metadata)$"
 )
 _NO_VALUE = re.compile(r"|0|-1|false|0000:00:00 00:00:00Z?|00000000-0000-0000-0000-000000000000")
 _KEYS = (
@@ -205,15 +207,20 @@ def _found(hidden: str, shown: str, again: str, ending: str) -> _Found:
             _add(found, key, value, ending)
         else:
             found[kind][_plain(key), _plain(value)] = None
-    pairs = [line.strip().partition(": ") for line in shown.split("\n") if not line.lstrip().startswith("[+")]
-    names, moments = {key for key, _, _ in pairs}, dict[str, str]()
-    pairs += [pair for line in again.split("\n") if (pair := line.partition(": "))[0] in names]
+    lines = [(line.strip(), ending) for line in shown.split("\n") if not line.lstrip().startswith("[+")]
+    names, moments = {line.partition(": ")[0] for line, _ in lines}, dict[str, str]()
+    lines += [
+        (line, "" if ending == ".pdf" else ending)
+        for line in again.split("\n")
+        if ending == ".pdf" or line.partition(": ")[0] in names
+    ]
     if ending == ".tiff" and len(set(re.findall(r"^ImageWidth: \d+$", again, re.MULTILINE))) > 1:
         found["thumbnail"]["", ""] = None
-    for key, _, value in pairs:
+    for line, about in lines:
+        key, _, value = line.partition(": ")
         moment, _, name = key.partition("] ")
         if not name:
-            _add(found, key, value, ending)
+            _add(found, key, value, about)
         elif not name.startswith("Sample") and value and moments.setdefault(name, moment) == moment:
             found["timed"][_plain(name), _plain(value)] = None
     return found
@@ -226,7 +233,7 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
     )  # mat2 shows lists as Python does
     about = next((about for about, pattern in _KEYS if re.search(pattern, word)), "other")
     if ending == ".pdf" and word == "creator":
-        about = "device"  # in a PDF, the creator is a program, and the author a person
+        about = "device"  # in a PDF, but not in its XMP, the creator is a program, and the author a person
     if re.match(r"\W*\(Binary data", value) and re.search(
         "thumbnail|preview|jpgfromraw|picture|coverart|mpimage", word
     ):

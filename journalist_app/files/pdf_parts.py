@@ -18,6 +18,8 @@ from typing import Any
 _NAMES = 12  # shown of each kind
 _NAME_CHARS = 200
 _PAGES = 100  # whose texts are compared with their picture; takes 5 seconds
+_PHOTOS = 1_000  # whose metadata are listed
+_PHOTO = re.compile(rb"stream\r?\n(\xff\xd8\xff.*?)endstream", re.DOTALL)
 _SECONDS = 20  # for it, and as long again to list what is on the other pages
 _POINT = 1.5  # pixels for a point: a small letter then has 50 pixels
 _SIDE = 2_400  # pixels of the longest side of a page: four times A4 is the largest
@@ -61,7 +63,10 @@ def _all_findings(poppler: Any, document: Any, path: str) -> Iterator[Finding]: 
     yield from (("layers", each.get_title() or "?") for each in layers)
     if re.search(r"^Form: +XFA", _output("pdfinfo", path), re.MULTILINE):
         yield "fields", "XFA"
-    yield from _older_versions(Path(path).read_bytes())
+    raw = Path(path).read_bytes()
+    for number, photo in zip(range(_PHOTOS), _PHOTO.finditer(raw), strict=False):
+        Path(f"in-{number}.jpg").write_bytes(photo[1])  # another program lists their metadata
+    yield from _older_versions(raw)
     until = time.monotonic() + _SECONDS
     yield from _words_in_hidden_layers(document, layers, until)
     texts = _output("pdftotext", "-l", str(_PAGES), *_BESIDE.split(), path, "-").split("\f")

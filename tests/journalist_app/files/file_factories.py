@@ -244,6 +244,24 @@ def a_full_pdf() -> bytes:
     )
 
 
+def a_pdf_with_a_photo() -> bytes:
+    """Return a PDF page with a photo that has its metadata, and with a maker in XMP."""
+    xmp = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        b'<rdf:Description xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:creator><rdf:Seq><rdf:li>%s</rdf:li>'
+        b"</rdf:Seq></dc:creator></rdf:Description></rdf:RDF></x:xmpmeta>"
+    ) % COMMENTER.encode()
+    photo = a_jpeg()
+    return _pdf_of(
+        b"<</Type/Catalog/Pages 2 0 R/Metadata 5 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/Resources<</XObject<</P 4 0 R>>>>>>",
+        b"<</Type/XObject/Subtype/Image/Width 48/Height 32/ColorSpace/DeviceRGB/BitsPerComponent 8"
+        b"/Filter/DCTDecode/Length %d>>stream\n%s\nendstream" % (len(photo), photo),
+        b"<</Type/Metadata/Subtype/XML/Length %d>>stream\n%s\nendstream" % (len(xmp), xmp),
+    )
+
+
 def a_cropped_pdf() -> bytes:
     """Return a PDF page of which programs show the lower part, with a text in each part."""
     words = b"BT /F 12 Tf 20 50 Td (te zien) Tj 0 100 Td (afgesneden) Tj ET"

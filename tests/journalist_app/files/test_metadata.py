@@ -30,6 +30,7 @@ from tests.journalist_app.files.file_factories import (
     a_jpeg,
     a_locked_pdf,
     a_pdf,
+    a_pdf_with_a_photo,
     a_png,
     a_wav,
     a_webp,
@@ -145,6 +146,18 @@ def test_a_text_that_is_cut_off_a_pdf_page_is_reported(tmp_path: Path) -> None:
     looked = OPENLY.inspect(a_file(tmp_path, a_cropped_pdf()), "stuk.pdf")
 
     assert (detail_sentence("beside", "1", ""),) == looked.lines
+
+
+def test_the_metadata_of_a_photo_in_a_pdf_and_the_maker_in_xmp_are_reported(tmp_path: Path) -> None:
+    looked = OPENLY.inspect(a_file(tmp_path, a_pdf_with_a_photo()), "stuk.pdf")
+
+    for finding in (
+        ("person", "Artist", AUTHOR),
+        ("device", "Model", CAMERA),
+        ("person", "Creator", COMMENTER),
+    ):
+        assert detail_sentence(*finding) in looked.lines
+    assert any(str(line).startswith("Place") for line in looked.lines)
 
 
 def test_an_older_version_that_stayed_in_a_pdf_is_reported(tmp_path: Path) -> None:
