@@ -166,9 +166,11 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
     def _close(self, conn: Conn) -> None:
         self.nr_conns -= 1
         conn.close()
-        conn.sock.occupy = None  # refers to `conn`, so what the client sent would outlive the connection
-        if conn.unfinished is not None:
-            self.tpool.submit(conn.unfinished.close)
+        # Both refer to `conn`. What the client sent, and the page, would outlive the connection.
+        conn.sock.occupy = None
+        unfinished, conn.unfinished = conn.unfinished, None
+        if unfinished is not None:
+            self.tpool.submit(unfinished.close)
 
     def _receive(self, conn: Conn) -> None:
         """Collect more of a request. The time limit of the request starts at its first byte."""

@@ -107,10 +107,15 @@ class _Answer:
         """Close the app's answer, because the answer is complete or the client has disconnected."""
         if hasattr(self._body, "close"):
             self._body.close()
-        # Werkzeug's request refers to it and is in it, so both would outlive the request.
-        self._environ.clear()
-        # A visitor may have typed a passphrase behind an address, and this function of Python has a cache.
-        urllib.parse.urlsplit.cache_clear()  # type: ignore[attr-defined]  # its types do not name the cache
+        _forget(self._environ)
+
+
+def _forget(environ: dict[str, Any]) -> None:
+    """Free what the app and Python keep of a request."""
+    # Werkzeug's request refers to it and is in it, so both would outlive the request.
+    environ.clear()
+    # A visitor may have typed a passphrase behind an address, and this function of Python has a cache.
+    urllib.parse.urlsplit.cache_clear()  # type: ignore[attr-defined]  # its types do not name the cache
 
 
 class QuietWorker(BufferingWorker):
@@ -143,7 +148,11 @@ class QuietWorker(BufferingWorker):
         environ["wsgi.errors"] = _NOWHERE
         environ["wsgi.input"] = _RequestBody(environ["wsgi.input"])
         environ["wsgi.multithread"] = True
-        body = self.wsgi(environ, response.start_response)
+        try:
+            body = self.wsgi(environ, response.start_response)
+        except Exception:
+            _forget(environ)
+            raise
         if not self.alive:  # the worker is stopping, perhaps because of this request
             response.force_close()
         return _Answer(conn, environ, response, body).go_on()

@@ -27,14 +27,15 @@ Commit = Callable[[Posting], object]
 class ReceivedForm:
     """Result of reading a message form: the stored message (`posted`), or the reason why not (`refusal`).
 
-    `cause` is the exception behind a refusal. If the sender had no session, `posted` and `refusal` are None.
+    `cause` is the class of the exception behind a refusal. If the sender had no session, `posted` and
+    `refusal` are None.
     """
 
     fields: dict[str, str] = field(default_factory=dict, repr=False)
     had_files: bool = False
     posted: Posting | None = None
     refusal: MessageRefusal | None = None
-    cause: BaseException | None = None
+    cause: type[BaseException] | None = None
 
 
 def receive_form(
@@ -81,7 +82,8 @@ class _Attempt:
             self._received.had_files |= why.reason is BodyFault.TOO_LARGE  # files were refused before a byte
             if why.unfinished is not None:
                 self._received.fields.setdefault(*why.unfinished)
-        self._received.refusal, self._received.cause = _refusal_of(why), why
+        # The exception itself refers to the frames of this request, which have the keys of the mailbox.
+        self._received.refusal, self._received.cause = _refusal_of(why), type(why)
         return self._received.refusal is not None
 
     def handle(self, event: Event) -> None:

@@ -71,12 +71,12 @@ def store_error_page(text: str) -> Response:
     return _error_page(503, "store", text)
 
 
-def remember_fault(why: BaseException, wait_seconds: int = _RETRY_SECONDS) -> None:
+def remember_fault(why: BaseException | type[BaseException], wait_seconds: int = _RETRY_SECONDS) -> None:
     """Remember the class of an exception for the log, and the seconds for the header Retry-After.
 
     The log line and the header are written when the answer is sent.
     """
-    g.fault = type(why).__name__
+    g.fault = (why if isinstance(why, type) else type(why)).__name__
     g.wait_seconds = wait_seconds
 
 
@@ -92,6 +92,7 @@ def _tell_unavailable(answer: Response) -> Response:
 
 
 def _http_error(why: HTTPException) -> Response:
+    request.routing_exception = None  # refers to frames, and these to the request with its keys
     text = _typed_text() if why.code == RequestEntityTooLarge.code else ""
     return _error_page(why.code or 500, str(why.code or 500), text)
 

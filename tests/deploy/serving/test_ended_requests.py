@@ -2,7 +2,7 @@
 
 import gc
 import weakref
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
@@ -42,6 +42,32 @@ def test_a_malformed_chunked_body_is_freed_at_the_end_of_its_request(monkeypatch
     try:
         worker.finish_request(conn, done)
         is_freed = request() is None
+    finally:
+        gc.enable()
+
+    assert is_freed
+
+
+class _Page(list[bytes]):
+    """Page of a mailbox, to which a test can have a weak reference."""
+
+
+def test_a_page_whose_reader_left_is_freed_at_once() -> None:
+    """The connection and its answer refer to each other, so text and keys waited for the collector."""
+    worker = gunicorn_worker.QuietWorker.__new__(gunicorn_worker.QuietWorker)
+    worker.nr_conns, worker.tpool = 1, ThreadPoolExecutor(1)
+    page = _Page([b"a text of a source"])
+    conn: Any = _Hashable(sock=SimpleNamespace(), close=lambda: None)
+    conn.unfinished = gunicorn_worker._Answer(conn, {}, None, page)
+    text = weakref.ref(page)
+    del page
+
+    gc.disable()
+    try:
+        worker._close(conn)
+        del conn
+        worker.tpool.shutdown()
+        is_freed = text() is None
     finally:
         gc.enable()
 

@@ -75,6 +75,16 @@ MALFORMED = {
 }
 
 
+def test_nothing_of_a_request_stays_after_a_refusal_or_after_its_reader_left(server: ServerProcess) -> None:
+    for raw in MALFORMED.values():
+        server.exchange(raw.encode())
+    with server.connect(receive_bytes=4096) as reader:
+        reader.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert reader.recv(1) == b"H"
+
+    assert any(server.get("/requests")[1] == b"2" for _ in range(100))
+
+
 @pytest.mark.parametrize("raw", MALFORMED.values(), ids=MALFORMED.keys())
 def test_neither_log_nor_answer_quotes_a_request(server: ServerProcess, raw: str) -> None:
     answer = server.exchange(raw.encode())
