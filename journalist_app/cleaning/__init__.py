@@ -9,5 +9,5 @@ folder contains no Flask, but Flask-Babel for sentences about copies.
 - `safe_copies`: decides which copy of a file is offered, and why no other
 - `same_content`: comparison of what a file and its copy show
 - `shown_content`: what a file shows, read by a second program in the sandbox
-- `unseen_parts`: hidden parts of slides and of older office files, found in what LibreOffice makes of them
+- `unseen_parts`: texts that no one sees, and hidden parts of older office files, found by LibreOffice
 """

@@ -1,8 +1,8 @@
-"""Hidden parts of slides and of older office files, found in what LibreOffice makes of these files.
+"""Texts that no one sees, and hidden parts of older office files, found in what LibreOffice makes of a file.
 
-The colour of a text on a slide can come from a master slide, and the background from a picture. So only a
-drawing shows which texts can be seen. Office files from before 2007 are converted to a type that
-`hidden_parts` reads.
+The colour of a text can come from a master slide, and the background from a picture. So only a drawing shows
+which texts can be seen. In a spreadsheet, a drawing also cuts off long texts, so a spreadsheet is not drawn.
+Office files from before 2007 are converted to a type that `hidden_parts` reads.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from journalist_app.errors import ConversionRefusedError
 from journalist_app.files.metadata import HIDDEN_PARTS, PDF_PARTS
 from journalist_app.files.metadata_sentences import DETAILS, detail_sentence
 
-_DRAWN: Final = frozenset({".pptx", ".odp", ".odg", ".ppt"})
+_DRAWN: Final = frozenset({".pptx", ".odp", ".odg", ".ppt", ".docx", ".odt", ".doc", ".rtf"})
 _CONVERTED: Final = {".pptx": "odp", ".ppt": "odp", ".doc": "docx", ".rtf": "docx", ".xls": "xlsx"}
 _LOOK: Final = (
     'need /usr/bin/python3; /usr/bin/cp 1 "file$2"; /usr/bin/python3 -I -c "$1" $3 "file$2" >out/1;'

@@ -18,6 +18,7 @@ from typing import Any
 _NAMES = 12  # shown of each kind
 _NAME_CHARS = 200
 _PAGES = 100  # whose texts are compared with their picture; takes 5 seconds
+_DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e]")  # marks that Poppler adds to Arabic, without a place
 _PHOTOS = 1_000  # whose metadata are listed
 _PHOTO = re.compile(rb"stream\r?\n(\xff\xd8\xff.*?)endstream", re.DOTALL)
 _SECONDS = 20  # for it, and as long again to list what is on the other pages
@@ -69,15 +70,15 @@ def _all_findings(poppler: Any, document: Any, path: str) -> Iterator[Finding]: 
     yield from _older_versions(raw)
     until = time.monotonic() + _SECONDS
     yield from _words_in_hidden_layers(document, layers, until)
-    texts = _output("pdftotext", "-l", str(_PAGES), *_BESIDE.split(), path, "-").split("\f")
-    everything = dict(enumerate(texts, start=1))
+    texts = _DIRECTIONS.sub("", _output("pdftotext", "-l", str(_PAGES), *_BESIDE.split(), path, "-"))
+    everything = dict(enumerate(texts.split("\f"), start=1))
     for number in range(1, document.get_n_pages() + 1):
         if time.monotonic() > until + _SECONDS:
             yield "unread", str(number)
             continue
         page = document.get_page(number - 1)
         yield from _page_findings(poppler, page)
-        text, (_, places) = page.get_text(), page.get_text_layout()
+        text, (_, places) = _DIRECTIONS.sub("", page.get_text()), page.get_text_layout()
         if len("".join(text.split())) < len("".join(everything.get(number, "").split())):
             yield "beside", ""
         if not text.strip():
@@ -218,11 +219,16 @@ def _has_contrast(picture: memoryview, letters: memoryview, width: int, box: Box
     left, top, right, bottom = box
     inside: list[memoryview] = []
     around: list[memoryview] = []
+    others: list[
+        memoryview
+    ] = []  # in a row without a pixel of the letter, which can be beside its background
     for row in range(top, bottom):
-        for at in range(4 * (row * width + left), 4 * (row * width + right), 4):
-            (inside if letters[at] < _DARK else around).append(picture[at : at + 3])
+        pixels = range(4 * (row * width + left), 4 * (row * width + right), 4)
+        dark = [at for at in pixels if letters[at] < _DARK]
+        inside += (picture[at : at + 3] for at in dark)
+        (around if dark else others).extend(picture[at : at + 3] for at in pixels if letters[at] >= _DARK)
     if not inside or not around:  # a letter of another kind, or too small to have pixels
-        return _spread(inside + around) >= _CONTRAST
+        return _spread(inside + around + others) >= _CONTRAST
     return max(abs(one - other) for one, other in zip(_mean(inside), _mean(around), strict=True)) >= _CONTRAST
 
 
