@@ -290,11 +290,13 @@ def _parse_headers(raw: bytes) -> tuple[str, str | None, str]:
 
 
 def _decoded_headers(raw: bytes) -> str:
-    """Decode the headers of a part. A name that is not UTF-8 is read as Western European, if it can be."""
-    for encoding in ("utf-8", "cp1252"):
-        with suppress(UnicodeDecodeError):
-            return raw.decode(encoding)
-    return raw.decode("utf-8", "replace")
+    """Decode the headers of a part. A name that is not UTF-8 is read as Western European.
+
+    Bytes without a letter are replaced, for example in Japanese. Two such names usually stay different.
+    """
+    with suppress(UnicodeDecodeError):
+        return raw.decode("utf-8")
+    return raw.decode("cp1252", "replace")
 
 
 def _read_text(reader: _PartReader, name: str, limit_bytes: int) -> bytearray:

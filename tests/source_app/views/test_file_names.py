@@ -35,7 +35,7 @@ def named(page: str) -> list[tuple[str, str]]:
         ("می\u200cروم.pdf".encode(), "می\u200cروم.pdf"),
         ("क्\u200dष.txt".encode(), "क्\u200dष.txt"),
         (b"rapport-\xe9t\xe9.txt", "rapport-été.txt"),
-        (b"\x95\xf1\x8d\x90.txt", "\ufffd\ufffd.txt"),
+        (b"\x95\xf1\x8d\x90.txt", "\u2022\u00f1\ufffd\ufffd.txt"),
         ("漢".encode() * 100 + b".pdf", "漢" * 64 + "….pdf"),
         (b"", "file"),
         ("\u3164".encode(), "file"),
