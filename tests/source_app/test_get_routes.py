@@ -23,10 +23,10 @@ _AS_IT_IS = {
 
 @pytest.fixture
 def source(a_desk: ADesk) -> SourceBrowser:
-    return _a_full_mailbox(a_desk)
+    return a_full_mailbox(a_desk)
 
 
-def _a_full_mailbox(a_desk: ADesk) -> SourceBrowser:
+def a_full_mailbox(a_desk: ADesk) -> SourceBrowser:
     """Return the browser of a source whose mailbox has something for every page, and news."""
     browser = a_desk.browser()
     browser.start()
@@ -40,12 +40,12 @@ def _a_full_mailbox(a_desk: ADesk) -> SourceBrowser:
     return browser
 
 
-def paths_of(a_desk: ADesk, source: SourceBrowser) -> dict[str, str]:
+def paths_of(a_desk: ADesk, source: SourceBrowser, lang: str = "en") -> dict[str, str]:
     """Return a path for every GET route of the site, by endpoint."""
     thread = a_desk.thread_of(source)
     own = thread.entries[0]
     values = {
-        "lang": "en",
+        "lang": lang,
         "number": str(a_desk.app.extensions["signposts"]["en"].first),
         "name": "report-2026-en.html",
         "attachment_id": own.files[0].id,
@@ -132,7 +132,7 @@ def test_every_get_answers_although_the_store_refuses_all_writes(
 
 
 def test_of_the_sessions_a_get_writes_its_own_row_alone(a_desk: ADesk, source: SourceBrowser) -> None:
-    other = _a_full_mailbox(a_desk)
+    other = a_full_mailbox(a_desk)
     other.get("/en/mailbox")
     for endpoint, path in paths_of(a_desk, source).items():
         own = token_hash(a_desk.token_of(source))

@@ -1,8 +1,9 @@
-"""Promises that every page keeps, over the real app, in both languages."""
+"""Promises that every page keeps, over the real app, in each language and in a made-up one."""
 
 import itertools
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +18,7 @@ from source_app.services import login
 from store import entries
 from tests.pages import hook, hooks
 from tests.source_app.desks import ADesk, SourceBrowser, ToGo, make_desk
+from tests.source_app.made_up_language import MADE_UP, a_made_up_language
 from web.dates import half_hour_now
 
 _KIB = 1024
@@ -125,16 +127,17 @@ def _mailbox_pages(a_desk: ADesk, lang: str) -> Iterator[tuple[str, TestResponse
     yield "end, not ticked", browser.post(end, browser.hidden(asked, end))
 
 
-@pytest.fixture(scope="module", params=["nl", "en"])
+@pytest.fixture(scope="module", params=["nl", "en", MADE_UP])
 def every_page(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, ADesk, dict[str, TestResponse]]]:
     """Return the language, the desk, and every page by what it is."""
     folder: Path = tmp_path_factory.mktemp("pages")
-    a_desk = make_desk(folder)
     lang: str = request.param
-    pages = dict(_open_pages(a_desk.browser(), lang)) | dict(_mailbox_pages(a_desk, lang))
-    yield lang, a_desk, pages
+    with a_made_up_language(folder / "languages") if lang == MADE_UP else nullcontext():
+        a_desk = make_desk(folder, languages=("en", "nl" if lang == "en" else lang))
+        pages = dict(_open_pages(a_desk.browser(), lang)) | dict(_mailbox_pages(a_desk, lang))
+        yield lang, a_desk, pages
     a_desk.store.close()
 
 
@@ -150,7 +153,7 @@ def test_no_page_is_an_error_of_ours(every_page: EveryPage) -> None:
 
 def test_every_page_tells_its_language_and_leads_to_itself_in_the_other(every_page: EveryPage) -> None:
     lang, a_desk, pages = every_page
-    other = "en" if lang == "nl" else "nl"
+    other = "nl" if lang == "en" else "en"
     lead: set[str] = set()
 
     for name, page in pages.items():
@@ -158,6 +161,8 @@ def test_every_page_tells_its_language_and_leads_to_itself_in_the_other(every_pa
         # The refused pages of `Browser.write` are in English: it fills in the English form.
         shown = outline.all("html")[0]["lang"]
         assert shown == lang or name.startswith("write, refused"), name
+        assert outline.all("html")[0]["dir"] == ("rtl" if shown == MADE_UP else "ltr"), name
+        assert '<span lang="en"' not in page.text, name  # every sentence has a translation
         switch = [link["href"] for link in outline.all("a") if "hreflang" in link]
         buttons = [each for each in outline.all("button") if "lang" in each]
         switch += [each["value"] if "/" in each["value"] else each["formaction"] for each in buttons]
@@ -188,7 +193,7 @@ def test_every_page_has_landmarks_and_a_way_past_them(every_page: EveryPage) -> 
 def test_the_quick_way_out_is_the_first_thing_in_reach(every_page: EveryPage) -> None:
     for name, page in every_page[2].items():
         first = Outline(page).all("a", "button", "input", "textarea")[0]
-        assert re.fullmatch(r"/(nl|en)/leave", first["href"]), name
+        assert re.fullmatch(r"/(nl|en|qq)/leave", first["href"]), name
 
 
 def test_every_field_has_a_label_and_everything_pointed_at_is_there(every_page: EveryPage) -> None:
@@ -259,7 +264,7 @@ def test_the_limits_stand_above_the_fields_they_bind(every_page: EveryPage) -> N
 
     assert re.search(r"50[.,]000", text)
     assert text.index("50") < text.index("<textarea")
-    assert text.index("8.4 MB" if every_page[0] == "en" else "8,4 MB") < text.index('type="file"')
+    assert text.index("8,4 MB" if every_page[0] == "nl" else "8.4 M") < text.index('type="file"')
 
 
 def test_the_start_page_says_before_anything_is_written_what_cannot_be_promised(a_desk: ADesk) -> None:
