@@ -57,7 +57,7 @@ class Outline(HTMLParser):
         return [attributes["id"] for _, attributes in self.tags if "id" in attributes]
 
 
-def _open_pages(browser: SourceBrowser, lang: str) -> Iterator[tuple[str, TestResponse]]:
+def open_pages(browser: SourceBrowser, lang: str) -> Iterator[tuple[str, TestResponse]]:
     everybodys = ("", "help", "privacy", "limits", "accessibility", "seal", "reports", "s/47", "s/83", "s/38")
     for path in (*everybodys, "begin", "log-in", "no-such-page", "mailbox/ended"):
         yield path or "start", browser.get(f"/{lang}/{path}")
@@ -70,7 +70,7 @@ def _open_pages(browser: SourceBrowser, lang: str) -> Iterator[tuple[str, TestRe
     yield "log in, a text waits", browser.post(f"/{lang}/log-in", {"words": "tafel", "text": "a\nb <i>"})
 
 
-def _mailbox_pages(a_desk: ADesk, lang: str) -> Iterator[tuple[str, TestResponse]]:
+def mailbox_pages(a_desk: ADesk, lang: str) -> Iterator[tuple[str, TestResponse]]:
     browser = a_desk.browser()
     browser.start()
     yield "mailbox, empty", browser.get(f"/{lang}/mailbox")
@@ -136,7 +136,7 @@ def every_page(
     lang: str = request.param
     with a_made_up_language(folder / "languages") if lang == MADE_UP else nullcontext():
         a_desk = make_desk(folder, languages=("en", "nl" if lang == "en" else lang))
-        pages = dict(_open_pages(a_desk.browser(), lang)) | dict(_mailbox_pages(a_desk, lang))
+        pages = dict(open_pages(a_desk.browser(), lang)) | dict(mailbox_pages(a_desk, lang))
         yield lang, a_desk, pages
     a_desk.store.close()
 
