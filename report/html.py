@@ -22,7 +22,11 @@ def templates_of(package: str) -> Environment:
 
 def render_html(document: Document) -> bytes:
     """Return a report as an HTML page in UTF-8, with inline SVG charts and a table beside each chart."""
-    figures = [(table, lay_out_chart(table) if table.most else None) for table in document.tables]
+    # WeasyPrint draws the letters of a word in a chart from left to right, also Arabic letters.
+    has_charts = document.language.direction == "ltr"
+    figures = [
+        (table, lay_out_chart(table) if has_charts and table.most else None) for table in document.tables
+    ]
     page = (
         templates_of("report")
         .get_template("report.html")

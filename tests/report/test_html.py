@@ -105,3 +105,9 @@ def test_a_draft_says_what_it_is_and_does_not_call_its_counts_final(
     pages = [html.render_html(each).decode() for each in (draft, final)]
     assert [True, False] == [draft.words["draft"] in page for page in pages]
     assert [False, True] == [draft.words["how_frozen"] in page for page in pages]
+
+
+def test_a_report_from_right_to_left_has_its_counts_in_tables_only() -> None:
+    page = html.render_html(a_document(language="ar")).decode()
+    assert [] == charts(page.encode())
+    assert ">40<" in page

@@ -66,7 +66,9 @@ def test_texts_that_the_letterhead_lacks_are_english_and_say_so(made_up_desk: AD
 
     for page in (browser.get(f"/{MADE_UP}/"), browser.get(f"/{MADE_UP}/help")):
         assert '<bdi lang="en">Support point</bdi>' in page.text
-    assert '<li><span dir="auto" lang="en">Very serious crimes.</span></li>' in browser.get(f"/{MADE_UP}/").text
+    assert (
+        '<li><span dir="auto" lang="en">Very serious crimes.</span></li>' in browser.get(f"/{MADE_UP}/").text
+    )
     only_dutch = msgspec.structs.replace(
         made_up_desk.letterhead, desk_name={"nl": "N"}, talk={"nl": "Bel."}, secrecy_limits={"nl": ("G.",)}
     )
