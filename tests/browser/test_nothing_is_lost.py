@@ -8,6 +8,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests import source_labels as labels
 from tests.browser.user_actions import sees, start_mailbox
+from web.languages import known_languages
 
 pytestmark = pytest.mark.slow
 
@@ -138,16 +139,19 @@ def test_the_words_are_hidden_while_they_are_typed_and_copy_in_their_order(
     expect(spans.first).to_be_visible()
 
 
-@pytest.mark.parametrize("language", ["en", "nl"])
+@pytest.mark.parametrize("language", known_languages())
 def test_the_page_with_the_words_fits_one_screen_at_a_zoom_of_200_percent(
     visit: Visit, source_url: str, language: str
 ) -> None:
     page = visit().new_page()
     page.set_viewport_size(_ZOOMED)  # type: ignore[arg-type]  # a size
     page.goto(f"{source_url}/{language}/begin")
-    last = page.locator("main > *").last.bounding_box()
-    assert last is not None
-    assert last["y"] + last["height"] <= _ZOOMED["height"]
+    # Longer languages may have the last sentence on the next screen, but never the words, the field or the button.
+    needed = page.locator(
+        "main > *" if language in {"en", "nl"} else "main .practice > *"
+    ).last.bounding_box()
+    assert needed is not None
+    assert needed["y"] + needed["height"] <= _ZOOMED["height"]
 
 
 @pytest.mark.parametrize("language", ["en", "nl"])

@@ -18,7 +18,7 @@ from source_app.services import login
 from store import entries
 from tests.pages import hook, hooks
 from tests.source_app.desks import ADesk, SourceBrowser, ToGo, make_desk
-from tests.source_app.made_up_language import MADE_UP, a_made_up_language
+from tests.source_app.languages.made_up_language import MADE_UP, a_made_up_language
 from web.dates import half_hour_now
 
 _KIB = 1024

@@ -10,8 +10,9 @@ from playwright.sync_api import BrowserContext, Page
 
 import source_app
 from tests.source_app.desks import make_desk
-from tests.source_app.made_up_language import MADE_UP, a_made_up_language
+from tests.source_app.languages.made_up_language import MADE_UP, a_made_up_language
 from tests.source_app.views.test_public_pages import mailbox_pages, open_pages
+from web.languages import known_languages
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +50,7 @@ def pages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """Return the HTML of every page in one language, with the stylesheet in the page."""
     lang, folder = request.param, tmp_path_factory.mktemp("pages")
     with a_made_up_language(folder / "languages", locale="en_IE") if lang == MADE_UP else nullcontext():
-        desk = make_desk(folder, languages=("en", lang, "fr"), onion_host=f"{'a' * 56}.onion")
+        desk = make_desk(folder, languages=known_languages(), onion_host=f"{'a' * 56}.onion")
         found = dict(open_pages(desk.browser(), lang)) | dict(mailbox_pages(desk, lang))
     desk.store.close()
     style = f"<style>{_STYLE}</style>"

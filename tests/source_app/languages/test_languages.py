@@ -17,7 +17,7 @@ from tests.deploy.poster.test_poster import WHOLE
 from tests.pages import hooks
 from tests.report.test_document import a_document
 from tests.source_app.desks import MULTIPART, ADesk, SourceBrowser, make_desk, multipart
-from tests.source_app.made_up_language import MADE_UP, a_made_up_language, longer
+from tests.source_app.languages.made_up_language import MADE_UP, a_made_up_language, longer
 from tests.source_app.test_get_routes import a_full_mailbox, paths_of
 from web.languages import known_languages, read_words
 
