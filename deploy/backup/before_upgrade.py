@@ -26,6 +26,7 @@ from deploy.onion.folders import give_to_owner_of
 from deploy.settings.backup_settings import BackupConfig
 from protocol.letterhead import Letterhead
 from store import letterheads
+from store.database.atomic_files import sync_folder
 from store.database.engine import Store
 from store.database.file_copies import write_copy
 from web.dates import utc_today
@@ -50,7 +51,9 @@ def copy_before_upgrade(settings: Path, store_path: Path, version: str | None) -
         StoreError: the store cannot be read, or the disk has no room for the copy.
     """
     folder = folder_before_upgrade(store_path)
-    folder.mkdir(PRIVATE_FOLDER, exist_ok=True)
+    if not folder.is_dir():
+        folder.mkdir(PRIVATE_FOLDER)
+        sync_folder(folder.parent)
     with new_backup(folder) as (unfinished, made):
         write_new(unfinished / settings.name, settings.read_bytes())
         if version is not None:

@@ -26,7 +26,7 @@ from deploy.settings.backup_settings import BackupConfig
 from deploy.settings.load_settings import load_config
 from source_app.config import SourceConfig
 from store.cleanup import copy_store
-from store.database.atomic_files import folder_lock, make_folders
+from store.database.atomic_files import folder_lock, make_folders, sync_folder
 from store.database.table_versions import SCHEMA
 from store.errors import StoreFullError
 from web.dates import half_hour_now, utc_today
@@ -113,4 +113,5 @@ def _make_private_folder(folder: Path) -> None:
     make_folders(folder.parent)
     if not folder.is_dir():
         folder.mkdir(PRIVATE_FOLDER)
+        sync_folder(folder.parent)
         give_to_owner_of(folder.parent, folder)

@@ -27,7 +27,7 @@ _CUTS = {
     "changing keys": 300,
     "pairing": 700,
     "admitting to an onion": 30,
-    "migrating": 200,
+    "upgrading": 200,
 }
 _CONTROL_CUTS = 200 if IS_WHOLE else 16
 

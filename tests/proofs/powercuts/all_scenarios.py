@@ -3,7 +3,7 @@
 from tests.proofs.powercuts.changing_keys import ChangingKeys
 from tests.proofs.powercuts.one_machine import Answering, Deleting, PostingScenario, Uploading
 from tests.proofs.powercuts.scenarios import Scenario
-from tests.proofs.powercuts.set_up import AdmittingToOnion, Migrating, PairingScenario, SettingUp
+from tests.proofs.powercuts.set_up import AdmittingToOnion, PairingScenario, SettingUp, Upgrading
 from tests.proofs.powercuts.two_machines import Carrying, Syncing
 
 SCENARIOS: dict[str, type[Scenario]] = {
@@ -17,5 +17,5 @@ SCENARIOS: dict[str, type[Scenario]] = {
     "changing keys": ChangingKeys,
     "pairing": PairingScenario,
     "admitting to an onion": AdmittingToOnion,
-    "migrating": Migrating,
+    "upgrading": Upgrading,
 }

@@ -3,16 +3,21 @@
 import functools
 import shutil
 import sqlite3
+import tomllib
 from contextlib import closing, suppress
 from pathlib import Path
 
+from deploy.backup.backup_folder import STORE_FILE, UNFINISHED, file_digest, read_manifest
+from deploy.backup.before_upgrade import folder_before_upgrade
 from deploy.desk_for_command import open_desk_for_command
 from deploy.onion import clients
 from deploy.onion.folders import read_service_key, write_service_key
 from deploy.onion.onion_keys import OnionKey
 from deploy.pinned_letterhead import open_letterhead
 from deploy.settings.load_settings import load_config
+from deploy.settings.settings_text import from_example
 from deploy.setup import set_up
+from deploy.upgrading.upgrade_machine import upgrade_machine
 from journalist_app.config import AdviserConfig
 from protocol.keyring import open_keyring
 from source_app.config import SourceConfig
@@ -183,8 +188,11 @@ class AdmittingToOnion(Scenario):
         return found
 
 
-class Migrating(OneMachine):
-    """A store with entries is migrated to a later version, which rewrites a table of the store."""
+class Upgrading(OneMachine):
+    """`steunpunt upgrade` copies a store, changes its tables, and adds a setting.
+
+    If the tables are of the later version, the copy for the way back is complete.
+    """
 
     def prepare(self) -> set[str]:
         super().prepare()
@@ -194,24 +202,50 @@ class Migrating(OneMachine):
         self.system.close()
         shutil.copytree(Path(engine.__file__).parents[1] / "migrations", self.memory / "store" / "migrations")
         add_migration(self.memory / "store")
-        return {"mailbox 0", *names, *(f"later: {name}" for name in ("mailbox 0", *names, "migrated"))}
+        text = from_example(("source",), f"RWQ{'A' * 53}", {("source", "store_path"): self.store.name})
+        self.settings.write_text(text.replace("workers = 2\n", ""), "utf-8")
+        later = ("mailbox 0", *names, "migrated", "copied", "setting")
+        return {"mailbox 0", *names, *(f"later: {name}" for name in later)}
+
+    @property
+    def store(self) -> Path:
+        return Path(self.remembered("config").store_path)
+
+    @property
+    def settings(self) -> Path:
+        return self.store.with_name("config.toml")
 
     def run(self) -> None:
-        state("trying", "migrated")
-        self._migrate()
-        state("kept", "migrated")
+        state("trying", "migrated", "copied", "setting")
+        self._upgrade()
+        state("kept", "migrated", "copied", "setting")
 
-    def _migrate(self) -> None:
+    def _upgrade(self) -> None:
         with store_code_of_next_version(self.memory / "store"):
-            engine.upgrade_store(self.remembered("config").store_path)
+            upgrade_machine(self.settings, is_dry_run=False, say=lambda _: None)
 
     def readable(self) -> set[str]:
         found = self._readable_now()
-        self._migrate()  # a migration that the power cut stopped can be repeated
+        assert "copied" in found or "migrated" not in found
+        self._upgrade()  # an upgrade that the power cut stopped can be repeated
         return found | {f"later: {name}" for name in self._readable_now()}
 
     def _readable_now(self) -> set[str]:
-        with closing(sqlite3.connect(self.remembered("config").store_path)) as connection:
-            ((version,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        version = inspected_version(self.store)
         with store_code_of_next_version(self.memory / "store", version):
-            return super().readable() | ({"migrated"} if version == NEXT else set())
+            found = super().readable()
+        found |= {"migrated"} if version == NEXT else set()
+        for copy in folder_before_upgrade(self.store).glob("backup-*/store.db"):
+            if not copy.parent.name.endswith(UNFINISHED):
+                assert read_manifest(copy.parent).digests == {STORE_FILE: file_digest(copy)}
+                assert b"workers = 2" not in (copy.parent / "config.toml").read_bytes()
+                found.add("copied")
+        text = self.settings.read_text("utf-8")
+        assert tomllib.loads(text)["source"]["threads"]  # the whole old file, or the whole new one
+        return found | ({"setting"} if "workers = 2" in text else set())
+
+
+def inspected_version(store: Path) -> str:
+    with closing(sqlite3.connect(store)) as connection:
+        ((version,),) = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    return str(version)
