@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -84,7 +84,6 @@ class Visit:
 
 
 _FIRST_VISIT = Visit()
-_NOTHING = nullcontext()
 
 
 def draw_passphrase(desk: PublicDesk, language: str, *, now: int) -> tuple[list[str], str]:
@@ -157,18 +156,10 @@ def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
     return _open_session(desk, root, now=now)
 
 
-def log_in(
-    desk: PublicDesk,
-    typed: str,
-    visit: Visit = _FIRST_VISIT,
-    *,
-    now: int,
-    during_argon2: AbstractContextManager[None] = _NOTHING,
-) -> MailboxSession:
+def log_in(desk: PublicDesk, typed: str, visit: Visit = _FIRST_VISIT, *, now: int) -> MailboxSession:
     """Log in with a typed passphrase, and return the session of the mailbox that it opens.
 
-    The browser's earlier session ends, whether the words open a mailbox or not. Argon2id runs, and waits for
-    its turn, inside `during_argon2`.
+    The browser's earlier session ends, whether the words open a mailbox or not.
 
     Raises:
         PassphraseRefusedError: the words are wrong or the mailbox has ended. The reason does not say which.
@@ -176,8 +167,7 @@ def log_in(
     """
     # Argon2id runs for every typed text, also for words on no word list: every response takes equally long.
     words = passphrase.typed_words(typed)
-    with during_argon2:
-        root = _root(desk, " ".join(words), visit.place, now=now)
+    root = _root(desk, " ".join(words), visit.place, now=now)
     keys = derive_mailbox_keys(root)
     with desk.store.reading() as reading:
         mailbox = mailboxes.find(reading, keys.address)

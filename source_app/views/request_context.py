@@ -1,9 +1,8 @@
 """Request context: language, desk, open mailbox and session cookie of the current request."""
 
 import secrets
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import date
 from typing import cast
@@ -83,28 +82,15 @@ def current_session() -> MailboxSession | None:
     return cast("MailboxSession | None", g.opened)
 
 
-@contextmanager
-def untimed() -> Iterator[None]:
-    """Leave the time in this block out of the time step of the answer: it says nothing about the mailbox."""
-    # Attack: requests that wait end at any moment of a step. A little more work after it then takes the
-    # answer to the next step, and shows which words were right (ADR 28).
-    since = time.monotonic()
-    yield
-    g.untimed_seconds = g.get("untimed_seconds", 0.0) + time.monotonic() - since
-
-
-@contextmanager
-def limit_decryption(here: MailboxSession | None) -> Iterator[None]:
-    """Wait until this request may decrypt its mailbox.
+def limit_decryption(here: MailboxSession | None) -> AbstractContextManager[None]:
+    """Return a context manager that waits until this request may decrypt its mailbox.
 
     After a failed log-in, `here` is None. The request then waits in the same queue as any other request.
     """
     limiter = cast("MailboxLimiter", current_app.extensions["mailbox_limiter"])
-    mailbox = here.keys.address if here else request.cookies.get(cookie_name()) or secrets.token_bytes()
-    with ExitStack() as turn:
-        with untimed():
-            turn.enter_context(limiter.of(mailbox))
-        yield
+    return limiter.of(
+        here.keys.address if here else request.cookies.get(cookie_name()) or secrets.token_bytes()
+    )
 
 
 def set_current_session(opened: MailboxSession) -> None:

@@ -90,10 +90,7 @@ def _note_start() -> None:
 
 
 def _wait_for_step(answer: Response) -> Response:
-    """Delay the answer to a log-in, and the page after it, so that each takes a multiple of 100 ms.
-
-    The time in `untimed` does not count.
-    """
+    """Delay the answer to a log-in, and the page after it, so that each takes a multiple of 100 ms."""
     # So the time does not show whether the log-in failed, or whether an answer of the desk waits. The time
     # can only show that a mailbox is long. The server waits without a thread: otherwise, someone could send
     # the cookie of one failed log-in again and again, and occupy all threads.
@@ -101,8 +98,7 @@ def _wait_for_step(answer: Response) -> Response:
     if request.endpoint in _AFTER_LOG_IN and (is_log_in or answer.status_code == 200):  # noqa: PLR2004  # HTTP
         client = request.environ.get("gunicorn.socket")
         pause = current_app.extensions["pause"] if client is None else client.hold
-        worked = time.monotonic() - g.began - g.get("untimed_seconds", 0.0)
-        pause(-worked % _TIME_STEP_SECONDS)
+        pause(-(time.monotonic() - g.began) % _TIME_STEP_SECONDS)
     return answer
 
 

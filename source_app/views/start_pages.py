@@ -26,7 +26,6 @@ from source_app.views.request_context import (
     render_page,
     set_current_session,
     set_session_cookie,
-    untimed,
     with_session_cookie,
 )
 from store.errors import StoreError
@@ -100,9 +99,7 @@ def try_log_in() -> ResponseReturnValue:
     if "look" in request.form:  # the visitor chose another language, and did not press the button to log in
         return render_login(form)
     try:
-        opened = login.log_in(
-            desk(), form.words.data or "", visit_of(form), now=half_hour_now(), during_argon2=untimed()
-        )
+        opened = login.log_in(desk(), form.words.data or "", visit_of(form), now=half_hour_now())
     except PassphraseRefusedError as why:
         set_session_cookie(why.typos)
         with limit_decryption(None) if text else nullcontext():
