@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from babel import Locale
+from babel.lists import format_list
 from babel.support import Translations
 
 FOLDER: Final = Path(__file__).parents[1] / "languages"
@@ -38,6 +39,11 @@ class PageLanguage:
     def direction(self) -> str:
         """Return the value of the attribute `dir` for this language: "ltr" or "rtl"."""
         return str(self.locale.text_direction)
+
+    def weekdays(self, numbers: Iterable[int]) -> str:
+        """Return the names of weekdays, such as "Monday, Tuesday and Thursday". 0 is Monday."""
+        names = self.locale.days["stand-alone"]["wide"]
+        return format_list([names[number] for number in numbers], locale=self.locale)
 
 
 def known_languages() -> tuple[str, ...]:

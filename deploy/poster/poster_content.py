@@ -50,13 +50,14 @@ def compose_poster(facts: PosterFacts, language: str) -> Poster:
     """Return the content of a poster in the language with this code."""
     words = dict(read_words(language, "poster"))
     address = f"http://{facts.onion_host}"
-    names = [words["weekdays"][day] for day in sorted(facts.working_days)]
-    filled = {"desk": facts.desk_name, "address": address, "days": _listed(names, words["and"])}
+    page_language = read_language(language)
+    days = page_language.weekdays(sorted(facts.working_days))
+    filled = {"desk": facts.desk_name, "address": address, "days": days}
     for key in ("page_title", "qr_words", "talk_days"):
         words[key] = words[key].format_map(filled)
     lines = re.findall(f".{{{_ADDRESS_CHARS}}}", facts.onion_host.removesuffix(".onion"))
     return Poster(
-        language=read_language(language),
+        language=page_language,
         words=words,
         facts=facts,
         address_lines=(*lines[:-1], f"{lines[-1]}.onion"),
@@ -64,11 +65,6 @@ def compose_poster(facts: PosterFacts, language: str) -> Poster:
         openpgp_groups=_groups(facts.openpgp_fingerprint),
         code=draw_qr_code(address),
     )
-
-
-def _listed(names: list[str], conjunction: str) -> str:
-    *first, last = names
-    return f"{', '.join(first)} {conjunction} {last}" if first else last
 
 
 def _groups(key: str) -> tuple[str, ...]:

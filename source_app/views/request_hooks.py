@@ -106,6 +106,7 @@ def _template_context() -> dict[str, object]:
     return {
         "lang": language_of_request(),
         "direction": page_language().direction,
+        "weekdays": page_language().weekdays,
         "languages": [(each.code, each.name) for each in site_languages().values()],
         "language_name": lambda code: language_name(code, page_language().locale),
         "letterhead": desk().letterhead,

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from werkzeug.test import TestResponse
 
+import source_app
 from crypto.passphrase import word_list
 from deploy.poster.make_poster import poster_html
 from deploy.poster.poster_content import compose_poster
@@ -19,9 +20,10 @@ from tests.report.test_document import a_document
 from tests.source_app.desks import MULTIPART, ADesk, SourceBrowser, make_desk, multipart
 from tests.source_app.languages.made_up_language import MADE_UP, a_made_up_language, longer
 from tests.source_app.test_get_routes import a_full_mailbox, paths_of
-from web.languages import known_languages, read_words
+from web.languages import known_languages, read_language, read_words
 
 _MISSING = '<span lang="en" dir="ltr">'
+_STYLE = Path(source_app.__file__).parent / "static" / "style.css"
 
 
 @pytest.fixture
@@ -40,6 +42,22 @@ def _pages(desk: ADesk, source: SourceBrowser) -> Iterator[tuple[str, TestRespon
         page = source.get(path)
         if page.mimetype == "text/html" and page.status_code == 200:
             yield endpoint, page
+
+
+def test_the_stylesheet_names_no_left_and_no_right() -> None:
+    """Fault of pages from right to left: the mark of a step covered the word "Done:" in Arabic."""
+    style = _STYLE.read_text("utf-8")
+    four = re.findall(r"(?:margin|padding|inset|border-width): [^\s;]+ ([^\s;]+) [^\s;]+ ([^\s;]+);", style)
+
+    assert "padding-inline" in style
+    assert re.findall(r".*\b(?:left|right)\b.*", style) == []
+    assert [(right, left) for right, left in four if right != left] == []
+
+
+def test_weekdays_are_listed_in_the_way_of_the_language() -> None:
+    """Fault of the help page and the poster: English commas between Arabic words."""
+    assert read_language("ar").weekdays((0, 1, 3)) == "الاثنين والثلاثاء والخميس"
+    assert read_language("nl").weekdays((0, 1, 3)) == "maandag, dinsdag en donderdag"
 
 
 def test_a_sentence_without_a_translation_is_english_and_says_so(tmp_path: Path) -> None:
