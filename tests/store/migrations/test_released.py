@@ -23,7 +23,11 @@ def released(digests: str) -> list[tuple[str, str, str]]:
 
 
 def changed_since_release(digests: str, folder: Path) -> list[str]:
-    present = {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+    present = {
+        file.name: hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in folder.iterdir()
+        if file.is_file()
+    }
     return [f"{release} {name}" for release, digest, name in released(digests) if present.get(name) != digest]
 
 
@@ -59,7 +63,9 @@ def record(folder: Path, release: str) -> str:
 def test_a_released_migration_that_changes_or_disappears_is_named(folder: Path) -> None:
     digests = record(folder, "0.7.0")
     assert [] == changed_since_release(digests, folder)
-    assert {file.name for file in folder.iterdir()} == {name for _, _, name in released(digests)}
+    assert {file.name for file in folder.iterdir() if file.is_file()} == {
+        name for _, _, name in released(digests)
+    }
 
     (folder / "v0002_later.py").write_text("a migration that is not released yet may change")
     assert [] == changed_since_release(digests, folder)
