@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.backup.backup_folder import BackupName
 from deploy.backup.before_upgrade import folder_before_upgrade
 from deploy.setup import STORE
 from tests.deploy.backup.backups import BackedUpDesk
@@ -148,5 +149,5 @@ def test_a_backup_of_an_older_version_is_restored_and_brought_to_this_version(
     assert "with 1 entries" in later.does(settings, "restore", older)
 
     assert "1 entries verified" in later.does(settings, "backup")
-    (newer,) = set(older.parent.iterdir()) - {older}
+    (newer,) = {each for each in older.parent.iterdir() if BackupName.from_text(each.name)} - {older}
     assert "was made by a newer version" in desk.server.is_told("restore", newer, "--replace")
