@@ -57,6 +57,14 @@ def test_address_and_fingerprints_are_on_the_poster_letter_for_letter(language: 
     assert WHOLE.telephone in said
 
 
+def test_the_telephone_number_and_the_address_run_from_left_to_right() -> None:
+    """Fault of the Arabic poster: it said "67 45 123 70 31+", a number that no one can call."""
+    page = make_poster.poster_html(compose_poster(WHOLE, "ar")).decode()
+
+    for text in (WHOLE.telephone, WHOLE.clear_origin):
+        assert f'<bdi dir="ltr">{text}</bdi>' in page
+
+
 def test_the_working_days_are_in_the_order_of_the_week() -> None:
     dutch, english = (read_words(each, "poster") for each in ("nl", "en"))
 
