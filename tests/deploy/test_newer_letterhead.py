@@ -49,7 +49,7 @@ class PublishingDesk:
             found = letterheads.latest(session)
             assert found is not None
             before = letterhead.Letterhead.from_bytes(found[1])
-            newer = msgspec.structs.replace(before, serial=serial, talk={"nl": talk, "en": talk})
+            newer = msgspec.structs.replace(before, serial=serial, talk=dict.fromkeys(before.talk, talk))
             letterheads.add(
                 session, serial, *letterhead.sign_letterhead(newer, (by or self.keyring).desk_key)
             )
