@@ -49,6 +49,13 @@ def add_migration(store_package: Path) -> None:
     (store_package / "migrations" / "versions" / "v0002_notes.py").write_text(_MIGRATION, "utf-8")
 
 
+def copy_with_next_migration(store_package: Path) -> Path:
+    """Copy the migrations of the folder `store/`, and add the next migration. Return the copy's folder."""
+    shutil.copytree(ROOT / "store" / "migrations", store_package / "migrations")
+    add_migration(store_package)
+    return store_package
+
+
 @contextmanager
 def store_code_of_next_version(store_package: Path, schema: str = NEXT) -> Iterator[None]:
     """Let the store's code be that of the next version, whose migrations are in a copy of `store/`.

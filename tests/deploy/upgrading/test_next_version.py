@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-import store as package
 from deploy.setup import STORE
 from store.database.engine import open_store
 from store.database.own_journal import journal_of
 from tests.deploy.two_machines import Machine, TwoMachineDesk
-from tests.next_version import add_migration, store_code_of_next_version
+from tests.next_version import copy_with_next_migration, store_code_of_next_version
 from tests.small_disk import CAN_MOUNT, a_small_disk, make_read_only
 from tests.store.factories import a_mailbox, rows
 from tests.stores import killed_after
@@ -22,10 +21,7 @@ pytestmark = pytest.mark.enable_socket
 @pytest.fixture
 def later(tmp_path: Path) -> Path:
     """Return a copy of the folder `store/` that has one more migration."""
-    made = tmp_path / "later" / "store"
-    shutil.copytree(Path(package.__file__).parent / "migrations", made / "migrations")
-    add_migration(made)
-    return made
+    return copy_with_next_migration(tmp_path / "later" / "store")
 
 
 def files_of(machine: Machine) -> dict[str, bytes]:

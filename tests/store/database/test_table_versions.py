@@ -1,19 +1,17 @@
 """A store with tables of another version, or with tables that someone changed, is refused with a sentence."""
 
-import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-import store as package
 from store import mailboxes
 from store.database.engine import Store, open_store, upgrade_store
 from store.database.own_journal import journal_of
 from store.database.table_versions import StoreForm, inspect_store
 from store.errors import StoreDamagedError, StoreError, StoreMissingError, StoreOutdatedError
-from tests.next_version import add_migration, store_code_of_next_version
+from tests.next_version import copy_with_next_migration, store_code_of_next_version
 from tests.store.factories import a_mailbox, rows
 from tests.stores import killed_after
 
@@ -21,10 +19,7 @@ from tests.stores import killed_after
 @pytest.fixture
 def later(tmp_path: Path) -> Path:
     """Return a copy of the folder `store/` that has one more migration."""
-    made = tmp_path / "later" / "store"
-    shutil.copytree(Path(package.__file__).parent / "migrations", made / "migrations")
-    add_migration(made)
-    return made
+    return copy_with_next_migration(tmp_path / "later" / "store")
 
 
 def changed(store: Store, statement: str) -> Path:
