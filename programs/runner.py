@@ -48,7 +48,7 @@ class ProgramLimits:
 
 
 class Program(AbstractContextManager["Program"]):
-    """A running program in its own process group, which is killed when the `with` block ends.
+    """A running program, which is killed with its whole process group when the `with` block ends.
 
     `messages` is the program's standard error. `code` is its exit code, or None as long as it runs.
     """
@@ -226,9 +226,9 @@ def few_variables(folder: Path, path: str) -> dict[str, str]:
 
 
 def _memory_of_tree(program: int, group: int) -> list[int]:
-    """Return the memory, in bytes, of a program and of each process that it started or that is in its group.
+    """Return the sizes in memory, in bytes, of a program and of all processes in its tree or its group.
 
-    The shell that leads the group does not count.
+    The shell that leads the group is left out.
     """
     sizes: dict[int, int] = {}
     for path in sorted(Path("/proc").glob("[0-9]*/stat"), key=lambda path: int(path.parent.name)):

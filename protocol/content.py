@@ -106,7 +106,7 @@ class StepNote(StrictStruct, frozen=True):
     - `by`: the working day on which to expect the next thing
     - `to`: name of the recipient, only in the steps PASSING_ON and PASSED_ON
     - `proposal`: digest of the proposal that the step is about
-    - `without_consent`: True if the source did not agree. The text of the content then has the reason
+    - `without_consent`: True if the source did not agree. The reason is in the text of the content
     - `delivered`: day on which the recipient got the file, or None
     """
 
@@ -168,8 +168,8 @@ class ClosingNote(StrictStruct, frozen=True):
 class Content(StrictStruct, frozen=True):
     """Decrypted content of an entry: its kind, text (at most 50,000 characters), files and details.
 
-    The details of a step, a proposal, an answer or a closing are in the field with the same name. `language`
-    is that of the page on which the text was written, or empty if unknown.
+    The details are in the field with the name of the kind, such as `step`. `language` is the language of the
+    page on which the text was written, or empty.
     """
 
     kind: Kind
@@ -214,7 +214,7 @@ class Content(StrictStruct, frozen=True):
 
 
 class _MinorVersion(Struct, frozen=True):
-    """Minor version of a content, parsed first: a newer version can have fields that we do not know."""
+    """Minor version of a content, which is parsed before the other fields."""
 
     minor: Annotated[int, Meta(ge=0)] = 0
 
@@ -265,7 +265,6 @@ def _is_too_long(content: Content) -> bool:
 
 
 def _is_consistent(content: Content) -> bool:
-    """Return True if the content has the fields of its kind and no others, and its values agree."""
     notes = {
         Kind.STEP: content.step,
         Kind.PROPOSAL: content.proposal,

@@ -80,8 +80,7 @@ def seal_words(  # noqa: PLR0913  # each is a field of the envelope
     """Encrypt a content to the desk and to the mailbox, and sign the result as a new entry.
 
     `mailbox_recipient` must have passed `check_mailbox_keys`. `heads` and `unseen` come from
-    `Transcript.heads_for`. If `due` is a day, the entry closes the mailbox, and the mailbox may be deleted
-    from that day.
+    `Transcript.heads_for`. `due` is the day from which the mailbox may be deleted, if the entry closes it.
 
     Raises:
         TooLongError: the text, a file name or the list of attachments is over its limit.
@@ -140,8 +139,8 @@ def verify_entry(
 ) -> None:
     """Check the signature of an entry with the key that its writer had on the entry's day. Decrypt nothing.
 
-    `mailbox_verify_key` is the source's key after `check_mailbox_keys`, or None to refuse every entry of the
-    source. The caller must still check the address and the payload (`has_signed_payload`).
+    `mailbox_verify_key` is the source's key after `check_mailbox_keys`, or None to refuse the source's
+    entries. The caller must still check the address and the payload.
 
     Raises:
         ForgedError: the writer is unknown, the key was not in use on that day, or the signature is wrong.

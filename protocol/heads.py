@@ -34,7 +34,7 @@ Heads = tuple[Head, ...]  # in ascending order, none twice
 
 
 def heads_to_bytes(heads: Iterable[Head]) -> bytes:
-    """Write heads (names of entries) as bytes: a frame that contains a frame for each head, in order."""
+    """Write heads (names of entries) as bytes: a frame for each head, all inside one frame."""
     return frame(
         *(frame(strand, number.to_bytes(_NUMBER_BYTES), digest) for strand, number, digest in sorted(heads))
     )

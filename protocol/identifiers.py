@@ -42,9 +42,9 @@ def mailbox_label(address: Address) -> str:
 
 
 def sealing_words(address: Address) -> str:
-    """Return six words, which a source writes inside a text before the source encrypts the text.
+    """Return six words, joined by hyphens, that tie a text to one mailbox.
 
-    The words are joined by hyphens, and tie the text to one mailbox.
+    A source writes the words in a text, and then encrypts the text.
     """
     return "-".join(_words(b"steunpunt/v1/sealing-words", address, _SEALING_WORDS))
 

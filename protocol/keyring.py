@@ -39,7 +39,7 @@ _Holder = Annotated[str, Meta(max_length=200)]
 
 
 class Slot(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="passphrase"):
-    """Public part of one passphrase that opens the keyring: a salt, the Argon2id cost, and a public key."""
+    """Slot of one passphrase that opens the keyring: a salt, the Argon2id cost, and a public key."""
 
     salt: Annotated[bytes, Meta(min_length=SALT_BYTES, max_length=SALT_BYTES)]
     t: int
@@ -55,8 +55,8 @@ class Slot(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, tag_fiel
     ) -> Self:
         """Make a slot with a new salt for a passphrase, which will then open the keyring.
 
-        This takes half a second with the usual cost. `holder` is the person who has the passphrase.
-        `since` is the day on which the slot is made.
+        This takes half a second with the usual cost. `holder` is the owner of the passphrase, and `since` is
+        today.
         """
         label = PassphraseLabel.draw(cost)
         recipient = label.identity(passphrase).recipient.to_bytes()
@@ -155,7 +155,10 @@ class Keyring:
         return replace(self, serial=self.serial + 1, strand=strand)
 
     def with_slots(self, slots: Sequence[AnySlot]) -> Self:
-        """Return a copy of the keyring that these slots open, with the next serial."""
+        """Return a copy of the keyring with other slots (passphrases and recovery sheets).
+
+        The copy has the next serial.
+        """
         return replace(self, serial=self.serial + 1, slots=tuple(slots))
 
     def with_openpgp(self, armoured: str) -> Self:
@@ -204,8 +207,8 @@ def seal_keyring(keyring: Keyring) -> bytes:
 def open_keyring(raw: bytes, secret: str, fingerprint: str) -> Keyring:
     """Decrypt and verify a keyring file (the desk's secret keys) with a passphrase or a recovery sheet.
 
-    `secret` is a passphrase in any spelling with the same normal form, or the key or the words of a recovery
-    sheet. The desk's public signing key must be `fingerprint`.
+    `secret` is a passphrase as typed, or the key or the words of a recovery sheet. The desk's public signing
+    key must be `fingerprint`.
 
     Raises:
         KeyringRefusedError: `reason` says why. A wrong passphrase and a damaged file have the same reason.
@@ -264,8 +267,6 @@ class _EpochWire(StrictStruct, frozen=True):
 
 
 class _KeyringJson(CanonicalStruct, frozen=True):
-    """JSON structure of a decrypted keyring file."""
-
     serial: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     desk_key: _Seed
     strand: StrandSecret

@@ -55,7 +55,7 @@ class Tally(CanonicalStruct, frozen=True):
     - `id`: 16 bytes, the same if the tally is made again
     - `revision`: a number that is higher in each newer tally with the same id
 
-    Without the secret seed of a mailbox, no one can tell which tallies belong to that mailbox.
+    Only the desk can tell which tallies belong to the same mailbox.
     """
 
     id: Annotated[bytes, Meta(min_length=ID_BYTES, max_length=ID_BYTES)]
@@ -97,7 +97,7 @@ def make_tallies(
 
 
 def tally_seed(desk_seed: bytes, verify_key: bytes) -> bytes:
-    """Derive the secret seed of a mailbox's tallies (anonymous facts), 32 bytes, from its verify key.
+    """Derive the secret seed (32 bytes) of a mailbox's tallies (anonymous facts).
 
     `desk_seed` is secret, so only the desk can link the tallies to the mailbox. `verify_key` must belong to
     the mailbox's address.
@@ -162,10 +162,7 @@ def _derive(label: bytes, seed: bytes, place: Dimension) -> bytes:
 
 
 class _Line(Tally, frozen=True):
-    """A tally and the id of the workstation that signed the tally, as a line of JSON of fixed length.
-
-    A tally is one anonymous fact about a mailbox.
-    """
+    """Line of JSON with a tally and the id of its signer, padded to a fixed length."""
 
     strand: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
 

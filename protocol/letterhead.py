@@ -165,9 +165,9 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
         return RETENTION_DAYS if self.retention_days is UNSET else self.retention_days
 
     def successor(self, **changes: object) -> Self:
-        """Return a copy of the letterhead with the next serial, and with new values for these fields.
+        """Return a copy of the letterhead with the given fields changed, and with the next serial.
 
-        `sign_letterhead` checks the result. A letterhead is the desk's signed public statement.
+        A letterhead is the desk's signed public statement. `sign_letterhead` checks the copy.
         """
         return msgspec.structs.replace(self, serial=self.serial + 1, **changes)
 
@@ -267,11 +267,6 @@ def verify_letterhead(
 
 
 def _require_consistent(letterhead: Letterhead) -> None:
-    """Check that the values of a parsed letterhead (signed public statement) do not contradict each other.
-
-    Raises:
-        MalformedError: values contradict each other.
-    """
     epochs, strands, week = letterhead.epochs, letterhead.strands, letterhead.working_days
     texts = (letterhead.desk_name, letterhead.talk, letterhead.secrecy_limits)
     is_consistent = (
@@ -297,11 +292,6 @@ def _require_consistent(letterhead: Letterhead) -> None:
 
 
 def _require_public_key(armoured: str, fingerprint: str | None) -> None:
-    """Check that an OpenPGP key begins and ends like a public key, and that the letterhead has a fingerprint.
-
-    Raises:
-        MalformedError: the armour lines of a public key are missing, or the letterhead has no fingerprint.
-    """
     begin, end = _PUBLIC_KEY_LINES
     is_armour = armoured.startswith(begin) and armoured.endswith(end) and armoured.isascii()
     if not is_armour or fingerprint is None:

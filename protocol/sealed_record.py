@@ -129,7 +129,7 @@ def open_record(
 
 
 def seal_unsent(body: bytes, letterhead: Letterhead) -> bytes:
-    """Encrypt a text that an adviser submitted after the app had locked, without a signature.
+    """Encrypt but do not sign a text that was submitted while the app was locked.
 
     `body` has at most 700,000 bytes. Anyone who can write to the store can make such a text, so never send
     the decrypted text unread.
@@ -167,8 +167,6 @@ _Digest = Annotated[Digest, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTE
 
 
 class _PaddedStruct(CanonicalStruct, frozen=True):
-    """JSON structure on one line, padded with spaces to a standard size."""
-
     def to_bytes(self) -> bytes:
         return pad_json(super().to_bytes())
 

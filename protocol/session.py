@@ -26,10 +26,10 @@ _STATE_STEP: Final = 1024  # fits 14 heads: the size does not show how many stra
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """Secret state of one source's session: the mailbox's root key, and what the source was shown last.
+    """Secret state of a source's session: the mailbox's root key, and two lists of entries (`shown`).
 
-    `shown` has the newest entries that the source was shown, and the known entries that the source was not
-    shown. Both lists are empty until the session has shown the mailbox.
+    The first list has the newest entries that the source was shown. The second list has the known entries
+    that the source was not shown.
     """
 
     root: RootKey = field(repr=False)
@@ -59,9 +59,9 @@ def open_session(sealed: bytes, token: bytes, server_secret: bytes) -> SessionSt
 
 
 def token_hash(token: bytes) -> bytes:
-    """Return the hash of a session's cookie (32 bytes), under which the store keeps the session.
+    """Return the hash (32 bytes) of the token in a session's cookie.
 
-    The hash reveals neither the token in the cookie nor the root key.
+    The store keeps the session under this hash, which reveals neither the token nor the root key.
     """
     return hashlib.sha256(frame(b"steunpunt/v1/session-name", token)).digest()
 

@@ -25,7 +25,7 @@ RecordName = tuple[RecordKind, bytes]
 
 @dataclass(frozen=True, slots=True)
 class SeenMailbox:
-    """Newest entries (heads) of one mailbox that a workstation has seen, and the state of the mailbox then.
+    """Memory of one mailbox on a workstation: the newest entries (heads) and the state of the mailbox.
 
     - `removed`: digests of removed entries
     - `closed`: the day from which the mailbox may be deleted, or None
@@ -105,7 +105,7 @@ class TrustedState:
             self.records.pop((kind, name), None)
 
     def saw_letterhead(self, serial: int) -> None:
-        """Remember the newest serial of the letterhead (the desk's signed public statement) that was seen.
+        """Remember the serial of the newest letterhead (the desk's signed public statement).
 
         Raises:
             ForgedError: the serial is older than the remembered one.

@@ -21,7 +21,7 @@ _LINE_ENDS = "\n\r\t"
 class ReportLanguage:
     """Language of a report. `words` maps keys to sentences, with placeholders for values.
 
-    `fallback` is the code of the language of names that do not exist in this language.
+    Names that do not exist in this language are shown in the language with the code `fallback`.
     """
 
     code: str

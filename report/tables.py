@@ -40,7 +40,10 @@ class TableLine:
     names: Mapping[str, str]
 
     def named(self, *languages: str) -> tuple[str, str]:
-        """Return the first of `languages` that has a name for this line, or any other, and the name."""
+        """Return the code of a language, and the name of this line in that language.
+
+        The language is the first of `languages` in which the line has a name, or else any other language.
+        """
         code = next(each for each in (*languages, *self.names) if each in self.names)
         return code, self.names[code]
 

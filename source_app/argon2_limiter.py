@@ -48,8 +48,8 @@ class Argon2Limiter:
         `place` says since when the caller has waited. If `place` is None, the wait begins now.
 
         Raises:
-            QueueFullError: the queue is full and all others in it have waited longer, or another caller waits
-                with the same `place`. `work` was not called.
+            QueueFullError: the queue is full of callers who have waited longer, or another caller waits with
+                the same `place`. `work` was not called.
         """
         place = place or QueuePlace.new()
         with self._queue_changed:
@@ -91,7 +91,7 @@ def _lower_priority() -> None:
 
 
 def _lock_one(paths: Sequence[Path]) -> int | None:
-    """Lock the first free lock file and return its open file descriptor. Return None if no file is free."""
+    """Lock the first free file. Return its open file descriptor, or None if no file is free."""
     for path in paths:
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

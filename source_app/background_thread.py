@@ -9,14 +9,17 @@ _DELAY_SECONDS: Final = 1  # the requests for the rest of a page come earlier
 
 
 class BackgroundThread:
-    """Thread that runs functions one after another, each at least a second after `call` received it."""
+    """Thread that runs functions one after another.
+
+    Each function begins at least one second after `call` received it.
+    """
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
         self._sleep = sleep
         self._thread = ThreadPoolExecutor(1, "background")  # starts its thread at first use, after the fork
 
     def call(self, work: Callable[[], None]) -> None:
-        """Call `work` in the background, one second after this call."""
+        """Call `work` in the background, at least one second after this call."""
         # If work delayed the next response, an observer could measure, for example, that a message was read.
         due = time.monotonic() + _DELAY_SECONDS
         self._thread.submit(self._call_at, due, work)

@@ -81,9 +81,8 @@ class EntryForm(OurForm):
 class WriteForm(EntryForm):
     """Form with which a source writes a message and adds files.
 
-    `mailbox` is a tag of the mailbox that showed the form. `closed` is not empty if the page said
-    that the mailbox is closed. `warned` is not empty if the page warned that the text looks like a
-    passphrase.
+    `mailbox` is a tag of the mailbox. `closed` is set if the page said that the mailbox is closed. `warned`
+    is set if the page said that the text looks like a passphrase.
     """
 
     mailbox = HiddenField()
@@ -96,8 +95,7 @@ class WriteForm(EntryForm):
 class ConsentForm(EntryForm):
     """Form with which a source answers a proposal of the desk. Each button sends a different answer.
 
-    `mailbox` is a tag by which the server recognises the mailbox that showed the form. `warned` is not empty
-    if the page said that the text looks like a passphrase.
+    `mailbox` is a tag of the mailbox. `warned` is set if the page said that the text looks like a passphrase.
     """
 
     mailbox = HiddenField()

@@ -18,10 +18,9 @@ _REMEMBERED_MAX: Final = 50_000
 class MailboxLimiter:
     """Queue in which only one request of a process at a time decrypts a mailbox.
 
-    The mailbox whose previous request came longest ago is first. So many requests for one mailbox do not
-    delay the other mailboxes. If more than `REQUESTS_MAX` requests decrypt or wait, the last request in this
-    order is refused. A refused request does not count in the order, so that the next request for the same
-    mailbox is nearer to the front.
+    The mailbox whose previous request came longest ago is first, so that many requests for one mailbox do not
+    delay the others. If more than `REQUESTS_MAX` requests decrypt or wait, the last one in this order is
+    refused.
     """
 
     def __init__(self) -> None:

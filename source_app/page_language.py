@@ -41,7 +41,7 @@ def ngettext(one: str, many: str, count: int) -> str:
 
 
 def without_tags(sentence: str) -> str:
-    """Return a translated sentence as plain text, for an answer that is not HTML."""
+    """Return a translated sentence as plain text, for a response that is not HTML."""
     return Markup(sentence).striptags()  # noqa: S704  # the sentence comes from a catalogue
 
 
@@ -51,7 +51,10 @@ def lazy_gettext(text: str) -> LazyString:
 
 
 def day_text(day: date, form: str) -> str:
-    """Return a date as text: "full" with the day of the week, "long", or "day" without the year."""
+    """Return a date as text in the page's language.
+
+    `form` is "full" (with the day of the week), "long", or "day" (without the year).
+    """
     g.shows_days = True  # so the page says when its days begin
     locale = page_language().locale
     if form == "day":

@@ -12,10 +12,10 @@ _LETTERS_MAX = 9  # of a word on a list
 
 @dataclass(frozen=True, slots=True)
 class PassphraseTypos:
-    """Probable errors in a typed passphrase. `count` is the number of typed words.
+    """Probable errors in a typed passphrase of `count` words.
 
-    Both lists have the positions, from 1 to 120, of typed words that are on no word list. `joined`: the word
-    is several listed words without the spaces between them. `unknown`: any other such word.
+    `joined` and `unknown` have the positions, from 1 to 120, of words that are on no word list. A word in
+    `joined` is several listed words without spaces between them.
     """
 
     wanted: ClassVar[int] = PASSPHRASE_WORDS
@@ -33,7 +33,7 @@ def find_typos(words: Sequence[str]) -> PassphraseTypos:
 
 
 def _is_joined(text: str) -> bool:
-    """Return True if a text is a row of words of the lists, without spaces."""
+    """Return True if a text consists of listed words without spaces."""
     ends = {0}
     for end in range(1, len(text) + 1):
         if any(at in ends and text[at:end] in all_words() for at in range(end - _LETTERS_MAX, end)):

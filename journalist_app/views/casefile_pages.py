@@ -86,10 +86,9 @@ def fill_answer_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 def _text_with_help(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, str]:
-    """Save a draft, or add a draft or a reply template to the text, according to the pressed button.
+    """Return the new text of the answer form, and the key of a message to show, or "".
 
-    Return the new text of the answer form, and the key of the sentence that the page shows. If the page shows
-    no sentence, the key is empty.
+    The pressed button saves a draft, or adds a draft or a reply template to the text.
     """
     text = parts.first("text").replace("\r\n", "\n")
     offered = drafts.read_writing_help(desk, where)
@@ -103,7 +102,7 @@ def _text_with_help(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple
 
 
 def _save_draft(desk: OpenDesk, where: Address, text: str) -> str:
-    """Save the text as the draft of an answer in this mailbox. Return the name of the sentence to show."""
+    """Save the draft of an answer. Return the key of the sentence to show."""
     try:
         drafts.keep_draft(desk, where, text)
     except SendRefusedError as why:

@@ -49,7 +49,7 @@ _FILE_NAME = "doorgeven.gpg"  # reveals nothing about the mailbox
 @bp.get("/<address>/propose")
 @unlocked
 def show_proposal_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
-    """Show the form of a proposal to pass on a text, empty or with the text of an older proposal."""
+    """Show the form of a new proposal, with the text of an older proposal if the adviser chose one."""
     return _form(desk, address_of(address), entry_id_of(request.args.get("again", "")))
 
 
@@ -137,7 +137,7 @@ def show_proposal_status(desk: OpenDesk, address: str, proposal_id: str) -> Resp
 @takes(**STEP_FIELDS)
 @unlocked
 def start_passing_on(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Append a step that tells the source that the desk passes on a proposal to which the source agreed."""
+    """Append a step to the mailbox: the desk passes on a proposal to which the source agreed."""
     begin = partial(pass_on.begin_passing_on, words=_words())
     return _act(desk, address, proposal_id, "begin", begin)
 
@@ -146,7 +146,7 @@ def start_passing_on(desk: OpenDesk, address: str, proposal_id: str) -> Response
 @takes(**STEP_FIELDS, confirmed=TOKEN_BYTES)
 @unlocked
 def start_without_consent(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Append a step that tells the source that the desk passes on a proposal without consent, and why."""
+    """Append a step to the mailbox: the desk passes on a proposal without consent, for the typed reason."""
     reason = request.form.get("text", "")
     without = WithoutConsent(reason, is_confirmed=request.form.get("confirmed") == "yes")
     begin = partial(pass_on.begin_passing_on, words=_words(), without=without)
@@ -154,10 +154,7 @@ def start_without_consent(desk: OpenDesk, address: str, proposal_id: str) -> Res
 
 
 def _words() -> StepForm:
-    """Return the texts that the adviser typed for the step that tells the source about passing on a proposal.
-
-    These are the step's own sentence, the text about what happens next, and the day on which to expect that.
-    """
+    """Return the texts that the adviser typed for a step in a mailbox."""
     typed = request.form.get
     return StepForm(text=typed("text", ""), next=typed("next", ""), by=typed("by", ""))
 
@@ -174,7 +171,7 @@ def download_export(desk: OpenDesk, address: str, proposal_id: str) -> ResponseR
 @takes(**STEP_FIELDS, delivered=TOKEN_BYTES)
 @unlocked
 def save_handover(desk: OpenDesk, address: str, proposal_id: str) -> ResponseReturnValue:
-    """Append a step that tells the source that the proposal's file was handed over to the recipient."""
+    """Append a step to the mailbox: the desk handed over the proposal's file to the recipient."""
     delivered = request.form.get("delivered", "")
     deliver = partial(pass_on.record_handover, words=_words(), delivered=delivered)
     return _act(desk, address, proposal_id, "deliver", deliver)

@@ -42,7 +42,7 @@ def show_reply_templates(desk: OpenDesk) -> ResponseReturnValue:
 def save_reply_template(desk: OpenDesk) -> ResponseReturnValue:
     """Add, change or delete a reply template.
 
-    If the app refuses this, show the form with the typed values.
+    If the change is refused, show the form with the typed values.
     """
     form = request.form
     typed = {name: form.get(name, "") for name in ("language", "name", "text", "place")}

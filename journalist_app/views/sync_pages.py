@@ -145,7 +145,7 @@ def dismiss_finding_notice(desk: OpenDesk, address: str) -> ResponseReturnValue:
 def sync_after_post(response: Response) -> Response:
     """Start a sync soon after each submitted form, so that new entries reach the server.
 
-    If the adviser begins to pass on a proposal with the form, the sync starts immediately.
+    If the form begins to pass on a proposal, the sync starts immediately.
     """
     # After a form of `_AT_ONCE`, the adviser waits for the server's confirmation.
     desk = open_desk() if request.method == "POST" and request.blueprint not in {"unlock", "sync"} else None

@@ -97,8 +97,7 @@ def thread_page(  # noqa: PLR0913  # each is shown on the page
 ) -> ResponseReturnValue:
     """Show a mailbox with its answer form, filled with the text and the step of `parts`.
 
-    If a form was refused, `refused` is the exception, and the page shows its reason. `outcome` is the key of
-    a sentence about a draft. Without such a sentence, it is empty.
+    `refused` is the exception of a refused form. `outcome` is the key of a sentence about a draft, or empty.
     """
     refusal, status = reason_and_status(refused)
     today = adviser_today()
@@ -147,7 +146,7 @@ def download_attachment(desk: OpenDesk, address: str, attachment_id: str) -> Res
 def download_pasted_file(
     desk: OpenDesk, address: str, entry_id: str, number: int, part: int = 0
 ) -> ResponseReturnValue:
-    """Send a part of the decrypted content of an encrypted block in a message, as a file to save."""
+    """Send one decrypted part of an encrypted block in a message, as a file to save."""
     where, which = address_of(address), entry_id_of(entry_id)
     return _saved(lambda: file_downloads.open_pasted(desk, where, which, number, part))
 

@@ -18,7 +18,6 @@ bp = Blueprint("unlock", __name__)
 
 
 def _unlock_page(reason: str, status: int) -> ResponseReturnValue:
-    """Show the page with the passphrase form, and the reason why the desk was not unlocked, if any."""
     minutes = current_app.extensions["config"].idle_minutes
     return render_template("unlock/show.html", reason=reason, idle_minutes=minutes), status
 

@@ -117,6 +117,6 @@ class CardFile:
 def letterhead_digest(letterhead_body: bytes) -> bytes:
     """Return the digest of a letterhead (the desk's signed public statement).
 
-    A pairing file with a new letterhead has the digest of the old letterhead, which the new one replaces.
+    A pairing file contains the digest of the older letterhead that its own letterhead replaces.
     """
     return hashlib.sha256(letterhead_body).digest()

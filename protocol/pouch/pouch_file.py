@@ -308,11 +308,6 @@ class _Plaintext:
         return self.take(length)
 
     def require_padding(self) -> None:
-        """Check that the rest of the pouch (sync bundle) is zeros, exactly as many as a writer adds.
-
-        Raises:
-            MalformedError: other bytes follow, or there are more or fewer zeros.
-        """
         # The signature does not cover these bytes.
         left = _padded(self._taken) - self._taken
         for piece in itertools.chain([bytes(self._held)], self._pieces):

@@ -157,8 +157,7 @@ class PublicFileItem(_Item, frozen=True, tag="public_file"):
 class DamagedItem(_Item, frozen=True, tag="damaged"):
     """Item of a sync: a notice that an entry is missing or damaged in the sender's store.
 
-    If the receiver has the entry, the receiver sends the entry to the sender of this item. If `digest` is
-    empty, the mailbox itself is damaged.
+    The receiver answers with the entry, if possible. If `digest` is empty, the mailbox itself is damaged.
     """
 
     address: _Address
@@ -166,7 +165,7 @@ class DamagedItem(_Item, frozen=True, tag="damaged"):
 
 
 class HeldItem(_Item, frozen=True, tag="held"):
-    """Item of a sync: list of the entries that a workstation has, in a range of the names of entries.
+    """Item of a sync: list of a workstation's entries in one range of names.
 
     - `letterhead`: serial of the workstation's letterhead (the desk's public statement)
     - `first`, `end`: the range begins at `first` and ends before `end`. A name is an address and a digest

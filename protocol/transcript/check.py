@@ -48,8 +48,8 @@ ALLOW_ANSWERS: Final = frozenset(
 class Fault:
     """One fault that the check found in a mailbox, in or about one entry.
 
-    `strand` is the writer of the entry, and `number` the entry's number. `digest` names the entry. It is
-    None if the check left the entry out of the verified entries, for example because the entry was forged.
+    `strand` is the writer of the entry, and `number` the entry's number. `digest` is None if the entry is not
+    among the verified entries.
     """
 
     kind: FaultKind
@@ -68,10 +68,10 @@ class Transcript:
     """Result of the check of a mailbox: its verified entries in order, and its faults.
 
     - `entries`: the entries that may be shown, in thread order
-    - `authentic`: maps the digest of each entry with a valid signature to the entry. Entries of retired
-      workstations that are perhaps forged are left out
-    - `rejected`: entries with a fault, which only an adviser may see, together with the fault
-    - `removed`: maps the digest of each entry that the source removed to the removal (the removing entry)
+    - `authentic`: maps digests to the entries with a valid signature. Entries of retired workstations that
+      are perhaps forged are left out
+    - `rejected`: entries with a fault. Pages show them only to advisers, with the fault
+    - `removed`: maps the digest of each entry that the source removed to the removing entry
     - `heads`: the newest authentic entries of each writer, which a workstation remembers
     """
 
@@ -86,13 +86,12 @@ class Transcript:
     def heads_for(
         self, strand: StrandId, shown: Collection[Digest], remembered: Heads = ()
     ) -> tuple[Heads, Heads]:
-        """Return the heads and the unseen entries that a new entry of this writer (strand) must name.
+        """Return the heads and the unseen entries that a new entry of the writer `strand` must name.
 
-        Heads are the newest entries that the writer wrote or was shown. Unseen entries are known entries
-        of other writers that this writer was not shown.
+        Heads are the newest entries that the writer wrote or was shown. Unseen entries are known entries of
+        other writers that this writer was not shown.
 
-        - `shown`: the entries that the writer was shown: opened entries, entries without an encrypted part,
-          and removed entries
+        - `shown`: all entries that the writer was shown, also removed ones and ones without an encrypted part
         - `remembered`: heads that the writer verified before
         """
         heads: list[list[Head]] = []
@@ -231,7 +230,7 @@ def _signature_fault(
 def _dated_back(knowledge: Knowledge, strands: Mapping[StrandId, StrandKey]) -> list[SignedEntry]:
     """Return the entries of retired workstations that were certainly written after the retirement.
 
-    Such an entry names, directly or through other entries, an entry with a day after the retirement.
+    Such an entry, or an earlier entry on which it builds, has a day after the retirement.
     """
     newest: dict[Digest, date] = {}  # of each entry and all entries before it
     found = []
@@ -246,10 +245,10 @@ def _dated_back(knowledge: Knowledge, strands: Mapping[StrandId, StrandKey]) -> 
 
 
 def _unconfirmed_rivals(knowledge: Knowledge, _strands: object) -> list[SignedEntry]:
-    """Return the entries of retired workstations that have a rival, and that no trusted writer has confirmed.
+    """Return the entries of retired workstations that have a rival and that no trusted writer has confirmed.
 
-    A rival is another entry of the same workstation with the same number. The source and the workstations in
-    use are trusted. They confirm an entry if one of their own entries names it, directly or indirectly.
+    A rival is another entry of the same writer with the same number. The source and the workstations in use
+    confirm all entries that their own entries build on.
     """
     order, retired = knowledge.order, knowledge.retired
     places = Counter(head_of(entry)[:2] for entry in order if entry.envelope.strand in retired)
@@ -259,9 +258,9 @@ def _unconfirmed_rivals(knowledge: Knowledge, _strands: object) -> list[SignedEn
 
 
 def _rivals(knowledge: Knowledge, remembered: Heads) -> dict[Digest, FaultKind]:
-    """Return a mapping from an entry's digest to its kind of fault, for each entry that has a rival.
+    """Return the kind of fault of each entry that has a rival, by the digest of the entry.
 
-    A rival is another entry of the same writer with the same number. The rival can be missing from the store.
+    A rival is another entry of the same writer with the same number. The store perhaps lacks the rival.
     """
     # Other writers and retired workstations can name an invented entry, so their entries do not count.
     parts = [entry.envelope for entry in knowledge.order if entry.envelope.strand not in knowledge.retired]
@@ -310,8 +309,7 @@ def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:
 def _limited(strands: Iterable[Collection[Head]], known: Container[Head] = ()) -> Heads:
     """Return as many heads (names of entries) as an envelope can contain, sorted.
 
-    `strands` has the heads of each writer, the most important writer first. Heads in `known`, which an
-    earlier entry of the same writer names, are left out first.
+    `strands` begins with the heads of the most important writer. Heads in `known` are left out first.
     """
     # Otherwise the writer would name the same heads again and again, and never the others.
     ranked = (sorted(heads, key=lambda head: (head in known, head.digest)) for heads in strands)

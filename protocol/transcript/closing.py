@@ -21,8 +21,8 @@ _ALLOW_DELETION: Final = frozenset(
 def last_words(transcript: Transcript) -> list[SignedEntry]:
     """Return the newest encrypted entries of a mailbox.
 
-    An entry is left out if another encrypted entry came after it, from a writer who already had it. If two
-    writers did not have each other's newest entry, the result has both entries.
+    An entry is left out if the writer of another encrypted entry knew it. If two writers did not know each
+    other's entry, the result has both entries.
     """
     words = [digest for digest, entry in transcript.authentic.items() if entry.envelope.is_words]
     return [transcript.authentic[digest] for digest in transcript.knowledge.unknown_to_all(words, words)]
@@ -31,7 +31,8 @@ def last_words(transcript: Transcript) -> list[SignedEntry]:
 def closed_until(transcript: Transcript) -> date | None:
     """Return the day from which a closed mailbox may be deleted, or None if the mailbox is not closed.
 
-    A mailbox is closed if each of its newest encrypted entries names such a day. The latest day counts.
+    A mailbox is closed if each of its newest encrypted entries names a day of deletion. The latest of these
+    days counts.
     """
     days = [entry.envelope.due for entry in last_words(transcript)]
     closed = [day for day in days if day is not None]

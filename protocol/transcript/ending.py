@@ -18,7 +18,7 @@ from protocol.transcript.check import Transcript
 def end_of(transcript: Transcript) -> SignedEntry | None:
     """Return the entry with which the source ended the mailbox, or None if the source did not end it.
 
-    Such an entry counts, whatever other entries there are.
+    The end is final, even if there are later entries.
     """
     ends = [entry for entry in transcript.entries if entry.envelope.entry_class is EntryClass.END]
     return ends[0] if ends else None
@@ -55,10 +55,10 @@ def proof_from_bytes(raw: bytes) -> tuple[SignedEntry, ...]:
 
 
 def is_proved(transcript: Transcript) -> bool:
-    """Return True if the verified entries of a proof show that the mailbox was ended or closed.
+    """Return True if a proof shows that the source ended the mailbox, or that the desk closed the mailbox.
 
-    The source ends a mailbox, and the desk closes a mailbox. The caller must still check that the day of
-    deletion of a closed mailbox has come.
+    The entries of the proof must be verified. For a closed mailbox, the caller must still check that the day
+    of deletion has come.
     """
     is_forged = any(fault.digest is None for fault in transcript.faults)
     closing = [entry.envelope.due for entry in transcript.entries]

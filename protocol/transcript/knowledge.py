@@ -17,10 +17,8 @@ class Knowledge:
 
     All entries must be authentic.
 
-    - `named`: every entry that an entry of the source or of a workstation in use names, including missing
-      entries
-    - `doubted`: every entry that an entry of a workstation in `retired` names. Such a workstation can name
-      entries that never existed
+    - `named`: entries, also missing ones, to which the source or a workstation in use refers
+    - `doubted`: entries to which a retired workstation refers. Perhaps they never existed
     """
 
     def __init__(self, entries: Collection[SignedEntry], retired: Collection[StrandId] = ()) -> None:
@@ -39,10 +37,10 @@ class Knowledge:
             )
 
     def all_cover(self, laters: Iterable[Digest], earlier: Digest) -> bool:
-        """Return True if each entry in `laters` proves that its writer knew the entry `earlier`.
+        """Return True if each entry in `laters` proves by itself that its writer knew the entry `earlier`.
 
-        Only the heads and the unseen entries that the later entry itself names count as a proof. Those that
-        other entries of the same writer name do not count.
+        The proof is in the heads and the unseen entries that the later entry names. The writer's other
+        entries do not count.
         """
         ahead: dict[Heads, set[Digest]] = {}  # by unseen entries: all entries behind which `earlier` is
         for later in laters:
@@ -74,9 +72,9 @@ class Knowledge:
         return self._learn(writers, set(), {})
 
     def unknown_to_all(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> list[Digest]:
-        """Return the entries in `digests` that were unknown to the writers of the entries in `writers`.
+        """Return the entries in `digests` that the writers of the entries in `writers` did not know.
 
-        Only what a writer knew when writing such an entry counts. All entries are given by their digests.
+        What a writer learned later does not count. All entries are given by their digests.
         """
         known = self.known_to(writers)
         return [digest for digest in digests if digest not in known]
@@ -99,8 +97,7 @@ class Knowledge:
     ) -> set[Digest]:
         """Return the entries that the writers of these entries knew.
 
-        `own` and `visited` collect what the search has visited. If several calls share them, a later call
-        leaves out entries that an earlier call returned.
+        A search with the same `own` and `visited` leaves out entries that an earlier search returned.
         """
         known: set[Digest] = set()
         heads: dict[Heads, list[Digest]] = defaultdict(list)

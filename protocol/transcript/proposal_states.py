@@ -45,10 +45,10 @@ class CountedAnswer:
 class ProposalState:
     """One proposal of the desk to pass on a text, with its state and the source's answer to the proposal.
 
-    - `void`: digests of the steps without effect, among the desk's steps to pass on this proposal
+    - `void`: digests of the steps about this proposal that have no effect
     - `must_destroy`: True if the desk made the file for the recipient without a valid step PASSING_ON. The
-      adviser must then destroy the file, or record that it was handed over
-    - `unfounded`: digests of steps that are ignored, because their writers did not know the proposal
+      adviser must destroy the file, or record that it was handed over
+    - `unfounded`: digests of ignored steps. Their writers did not know the proposal
     """
 
     signed: SignedEntry = field(repr=False)
@@ -77,9 +77,9 @@ def proposal_states(
 ) -> tuple[ProposalState, ...]:
     """Return the state of each proposal in a mailbox, oldest first.
 
-    `opened` has the entries of the transcript, each with its decrypted content. Proposals that could not be
-    decrypted are left out. A proposal of a retired workstation never counts as the newest, because a thief of
-    the workstation's key may have written the proposal.
+    `opened` has the entries of the transcript, each with its decrypted content. Proposals that cannot be
+    decrypted are left out. A retired workstation's proposal is never the newest, because its key may be
+    stolen.
     """
     made, retired = _proposals(address, opened), transcript.knowledge.retired
     in_use = [signed for _, signed, _ in made if signed.envelope.strand not in retired]
@@ -97,7 +97,7 @@ def proposal_states(
 def void_steps(
     transcript: Transcript, opened: Sequence[EntryContent], proposals: Sequence[ProposalState]
 ) -> frozenset[Digest]:
-    """Return the digests of the steps without effect, such as a step that needs a consent and has none.
+    """Return the digests of the steps without effect, such as a step that lacks a necessary consent.
 
     `proposals` has the states of all readable proposals. Steps about unreadable proposals are checked too.
     """
@@ -110,9 +110,8 @@ def void_steps(
 class _Facts:
     """Facts about a mailbox that are the same for all its proposals, computed once.
 
-    - `said`: the source's encrypted entries, and entries of the source that another entry names although the
-      store lacks them
-    - `unreadable`: the source's entries in the store whose content was removed or cannot be decrypted
+    - `said`: the source's encrypted entries, and missing entries of the source that another entry names
+    - `unreadable`: the source's entries that were removed or cannot be decrypted
     - `unopened`: entries of both sides that were not removed, but cannot be decrypted
     - `answers`: maps the digest of a proposal to the answers to this proposal
     - `steps`: maps the digest of a proposal to the steps about this proposal
@@ -145,8 +144,8 @@ class _Facts:
 class Consent:
     """The source's answers to one proposal, and the steps of the desk that these answers allow.
 
-    `digest` names the proposal. `proposal` is the digest of the entry that contains the proposal, or None if
-    no one can read the proposal any more.
+    `digest` names the proposal. `proposal` is the digest of its entry, or None if no one can read the
+    proposal.
     """
 
     def __init__(self, facts: _Facts, digest: Digest, proposal: Digest | None) -> None:
@@ -170,7 +169,7 @@ class Consent:
 
     @property
     def void(self) -> frozenset[Digest]:
-        """Return the digests of those steps to pass on this proposal that have no effect."""
+        """Return the digests of the steps about this proposal that have no effect."""
         return frozenset(self._begun.keys() - self.counted) | (self._made if self.must_destroy else set())
 
     def status(self, *, is_newest: bool) -> ProposalStatus:
@@ -189,8 +188,8 @@ class Consent:
     def counted_answer(self) -> CountedAnswer | None:
         """Return the answer of the source that decides about the proposal, or None.
 
-        After the desk has begun to pass on the proposal, the agreement on which the desk relied decides.
-        Before that, the newest answer decides.
+        At first, the newest answer decides. After a valid step to pass on the proposal, the agreement that
+        allowed this step decides.
         """
         newest = self._newest([*self._agreed, *self._against])
         chosen = newest & set(self._against) or newest
@@ -207,7 +206,6 @@ class Consent:
         return known.issuperset(self._facts.missing) and not self._withdrawals(agreement, known)
 
     def _has_effect(self, step: Digest, note: StepNote, allowing: Iterable[Digest]) -> bool:
-        """Return True if a step to pass on the proposal is valid."""
         # Only an answer against the proposal stops this step, unless the source had seen the step.
         if note.without_consent:
             return self._knowledge.all_cover(set(self._against) - self._known_at[step], step)
@@ -216,7 +214,8 @@ class Consent:
     def _allowing(self, step: Digest, agreements: Iterable[Digest]) -> set[Digest]:
         """Return which of these agreements of the source allow a step of the desk.
 
-        Only the newest agreements that the writer of the step knew can allow the step.
+        Older agreements do not count. Agreements that the writer of the step did not know do not count
+        either.
         """
         known = self._known_at[step].intersection(agreements)
         return {agreement for agreement in self._newest(known) if self._allows(agreement, step)}
@@ -224,8 +223,7 @@ class Consent:
     def _allows(self, agreement: Digest, step: Digest) -> bool:
         """Return True if an agreement of the source allows a step of the desk to pass on the proposal.
 
-        The writer of the step must have known the agreement. A withdrawal stops the step, unless the
-        withdrawal proves that the source had seen the step.
+        A withdrawal stops the step, unless the withdrawal proves that the source had seen the step.
         """
         known = self._knowledge.known_to([agreement])
         crossed = self._facts.removed - known - self._known_at[step]
@@ -241,7 +239,7 @@ class Consent:
     def _newest(self, keys: Collection[Digest]) -> set[Digest]:
         """Return the newest of these entries of the source.
 
-        An entry is left out if the source already knew this entry when they wrote another of these entries.
+        An entry is left out if the source knew it when they wrote another of these entries.
         """
         return set(keys) - self._knowledge.known_to(keys)
 

@@ -24,12 +24,12 @@ from protocol.transcript.proposal_states import ProposalState, proposal_states, 
 class ThreadStep:
     """One step in a mailbox: what the desk has done, on which day, and what happens next.
 
-    - `text`: the adviser's sentence, such as the last message before closing, or a reason
+    - `text`: the adviser's text, such as the last message before closing
     - `next`, `by`: what will happen next, and the working day on which to expect it. In the step CLOSED, `by`
       is the day from which the mailbox may be deleted
     - `to`, `delivered`: the recipient of a proposal, and the day on which the recipient got the file
     - `is_derived`: True if no one wrote this step, and it follows from the entries
-    - `is_void`: True if the step has no effect. If such a step is PASSED_ON, the desk must destroy the
+    - `is_void`: True if the step has no effect. After a void step PASSED_ON, the desk must destroy the
       recipient's file
     """
 
@@ -123,7 +123,7 @@ def _steps(
 
 
 def _add_written_step(steps: list[ThreadStep], step: ThreadStep) -> None:
-    """Add a step that the adviser wrote, or replace the step of the same name that followed from an entry."""
+    """Add the adviser's step, or replace the derived step of the same name by it."""
     for at, before in enumerate(steps):
         # Another workstation can have written steps between a proposal's derived step and this one.
         is_same = before.proposal == step.proposal if step.proposal else at == len(steps) - 1
@@ -134,7 +134,6 @@ def _add_written_step(steps: list[ThreadStep], step: ThreadStep) -> None:
 
 
 def _written_step(signed: SignedEntry, content: Content | None, *, is_void: bool) -> ThreadStep | None:
-    """Return the step that the adviser wrote in this entry, or None if the adviser wrote no step in it."""
     part = signed.envelope
     if content is None:
         return None
@@ -152,10 +151,7 @@ def _written_step(signed: SignedEntry, content: Content | None, *, is_void: bool
 def _derived_step(
     signed: SignedEntry, content: Content | None, proposals: Mapping[Digest, Digest], *, is_closed: bool
 ) -> ThreadStep | None:
-    """Return the step that follows from an entry in which the adviser wrote no step, or None.
-
-    A step is a statement of progress. For example, "received" follows from a message of the source.
-    """
+    """Return the step that follows from an entry without a written step, such as "received", or None."""
     part = signed.envelope
     name = _derived_name(signed, content, is_closed=is_closed)
     if name is None:

@@ -57,8 +57,8 @@ def check_answer_form(
     `language` is the language of the form's page.
 
     Raises:
-        AnswerRefusedError: the form was not made in this session, or its answer is invalid, too long or
-            incomplete. Or its text looks like a passphrase, and the page has not warned of this yet.
+        AnswerRefusedError: the form was not made in this session, the answer is invalid, too long or
+            incomplete, or the source was not yet warned that the text looks like a passphrase.
     """
     digest = fields.get("digest", "")
     action = answer_action(proposal_id, digest)

@@ -24,10 +24,9 @@ from stored_mailbox.entry_form import FormContext
 def delete_words(
     desk: PublicDesk, keys: MailboxKeys, entry_id: bytes, form_context: FormContext, *, today: date
 ) -> Sequence[SignedEntry]:
-    """Delete the entries with this id, and delete their files.
+    """Delete the entries with this id and their files, so that not even the desk can read them any more.
 
-    No one can read the entries and the files any more, not even the desk. Return the signed entry
-    that records the removal. If the same form was sent before, the result is empty.
+    Return the signed entry that records the removal. If the same form was sent before, the result is empty.
 
     Raises:
         NotFoundError: this mailbox has no such entry, or it was removed before.
@@ -77,10 +76,7 @@ def end_mailbox(
 
 
 def _has_ended(desk: PublicDesk, keys: MailboxKeys) -> bool:
-    """Return True if the store has a signed proof that this source has already ended the mailbox.
-
-    For example, the source ended it in another tab.
-    """
+    """Return True if the store has a signed proof that this source has already ended the mailbox."""
     with desk.store.reading() as reading:
         ended = mailboxes.find_ended(reading, keys.address)
     try:

@@ -48,7 +48,7 @@ _TICKET_HALF_HOURS = 4  # gives a visitor time to find a pen and a hiding place
 class MailboxSession:
     """Session of a source who is logged in: the token in the cookie, and the session's decrypted state.
 
-    `box` is the encrypted state, as the store of the sessions had it when the session was found.
+    `box` is the encrypted state, as it was stored when the session was found.
     """
 
     token: bytes = field(repr=False)
@@ -57,7 +57,7 @@ class MailboxSession:
 
     @cached_property
     def keys(self) -> MailboxKeys:
-        """Return the keys of the source's open mailbox."""
+        """Return the keys of the source's mailbox."""
         return derive_mailbox_keys(self.state.root)
 
     def tag(self) -> str:
@@ -89,8 +89,8 @@ _FIRST_VISIT = Visit()
 def draw_passphrase(desk: PublicDesk, language: str, *, now: int) -> tuple[list[str], str]:
     """Return the words of a new passphrase, and an encrypted ticket that contains these words.
 
-    The words are English if `language` has no word list of its own. `now` is the number of half hours since
-    1970, in all functions of this module.
+    The words are English if `language` has no word list of its own. In this module, `now` is the number of
+    half hours since 1970.
 
     Raises:
         MailboxLimitError: no more mailboxes can be started in this half hour.
@@ -220,7 +220,7 @@ def remember_written(
     *,
     now: int,
 ) -> None:
-    """Record in a source's session which entry a form added, so that the source's next entry names this one.
+    """Record in a source's session the entry that a form added, so that the source's next entry names it.
 
     If `written` is empty, or if the store fails, the session stays as it is.
     """
@@ -319,7 +319,7 @@ def _open_session(desk: PublicDesk, root: RootKey, *, now: int) -> MailboxSessio
 def _change_shown(
     desk: PublicDesk, token: bytes, change: Callable[[Heads, Heads], tuple[Heads, Heads]], *, now: int
 ) -> None:
-    """Change a session's record of what was shown to the source. A session that has ended stays ended."""
+    """Change a session's record of what the source was shown. Do nothing if the session has ended."""
     # If another request changed the session since it was found, the state of that request is read first.
     name, expires = session.token_hash(token), now + desk.session_half_hours
     while (latest := find_session(desk, token, now=now)) is not None:

@@ -52,7 +52,7 @@ class ThreadFile:
 
 
 def shown_files(content: Content) -> tuple[ThreadFile, ...]:
-    """Return the attached files of an entry, in the form that the pages show."""
+    """Return the attached files of an entry as the pages show them."""
     return tuple(_shown_file(note, proposed) for note, proposed in _files(content))
 
 

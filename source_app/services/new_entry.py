@@ -73,11 +73,11 @@ class EntryDraft:
         return sign_entry(envelope, by=SourceWriter(self.keys))
 
     def append(self, signed: SignedEntry, attachment_ids: Sequence[AttachmentId] = ()) -> PreparedAppend:
-        """Return the signed entry in the form in which `append_entries` appends it to the mailbox."""
+        """Return the signed entry in the form that `append_entries` needs."""
         return PreparedAppend(self.keys.address, self.row.version, [NewEntry(signed, attachment_ids)])
 
     def has_room(self, *, spare: int = 0) -> bool:
-        """Return True if the source can append an entry: the limits on number and bytes are not reached.
+        """Return True if the source may append an entry within the limits on number and bytes.
 
         If `spare` is not 0, this number of extra entries is allowed, and the bytes have no limit.
         """

@@ -183,7 +183,7 @@ class Posting:
         return draft.append(self._sealed, [note.id for note in notes])
 
     def _was_sent(self) -> bool:
-        """Return True if an entry that the form added before has this message's text and files.
+        """Return True if the entry that this form added before has this message's text and files.
 
         An entry that was removed, or that cannot be read, counts as another message.
         """
@@ -215,7 +215,8 @@ class Posting:
 def form_text(fields: Mapping[str, str]) -> str:
     """Return the text field of a form, with a line feed at the end of each line.
 
-    A text that shows nothing is empty. A text far over the limit of a message is cut just above the limit.
+    A text without visible characters becomes empty. A text far over the limit of a message is cut just above
+    the limit.
     """
     # Browsers end lines with a carriage return and a line feed. A text that is cut is still refused, and the
     # page that shows it again stays small.
@@ -236,7 +237,6 @@ class _IncomingFile:
         self._chunks.add(self._sealer.update(piece))
 
     def finish(self, filename: str, media_type: str) -> tuple[AttachmentNote, bytes]:
-        """Write the file's last chunk. Return the file's description, and the digest of its plain bytes."""
         for padding in self._sealer.pad():
             self._chunks.add(padding)
         last, note = self._sealer.finish(safe_name(filename), media_type[:MEDIA_TYPE_CHARS])

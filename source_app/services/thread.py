@@ -50,8 +50,8 @@ _FILE_CHARS = 1_000  # of a file's line on the page
 class ThreadEntry:
     """One entry of the conversation as the source's page shows it, such as a message.
 
-    If `is_apart` is True, the text and the files of the entry are on a page of their own. `confirmed_by`
-    counts the workstations that confirmed the deletion of a removed entry.
+    `is_apart` is True if the text and the files are on a page of their own. For a removed entry,
+    `confirmed_by` counts the workstations that confirmed the removal.
     """
 
     id: str
@@ -180,7 +180,7 @@ def message_receipt(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> tup
 
 
 def has_news(desk: PublicDesk, keys: MailboxKeys) -> bool:
-    """Return True if the desk wrote something that no entry of the source confirms, such as an answer.
+    """Return True if the desk wrote something that no entry of the source confirms yet.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.
@@ -243,8 +243,7 @@ def _shortened(shown: Sequence[ThreadEntry]) -> tuple[ThreadEntry, ...]:
 def _days_seen(mailbox: SourceMailbox) -> dict[Digest, date]:
     """Return a dict from digests of entries to the day on which the other side first saw them.
 
-    The other side of the source's entries is the desk. The desk's entries count as seen when a page of the
-    mailbox had shown them.
+    The two sides are the source and the desk.
     """
     days = {signed.digest: signed.envelope.day for signed, _ in mailbox.opened}
     own = [signed.digest for signed, _ in mailbox.opened if not signed.envelope.strand]
@@ -255,9 +254,9 @@ def _days_seen(mailbox: SourceMailbox) -> dict[Digest, date]:
 
 
 def _confirmations(mailbox: SourceMailbox, in_use: Collection[StrandId]) -> Counter[Digest]:
-    """Return, for each removed entry, how many workstations in use have confirmed that they removed it.
+    """Return, for each removed entry, how many workstations in use have confirmed the removal.
 
-    A workstation confirms a removal when it writes a later entry. Retired workstations do not count.
+    A workstation confirms a removal when it writes a later entry.
     """
     writers: dict[StrandId, list[Digest]] = defaultdict(list)
     for signed, _ in mailbox.opened:

@@ -60,25 +60,24 @@ class ReportYear:
     def version(self, audience: Audience) -> Treated:
         """Return the counts that the report shows to one audience.
 
-        Counts under the audience's floor are hidden. A floor is the smallest count that a version of the
-        report shows.
+        Counts that are too small are hidden.
         """
         return treat(self.counts, self.floors, audience)
 
 
 def published_years(desk: OpenDesk) -> tuple[int, ...]:
-    """Return the years whose report the desk's signed letterhead names as published, newest first.
+    """Return the years with a published report, newest first.
 
-    A letterhead is the desk's signed public statement.
+    The desk's signed letterhead (public statement) names these reports.
     """
     found = {int(year) for report in desk.letterhead.reports for year in _FILE_NAME.findall(report.title)}
     return tuple(year for year in reversed(YEARS) if year in found)
 
 
 def public_file_name(year: int, language: str, kind: str) -> str:
-    """Return the name of one file of a published report, in the store and in the desk's signed letterhead.
+    """Return the file name of a published report in one language and one format.
 
-    A letterhead is the desk's signed public statement.
+    The store and the desk's signed public statement use this name.
     """
     return f"report-{year}-{language}.{kind}"
 
@@ -171,9 +170,9 @@ def frozen_title(name: bytes) -> str:
 
 
 def frozen_digest(letterhead: Letterhead, name: bytes) -> bytes | None:
-    """Return the digest of the encrypted record of a year's published counts, or None if none was published.
+    """Return the digest of the encrypted record of a year's published counts.
 
-    The desk's signed public statement contains this digest.
+    The desk's signed public statement contains this digest. If the counts are not published, return None.
     """
     # Of the ciphertext: from a digest of the counts, anyone could find out hidden counts by trying.
     return {report.title: report.sha256 for report in letterhead.reports}.get(frozen_title(name))

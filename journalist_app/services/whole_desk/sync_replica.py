@@ -72,7 +72,9 @@ def workstation_endpoint(
 
 
 def use_newest_letterhead(desk: OpenDesk) -> Letterhead:
-    """Use the desk's newest letterhead, its signed public statement, from now on, and return it.
+    """Replace the letterhead in use by the newest one in the store, and return the newest one.
+
+    A letterhead is the desk's signed public statement.
 
     Raises:
         SyncRefusedError: the letterhead is missing, not signed by this desk, or older than the one in use.
@@ -110,10 +112,7 @@ def sync_replica(desk: OpenDesk, endpoint: Endpoint, carrier: Carrier | None = N
 
 
 def _run(desk: OpenDesk, endpoint: Endpoint, work: Callable[[], SyncProgress]) -> None:
-    """Run a sync or an import of a sync bundle, then verify the mailboxes that changed.
-
-    `desk.exchange` has the result, also after a failure.
-    """
+    """Run a sync or an import of a sync bundle. Then verify the mailboxes that changed."""
     outcome = SyncProgress(refusal="store")
     try:
         _show_left(desk, count_outbox(desk))

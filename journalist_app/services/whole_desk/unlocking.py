@@ -27,8 +27,8 @@ _AGAIN_SECONDS: Final = 20
 def unlock_desk(config: AdviserConfig, store: Store, passphrase: str) -> OpenDesk:
     """Unlock the desk: open the keyring, and verify the desk's signed public statement.
 
-    `passphrase` may also be the key or the words of a recovery sheet. Each attempt with a passphrase slot
-    of the keyring takes half a second.
+    `passphrase` may also be the key or the words of a recovery sheet. The function takes up to half a second
+    for each passphrase of the keyring.
 
     Raises:
         UnlockRefusedError: the keyring or the letterhead cannot be used, and nothing was changed.
@@ -62,11 +62,6 @@ def trial_names(config: AdviserConfig, store: Store) -> Mapping[str, str]:
 
 
 def _read_letterhead(config: AdviserConfig, store: Store, *, at_least_serial: int) -> Letterhead:
-    """Verify the desk's newest signed public statement (letterhead) in the store, and return it.
-
-    Raises:
-        UnlockRefusedError: the store has no letterhead, or the letterhead must not be used.
-    """
     with store.reading() as session:
         published = letterheads.latest(session)
     if published is None:
@@ -78,10 +73,10 @@ def _read_letterhead(config: AdviserConfig, store: Store, *, at_least_serial: in
 
 
 def keep_checking(desk: OpenDesk, today: Callable[[], date]) -> None:
-    """Start the search index. Then verify the mailboxes that changed, again and again.
+    """Start the search index. Then verify changed mailboxes again and again, until the desk locks.
 
-    A check begins 20 seconds after the last one, or soon after a submitted form. The function returns when
-    the desk locks. After an unexpected exception, the inbox says that the app stopped checking.
+    A check begins 20 seconds after the last one, or soon after a submitted form. After an unexpected
+    exception, the inbox says that the app stopped checking.
     """
     try:
         if not desk.stopping.wait(_PAGE_SECONDS):

@@ -37,10 +37,10 @@ class _State(StrictStruct, frozen=True):
 
 
 def check_whole_store(desk: OpenDesk, today: date) -> None:
-    """Continue the check of the whole store, or begin a new one if the last one ended before today.
+    """Check the whole store, if this was not done today.
 
-    The check ends early when the desk is locked, and a later call continues. Only one thread may call this
-    function.
+    If the desk locks, the check ends early, and the next call continues the check. Only one thread may call
+    this function.
     """
     if desk.whole_check.day == today:  # also if the file could not be written
         return

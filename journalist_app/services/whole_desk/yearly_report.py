@@ -35,13 +35,13 @@ FILE_KINDS: Final = ("html", "pdf", "csv")
 
 
 def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
-    """Return the years whose report is not published yet, newest first.
+    """Return the years for which the desk can publish a report, newest first.
 
-    These are last year, and all years with mailboxes. This function decrypts the anonymous counts of all
-    deleted mailboxes.
+    These are last year and all years with mailboxes, without the years whose report is published.
 
     Raises:
-        ReportRefusedError: a process that should decrypt these counts has ended or did not answer.
+        ReportRefusedError: a process that should decrypt the counts of deleted mailboxes has ended or did
+            not answer.
     """
     with desk.store.reading() as session:
         live = {day.year for _, day in entries.first_entry_days(session, Author.SOURCE)}
@@ -53,10 +53,9 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
 def _counted(
     in_use: Iterable[Tally], retired: Iterable[Tally]
 ) -> tuple[tuple[Tally, ...], tuple[Tally, ...]]:
-    """Return the tallies to count, in two groups: of workstations in use, and of retired workstations.
+    """Return the anonymous facts to count, of workstations in use and of retired workstations.
 
-    A tally is an anonymous fact. A retired workstation's tally counts only if no workstation in use signed a
-    tally with the same id.
+    A fact of a retired workstation is left out if a workstation in use signed one with the same id.
     """
     # Attack: someone with a retired workstation's key signs a mailbox's tallies again, with other facts.
     first = counted_tallies(in_use)
@@ -101,16 +100,16 @@ def read_report_year(desk: OpenDesk, year: int, today: date) -> ReportYear:
 
 
 def report_languages(desk: OpenDesk) -> tuple[str, ...]:
-    """Return the languages of the report: those of the desk's letterhead with sentences for a report."""
+    """Return the desk's languages in which the program can write a report."""
     return languages_with("report", desk.letterhead.desk_name)
 
 
 def build_report_file(
     desk: OpenDesk, found: ReportYear, audience: Audience, language: str, kind: str
 ) -> bytes:
-    """Build one file of a report: HTML, PDF or CSV, for one audience. An unpublished report says "draft".
+    """Build one file of a report: HTML, PDF or CSV, for one audience.
 
-    Each report of a trial desk says "draft".
+    An unpublished report says "draft", and so does each report of a trial desk.
 
     Raises:
         PdfToolsMissingError: this machine cannot make a PDF.
@@ -146,7 +145,7 @@ def download_name(found: ReportYear, audience: Audience, language: str, kind: st
 
 
 class _ExistingMailboxes:
-    """Counter of a year's mailboxes that still exist. It also collects unread mailboxes and counts faults."""
+    """Counter of a year's mailboxes that still exist."""
 
     def __init__(self, desk: OpenDesk, year: int) -> None:
         self.unread: list[Address] = []
@@ -155,10 +154,6 @@ class _ExistingMailboxes:
         self._year = year
 
     def tallies(self) -> Sequence[Tally]:
-        """Verify each existing mailbox, and return its anonymous facts, as if all were deleted now.
-
-        The facts of deleted mailboxes are in the ledger, an encrypted table of the store.
-        """
         with self._desk.store.reading() as session:
             days = entries.first_entry_days(session, Author.SOURCE)
         first_written = [Address(address) for address, day in days if day.year == self._year]

@@ -21,9 +21,9 @@ _CSP = f"{PAGE_CSP}; img-src 'self'; media-src 'self'"
 @bp.get("/<address>/look/<which>/<int:number>")
 @unlocked
 def show_look(desk: OpenDesk, address: str, which: str, number: int) -> ResponseReturnValue:
-    """Show one page of a file as a converter made it, or the progress of the conversion.
+    """Show one page of a converted file, or the progress of the conversion.
 
-    The first time, the conversion begins in the background.
+    The first request starts the conversion in the background.
     """
     try:
         named, file = file_looks.look_at(desk, address_of(address), which)
