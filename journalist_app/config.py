@@ -103,7 +103,7 @@ def read_options(names: Mapping[str, Mapping[str, str]]) -> tuple[TableLine, ...
     `names` maps the key of each option to its names: one for each language.
 
     Raises:
-        AdviserConfigError: a key contains other characters, an option has no name, or a name is empty.
+        AdviserConfigError: a key has characters other than a-z, 0-9 and _, or a name is missing or empty.
     """
     for key, words in names.items():
         if not _OPTION.fullmatch(key) or not words or not all(map(str.strip, words.values())):

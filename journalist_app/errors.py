@@ -251,7 +251,7 @@ class ReplyTemplateError(AdviserError):
 
 
 class UnsentRefusedError(AdviserError):
-    """A form that an adviser sent while the app was locked was not stored.
+    """The app did not store a form that an adviser sent while the app was locked.
 
     The form is too long, too many forms are stored, or the store has no valid key to encrypt the form.
     """

@@ -61,7 +61,7 @@ def count_few_pages(converter: Converter, file: IO[bytes]) -> int:
 
 
 def shown_by_pictures(converter: Converter, files: Sequence[IO[bytes]], ending: str) -> list[ShownContent]:
-    """Return the pictures that picture files show, turned as the camera says.
+    """Return the pictures that picture files show, rotated as their metadata says.
 
     Raises:
         ConversionRefusedError: a picture cannot be decoded.
@@ -91,7 +91,7 @@ def heard_in_recordings(converter: Converter, original: IO[bytes], copy: IO[byte
 
 
 def has_pictures(converter: Converter, pdf: IO[bytes], pictures: Sequence[bytes]) -> bool:
-    """Return True if a PDF consists of pictures with these digests, in this order, and one on each page.
+    """Return True if each page of a PDF is one picture, and the pictures have these digests, in page order.
 
     Raises:
         ConversionRefusedError: poppler cannot read the PDF.

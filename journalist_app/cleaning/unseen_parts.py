@@ -30,7 +30,7 @@ _IN_OLD: Final = {
 
 
 def find_unseen_parts(converter: Converter, file: IO[bytes], ending: str) -> tuple[LazyString, ...]:
-    """Return sentences about the hidden parts that only LibreOffice finds. Other types of files have none.
+    """Return sentences about those hidden parts of an office file that only LibreOffice finds.
 
     If LibreOffice cannot convert the file, a sentence says that something could not be examined.
     """

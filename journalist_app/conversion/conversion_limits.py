@@ -17,7 +17,7 @@ DECODED_PIXELS: Final = 200_000_000  # of a picture in a file; the largest camer
 
 
 def limits_of_run(seconds: float) -> ProgramLimits:
-    """Return the limits on one run of a converter. The run may take this many seconds."""
+    """Return the limits on a converter that may run for this many seconds."""
     return ProgramLimits(seconds, _MEMORY_BYTES, OUTPUT_BYTES, OUTPUT_BYTES, _PROCESSES)
 
 

@@ -36,7 +36,10 @@ _HEAD: Final = re.compile(rb"([a-z_]{1,20}) (\d{1,9})((?: \d{1,10})*)\n")
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """Results of one run of a converter. `total` is what the script counted, or 0."""
+    """Results of one run of a converter.
+
+    `total` is a number that the script counted, such as the number of pictures in the file, or 0.
+    """
 
     results: tuple[bytes, ...] = field(repr=False)
     total: int = 0
@@ -64,10 +67,10 @@ class Converter:
     def run(self, script: str, files: Sequence[IO[bytes]], *words: object) -> Converted:
         """Run the shell script of a converter in a new sandbox, and return its results.
 
-        The script finds `words` as $1, $2 ….
+        The script gets `words` as $1, $2 ….
 
         Raises:
-            ConversionRefusedError: a file cannot be converted, and the exception has the reason.
+            ConversionRefusedError: a file cannot be converted. `reason` says why.
         """
         options = ["--ro-bind-try", "/etc/libreoffice", "/etc/libreoffice"]
         for number, file in enumerate(files, start=1):

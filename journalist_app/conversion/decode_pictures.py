@@ -29,7 +29,7 @@ def _decoded(path: str, frame: int, side: int, pixels: int) -> Image.Image | Non
 
 
 def _decode(paths: list[str], side: int, pixels: int, first: int, most: int) -> str:
-    """Write the pictures to out/1, out/2 …, and return how many there are, or the reason to refuse them."""
+    """Write pictures to out/1, out/2 …. Return how many the files have, or "pixels" if one is too large."""
     Image.MAX_IMAGE_PIXELS = None  # every picture is checked here
     frames = []
     for path in paths:

@@ -17,8 +17,8 @@ _READ: Final = 'need /usr/bin/python3; /usr/bin/python3 -I -S -c "$1" 1 $2 >out/
 class FileContents(msgspec.Struct, frozen=True):
     """Headers and text of an e-mail message or a web page, and the files inside a message or an archive.
 
-    `headers` has the English name and the value of each header that matters, `files` the name of each file
-    and its size in bytes. `total` counts all files, also those that are not listed.
+    `headers` has the English name and the value of each header that matters. `files` has the name and the
+    size in bytes of each listed file. `total` also counts files that are not listed.
     """
 
     headers: tuple[tuple[str, str], ...]
@@ -28,7 +28,7 @@ class FileContents(msgspec.Struct, frozen=True):
 
 
 def read_contents(converter: Converter, file: IO[bytes], ending: str) -> FileContents:
-    """Return the headers that matter, the text, and the list of files of a file with other content inside.
+    """Return the headers, the text and the list of files of an e-mail message, a web page or an archive.
 
     `ending` is the usual ending for the content of the file: .eml, .msg, .html or .zip.
 

@@ -39,8 +39,8 @@ _MIXED: Final = {".eml": ".eml", ".msg": ".msg", ".zip": ".zip", ".epub": ".zip"
 class ShownPage:
     """One page of a converted file: a picture, sound, text, or the headers and files of an e-mail message.
 
-    `picture` is a PNG file and `sound` a WAV file. `seconds` is the place of a picture or of sound in a
-    recording, or -1.
+    `picture` is a PNG file, and `sound` is a WAV file. `seconds` is the start of this page in a recording, or
+    -1.
     """
 
     words: str = field(default="", repr=False)
@@ -53,10 +53,10 @@ class ShownPage:
 
 @dataclass(frozen=True, slots=True)
 class FilePages:
-    """Pages of a converted file. `page` converts one page, and pages count from 1.
+    """Pages of a converted file. `page` converts one page, counted from 1.
 
-    `total` counts the pages of the whole file, and `count` those that are shown. `programs` names the
-    converters. `encoding` is the encoding of a text if it was guessed.
+    `total` is the number of pages of the whole file, and `count` is the number of pages that are shown.
+    `programs` names the converters. `encoding` is the encoding of a text, if it was guessed.
     """
 
     programs: tuple[str, ...]

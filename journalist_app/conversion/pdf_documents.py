@@ -60,7 +60,7 @@ def convert_page(converter: Converter, file: IO[bytes], page: int, side: int = P
 
 
 def words_of_pages(converter: Converter, file: IO[bytes], pages: int) -> tuple[str, ...]:
-    """Return the text of each of the first pages of a PDF. A PDF that forbids copying has no text.
+    """Return the text of each of the first pages of a PDF. If the PDF forbids copying, the result is empty.
 
     Raises:
         ConversionRefusedError: poppler is not installed, failed, or exceeded a limit.

@@ -38,13 +38,13 @@ def decode_file(  # noqa: PLR0913  # which pictures, and how large
     first: int = 1,
     most: int = PICTURES,
 ) -> DecodedPictures:
-    """Return the pictures of a file, turned as the camera says. The longer side has at most `side` pixels.
+    """Return the pictures of a file, rotated as its metadata says.
 
-    `ending` is the usual ending for the content of the file, such as ".jpg". `first` is the number of the
-    first picture to decode, from 1. At most `most` pictures are decoded.
+    The longer side of a picture has at most `side` pixels. `ending` fits the content of the file, such as
+    ".jpg". At most `most` pictures are decoded, beginning with picture number `first`, counted from 1.
 
     Raises:
-        ConversionRefusedError: a picture is damaged, has too many pixels, or a program is not installed.
+        ConversionRefusedError: a picture is damaged or has too many pixels, or a program is not installed.
     """
     is_heic = ending in _HEIC_ENDINGS
     script = (_HEIC if is_heic else "") + _DECODE.format(files="heic*.png" if is_heic else "1")

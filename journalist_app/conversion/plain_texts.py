@@ -70,7 +70,7 @@ def text_pages(text: str) -> tuple[str, ...]:
 
 
 def _wide(first: bytes) -> str:
-    """Return the Unicode encoding that a text shows by its first bytes, or an empty text."""
+    """Return the Unicode encoding that the first bytes of a text show, or an empty text."""
     for mark, encoding in _MARKS:
         if first.startswith(mark):
             return encoding

@@ -147,13 +147,13 @@ def _outlook(raw: bytes) -> _Contents:
 
 
 def _moment(ticks: int) -> str:
-    """Return a moment in words. Windows counts ticks of 100 ns since the year 1601."""
+    """Format a moment that Windows counts in units of 100 ns since the year 1601."""
     days = timedelta(microseconds=min(ticks, 2**61) // 10)
     return f"{datetime(1601, 1, 1, tzinfo=UTC) + days:%a, %d %b %Y %H:%M:%S +0000}" if ticks else ""
 
 
 def _numbers_of(properties: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the number and the value of each property with a fixed size. They begin after 32 bytes."""
+    """Yield the number and value of each property of fixed size. The first 32 bytes are a header."""
     for at in range(32, len(properties) - 15, 16):
         _kind, number, _flags, value = struct.unpack_from("<HHIQ", properties, at)
         yield number, value

@@ -15,7 +15,7 @@ _TOKEN_BYTES = 32
 
 
 class AutoLock:
-    """Automatic lock that drops the unlocked desk with its keys after a time without activity.
+    """Automatic lock, which drops the unlocked desk and its keys after a time without activity.
 
     Locking calls `end_worker`, which ends the worker process. Thread-safe.
     """
@@ -70,7 +70,7 @@ class AutoLock:
         self._last_use = self._clock()
 
     def close(self) -> None:
-        """Lock the site: drop the unlocked desk with its keys.
+        """Lock the site: drop the unlocked desk and its keys.
 
         Copies of the keys stay in memory until the worker process ends.
         """

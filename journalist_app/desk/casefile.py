@@ -46,8 +46,8 @@ class EvidenceKind(StrEnum):
 class Evidence(StrictStruct, frozen=True):
     """Copy of an entry that is kept after its mailbox ends: a proposal, or the source's answer to a proposal.
 
-    `entry` is the digest of the entry, and `body` its decrypted content as JSON. `envelope` and `signature`
-    prove that the source signed the entry, but not what its content was.
+    `entry` is the digest of the entry. `body` is its decrypted content as JSON. `envelope` and `signature`
+    prove that the source signed the entry, but they do not prove its content.
     """
 
     # The ciphertext is deleted with the mailbox, so only the desk itself can state what the content was.
@@ -63,8 +63,8 @@ class Evidence(StrictStruct, frozen=True):
 class PassedOn(StrictStruct, frozen=True):
     """Note in a casefile about one file that the desk made for a recipient.
 
-    `made` and `delivered` are the days on which the desk made the file and handed it over. `delivered` is
-    None if the desk still has the file.
+    `made` is the day on which the desk made the file. `delivered` is the day on which the desk handed the
+    file over, or None if the desk still has the file.
     """
 
     recipient: _Word
@@ -116,8 +116,8 @@ def tallies_of(  # noqa: PLR0913  # what a tally consists of
 ) -> tuple[Tally, ...]:
     """Make the eight tallies of a mailbox, which are anonymous facts for the yearly report.
 
-    The tallies have the year of the first message, or of `closed` if there was no message. If the mailbox is
-    spam or was not read, only the tally MAILBOX has a fact.
+    The year of the tallies is that of the first message. Without a message, it is the year of `closed`. If
+    the mailbox is spam or was not read, only the tally MAILBOX has a fact.
     """
     year = (casefile.first_message or closed).year
     came_back = "yes" if casefile.came_back else "no"

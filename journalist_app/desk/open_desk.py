@@ -45,7 +45,7 @@ _DECOMPRESSED_TIMES = 4  # a decrypted file may be up to this many times the upl
 
 
 class TrustedStateStatus(StrEnum):
-    """Condition of the trusted state's file, with which this workstation detects a roll-back of the store."""
+    """Condition of the trusted state's file, in which this workstation remembers what it saw in the store."""
 
     SOUND = "sound"
     # A missing or damaged file is replaced only when the adviser asks for it. Until then, the app warns.
@@ -97,7 +97,7 @@ class SyncProgress:
 
 
 class PreparedEntry(Protocol):
-    """Protocol class for an entry with files that the adviser previews and has not sent yet."""
+    """Protocol class for an unsent entry with files, which the adviser previews."""
 
     @property
     def is_busy(self) -> bool:
@@ -222,9 +222,8 @@ class OpenDesk:
     def stores_to_tell(self, today: date) -> Collection[bytes]:
         """Return the ids of the other stores that must have an item before this store may delete the item.
 
-        Such an item is, for example, a record that the desk dropped. If this workstation has its own store,
-        the result is the server's store. If this site uses the server's store, the result is the stores of
-        the other workstations.
+        The result is the server's store. If this site itself uses the server's store, the result is the
+        stores of the other workstations.
         """
         # Such an item is the proof that a mailbox ended, or a record that the desk dropped.
         others = self.letterhead.strands_in_use(today) - {self.keyring.strand.id}
@@ -256,8 +255,7 @@ class OpenDesk:
     def forget_purged(self, address: Address) -> None:
         """Forget a mailbox that the desk closed, after the mailbox was deleted.
 
-        Otherwise this workstation would report the mailbox as missing, because the trusted state has the
-        mailbox's newest entries.
+        Otherwise this workstation would report the mailbox as missing.
         """
         self.casefiles.pop(address, None)
         self.unsound_casefiles.discard(address)
@@ -278,9 +276,8 @@ class OpenDesk:
     def save(self) -> None:
         """Encrypt the trusted state, and write it to disk if it changed.
 
-        With the trusted state, this workstation detects a roll-back of the store. If another
-        process of this workstation wrote the file in the meantime, its changes are merged first. In a block
-        of `saving_once`, this method does nothing.
+        If another process wrote the file in the meantime, its changes are merged first. In a block of
+        `saving_once`, this method does nothing.
         """
         is_waiting = threading.get_ident() in self._saving_once
         if is_waiting or not self._is_changed or self.trusted_state_status in LOST_STATES:
@@ -314,8 +311,7 @@ class OpenDesk:
     def replace_lost_trusted_state(self) -> None:
         """Replace the missing or damaged file of the trusted state by the trusted state in memory.
 
-        With the trusted state, the workstation detects a roll-back. Call this method only at the adviser's
-        request.
+        Call this method only at the adviser's request.
         """
         if self.trusted_state_status in LOST_STATES:
             self.trusted_state_status = TrustedStateStatus.SOUND
@@ -345,10 +341,9 @@ class OpenDesk:
 def read_trusted_state(
     config: AdviserConfig, keyring: Keyring
 ) -> tuple[TrustedState, TrustedStateStatus, bytes]:
-    """Return the trusted state from its file, whether the file is sound, missing or damaged, and its bytes.
+    """Return the trusted state, the condition of its file, and the bytes of the file.
 
-    The trusted state is what this workstation has seen, to detect a roll-back of the store. If the file is
-    missing or damaged, the trusted state is empty.
+    If the file is missing or damaged, the trusted state is empty.
     """
     sealed = b""
     try:

@@ -263,8 +263,8 @@ def heads_shown(
 ) -> tuple[Heads, Heads]:
     """Return two groups of entries: the newest that a page shows, and those that the page does not show.
 
-    A form on the page must name the entries of both groups. With `is_whole=False`, neither group has the
-    source's messages and removals that the desk has not confirmed yet.
+    With `is_whole=False`, the source's messages and removals that the desk has not confirmed yet are in
+    neither group.
     """
     # A lost or unreadable entry counts as not shown, and a removed entry as shown. With `is_whole=False`, a
     # form is refused until the adviser has opened the page with the entries.
@@ -281,8 +281,8 @@ def unconfirmed(
 ) -> list[Digest]:
     """Return the source's readable messages and removals that no entry of the desk has confirmed yet.
 
-    With `by_us=True`, return only the removals that this workstation has not confirmed. Entries that the desk
-    cannot confirm now are left out.
+    With `by_us=True`, return only removals, namely those that this workstation has not confirmed. Entries
+    that the desk cannot confirm now are left out.
     """
     # The desk can confirm nothing if the source has more unreadable entries than a new entry can list.
     knowledge = conversation.transcript.knowledge

@@ -10,7 +10,7 @@ from journalist_app.files.metadata import FileFindings
 
 
 class CopyForm(StrEnum):
-    """Form of a copy that is offered instead of the original."""
+    """Kind of copy that is offered instead of the original."""
 
     CLEANED = "cleaned"  # a file of the same type
     PAGES = "pages"  # pictures of the pages in a PDF
@@ -28,7 +28,7 @@ class SafeCopy:
 
 @dataclass(frozen=True, slots=True)
 class CopyOutcome:
-    """Copy of a file that may be offered, or None.
+    """Result of making a copy of a file. `copy` is None if no copy may be offered.
 
     `remarks` says what the copy is. If no cleaned copy was made, `remarks` also says why.
     """

@@ -60,7 +60,7 @@ class Exporter:
     def make(
         self, recipient: RecipientKey, text: str, files: Iterable[tuple[str, Iterator[bytes]]], today: date
     ) -> Iterator[bytes]:
-        """Return a zip file for a recipient in pieces, encrypted to the recipient and signed by the desk.
+        """Return the pieces of a zip file that is encrypted to the recipient and signed by the desk.
 
         Raises:
             PassOnRefusedError: the recipient's key cannot be used, or gpg fails while the pieces are read.

@@ -172,11 +172,10 @@ class _Found:
 
 
 def findings(path: str) -> list[tuple[str, str, str]]:
-    """Return the hidden parts and the metadata of an office file, as tuples of texts.
+    """Return the hidden parts and the metadata of an office file.
 
-    For hidden parts, a tuple has the kind, the number, and the names of authors, sheets, files or addresses.
-    For metadata, a tuple has the word "detail", the name, and the value. A part that cannot be read is a
-    finding of the kind "unread", and hides no finding of another part.
+    A hidden part gives its kind, its number, and names, such as the names of authors or sheets. Metadata
+    gives the word "detail", the name, and the value. The kind of a part that cannot be read is "unread".
     """
     found = _Found()
     with zipfile.ZipFile(path) as file:
@@ -424,8 +423,8 @@ def _bytes_after_end(path: str) -> int:
 def write_cleaned_copy(path: str, out: str) -> None:
     """Write a copy of an office file with only the parts and texts that its pages show.
 
-    Tracked changes are accepted. Parts of a type that this program does not know are left out, so the caller
-    must compare what the copy and the original show.
+    Tracked changes are accepted. The caller must compare what the two files show, because parts of unknown
+    types are left out.
     """
     with zipfile.ZipFile(path) as file, zipfile.ZipFile(out, "w") as copy:
         parts = dict(_parts(file, file.infolist()))
@@ -455,8 +454,7 @@ def write_final_copy(path: str, out: str) -> None:
 def _hide_changes(tree: ET.Element) -> None:
     """Hide tracked changes in the text of an OpenDocument file, or in the settings of a .docx.
 
-    In the OpenDocument file, the list of changes and the marks in the text are removed. The settings of the
-    .docx say that a program must not show the changes.
+    An OpenDocument file loses its list of changes and their marks. A .docx says that changes are not shown.
     """
     space = tree.tag.removesuffix("settings")
     if space in _WORD:
@@ -536,7 +534,7 @@ def _is_shown(link: ET.Element, target: bytes) -> bool:
 
 
 def _part_copy(name: str, raw: bytes, cut: set[str]) -> bytes:
-    """Return a part from which tracked changes, comments and traces are removed.
+    """Return a part without tracked changes, comments and metadata.
 
     References to the relationships in `cut` are removed too.
     """
@@ -665,7 +663,7 @@ def _attribute(each: ET.Element, *names: str) -> str:
 
 
 def _rewritten(raw: bytes, change: Callable[[ET.Element], object]) -> bytes:
-    """Return the XML of a part after a change. All prefixes stay, because some values name a prefix."""
+    """Change the XML of a part. All namespace prefixes stay, because some values name a prefix."""
     spaces: dict[str, str] = {}
     for _event, (prefix, space) in ET.iterparse(io.BytesIO(raw), ["start-ns"]):  # noqa: S314  # in the sandbox
         if not re.fullmatch(r"ns\d+", prefix):
@@ -685,11 +683,10 @@ def _rewritten(raw: bytes, change: Callable[[ET.Element], object]) -> bytes:
 
 
 def run_hidden_parts(task: str, path: str, out: str = "") -> int:
-    """List or remove the hidden parts of the file at `path`. Return the exit status.
+    """List or remove the hidden parts of the file at `path`. Return 3 after a failure, otherwise 0.
 
-    Task "look" prints the findings, one JSON list a line. Task "links" prints the broken links of an
-    office file, one a line. Task "clean" writes a cleaned copy to `out`. Task "final" writes a copy to `out`
-    that hides tracked changes. The exit status is 3 after a failure, and 0 otherwise.
+    Task "look" prints each finding as a JSON list, one a line. Task "links" prints the broken links, one a
+    line. Task "clean" writes a cleaned copy to `out`. Task "final" writes a copy that hides tracked changes.
     """
     try:
         if task == "look":

@@ -23,7 +23,7 @@ _HEADERS: Final = re.compile(rb"(?:[!-9;-~]+:.*\n(?:[ \t].*\n)*+)*?(?i:content-t
 
 @dataclass(frozen=True, slots=True)
 class MailPart:
-    """Part of a message: a text in UTF-8 to show, without a name, or a file with a name."""
+    """Part of a message: a file if it has a name, otherwise a text to show, in UTF-8."""
 
     name: str = field(repr=False)
     content: bytes = field(repr=False)

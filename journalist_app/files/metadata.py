@@ -76,7 +76,7 @@ class FileFindings:
     def text_in(self, language: str, most: int) -> str:
         """Return the lines as one text of at most `most` characters, in this language of the adviser's site.
 
-        Lines that do not fit are counted in the last line. An empty language is the reader's own.
+        If `language` is empty, the reader's language is used. The last line counts the lines that do not fit.
         """
         with force_locale(language) if language else nullcontext():
             lines = [str(line) for line in self.lines]
@@ -96,7 +96,7 @@ def not_examined(remark: LazyString) -> FileFindings:
 class Mat2:
     """Runner of mat2 and exiftool with their limits.
 
-    Both run only in a sandbox. Outside, a hostile file that takes over mat2 could do everything that the
+    Both run only in a sandbox. Without it, a hostile file that takes over mat2 could do everything that the
     adviser's own programs can do.
     """
 
@@ -192,9 +192,9 @@ _Found = dict[str, dict[tuple[str, str], None]]  # without repetitions, in order
 
 
 def _found(hidden: str, shown: str, again: str, ending: str) -> _Found:
-    """Return the findings of our own programs (`hidden`), of mat2 (`shown`) and of exiftool (`again`).
+    """Merge three lists of findings: of our own programs (`hidden`), mat2 (`shown`) and exiftool (`again`).
 
-    If two values have the same name, mat2 shows only one of them, and exiftool shows both.
+    Of two values with the same name, mat2 shows only one, and exiftool shows both.
     """
     found: _Found = {about: {} for about in ("locked", *metadata_sentences.DETAILS)}
     if shown.startswith("[-]"):  # mat2 could not read the file

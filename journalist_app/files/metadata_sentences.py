@@ -131,7 +131,7 @@ def _moment(value: str) -> str:
 
 
 def more_details_sentence(count: int) -> str:
-    """Return a sentence: the file has `count` more hidden details like the one in the line above."""
+    """Return a sentence saying that the file has `count` more hidden details like the one above."""
     return str(
         ngettext(
             "The file contains %(num)d more hidden detail like the one in the line above.",
@@ -142,7 +142,7 @@ def more_details_sentence(count: int) -> str:
 
 
 def left_out_sentence(count: int) -> str:
-    """Return the sentence that a file has `count` more hidden details, which are not in the list."""
+    """Return a sentence saying that the file has `count` more hidden details, which are not in the list."""
     return str(
         ngettext(
             "The file contains %(num)d more hidden detail, which is not in this list.",

@@ -74,9 +74,9 @@ class PieceKind(StrEnum):
 class TextPiece:
     """Part of a source's text: plain text, or one block that the source encrypted before sending.
 
-    `text` is still encrypted if the kind is UNOPENED, and empty if the kind is FILE. `is_signed` says that
-    the block has a signature, which no one checked. A block with an e-mail message has several pieces, with
-    the same `number`, and with a `part` from 0.
+    If the kind is UNOPENED, `text` is still encrypted. If the kind is FILE, `text` is empty. If `is_signed`
+    is True, the block has a signature that no one checked. An e-mail message in a block gives several pieces,
+    with the same `number`.
     """
 
     kind: PieceKind
@@ -102,9 +102,9 @@ class PresealedKind(StrEnum):
 class PresealedFileInfo:
     """Result of looking at a file: whether the source encrypted it, and its decrypted name.
 
-    `words` has the six-word names (`sealing_words`) of mailboxes that were found in the first decrypted
-    bytes. If decrypting the whole file takes too long, the kind is OPENED and `is_whole` is False: the end of
-    the file was not checked. `has_rest` says that the file also has text that is not encrypted.
+    `words` has the six-word names of mailboxes in the first decrypted bytes. If decryption took too long to
+    check the end of the file, `is_whole` is False. If the file also has text that is not encrypted,
+    `has_rest` is True.
     """
 
     kind: PresealedKind
@@ -135,9 +135,9 @@ _Found = TypeVar("_Found", OpenedBlock, PresealedFileInfo)
 
 
 class PresealedCache:
-    """Cache of decrypted texts, and of facts about files, that the source encrypted before sending.
+    """Cache for texts and files that the source encrypted before sending. Thread-safe.
 
-    The facts about a file are its name, and whether the desk can decrypt it. Thread-safe.
+    The cache has decrypted texts. Of a file, it has only the name, and whether the desk can decrypt the file.
     """
 
     def __init__(self, most: int = _CACHED, most_chars: int = _CACHED_CHARS) -> None:
@@ -199,7 +199,7 @@ class Unsealer:
         *,
         at_most: int,
     ) -> None:
-        """Set the desk's age keys, gpg (None without OpenPGP), and the size limit of a decrypted file."""
+        """Prepare decryption. `at_most` is the size limit of a decrypted file. `openpgp` can be None."""
         self._identities = identities
         self._openpgp = openpgp
         self._known = known
@@ -272,7 +272,7 @@ class Unsealer:
         return info
 
     def _checked(self, name: str, file: UnwrappedFile, inside: Iterator[bytes]) -> PresealedFileInfo:
-        """Decrypt a whole file, and return what a page says of it. Stop after ten seconds."""
+        """Decrypt a whole file, for at most ten seconds, and return the facts that a page shows about it."""
         until = time.monotonic() + _CHECK_SECONDS
         info, _ = _begun(file, name, inside)
         try:
@@ -286,9 +286,9 @@ class Unsealer:
 
     @contextmanager
     def _counted(self, at_least: int = 1) -> Iterator[None]:
-        """Subtract the work of the `with` block from the number of decryptions that this page may still do.
+        """Subtract the work of the `with` block from the decryptions that this page may still do.
 
-        Each second of work counts as two decryptions. The whole block counts as `at_least` or more.
+        Each second of work counts as two decryptions. A block counts as at least `at_least` decryptions.
         """
         since = time.monotonic()
         try:
@@ -318,7 +318,7 @@ class Unsealer:
 
         Raises:
             UnreadableError: the desk cannot decrypt the file, or a later part of the file is damaged.
-            _UnopenedError: the file is encrypted to several keys or another key, or the desk has no OpenPGP.
+            _UnopenedError: the file is encrypted to several keys or not to the desk, or OpenPGP is missing.
         """
         try:
             if file.format is SealedFormat.OPENPGP:

@@ -97,9 +97,8 @@ def format_of(first: bytes) -> SealedFormat | None:
 def find_sealed(text: str) -> tuple[SealedBlock, ...]:
     """Return every age file and OpenPGP message in a text, in the order of the text.
 
-    A block begins at its first line. Without a first line, the block begins at base64 that starts as an
-    encrypted file does. A block ends at its last line. Without a last line, the block ends where its lines of
-    one width end.
+    A block without a first line begins at base64 that starts as an encrypted file does. A block without a
+    last line ends where its lines of one width end.
     """
     plain = text.translate(_PLAIN)  # each character keeps its place
     found: list[SealedBlock] = []
@@ -129,7 +128,7 @@ def _is_first_line(text: str, plain: str, mark: re.Match[str]) -> bool:
 def _between(plain: str, begin: re.Match[str] | None, at: int, stop: int) -> Iterator[SealedBlock]:
     """Yield the blocks between two marks. A mark is the first or last line of a block.
 
-    `begin` is the mark before `at` if it is a first line, otherwise None.
+    If the mark before `at` is a first line, `begin` is this mark, otherwise None.
     """
     for each in _BODY.finditer(plain, at, stop):
         first, start, block = decode_base64(each[0]), each.start(), None
@@ -148,10 +147,7 @@ def _between(plain: str, begin: re.Match[str] | None, at: int, stop: int) -> Ite
 
 
 def _is_later_line(plain: str, at: int, start: int) -> bool:
-    """Return True if base64 at `start` continues the line before.
-
-    The line before is then base64 too, and is not shorter.
-    """
+    """Return True if the line before `start` is base64, and is not shorter than the line at `start`."""
     before = _LINE_BEFORE.search(plain[max(at, start - 100) : start])
     line = _TOKEN.match(plain, start, start + 101)  # longer than any line before
     return before is not None and line is not None and len(before[1]) >= len(line[0])
@@ -164,7 +160,7 @@ def _block(plain: str, begin: re.Match[str] | None, start: int, stop: int, kind:
 
 
 def _attached(outer: SealedBlock) -> SealedBlock | None:
-    """Return the first block in a text that a mail program wrote as base64, or None."""
+    """Decode base64 that a mail program added, and return the first block in the decoded text, or None."""
     body, _, _ = outer.body.partition("=")
     text = decode_base64(body[: len(body) // 4 * 4]).decode("utf-8", "replace")
     inner = next(iter(find_sealed(text)), None)
@@ -216,13 +212,11 @@ def shows_nothing(text: str) -> bool:
 
 
 class UnwrappedFile:
-    """File that was searched for an encrypted block.
-
-    The search reads the first 64 KiB of a file. If the file is a text, the search can read `searched` bytes.
+    """File that was searched for an encrypted block: its first 64 KiB, or `searched` bytes of a text.
 
     `pieces` yields the block's encrypted bytes, and raises MalformedError if they are not base64. If `format`
-    is None, the file has no block, and `pieces` yields the file as it is. After the last piece, `has_rest`
-    says whether the file also has text outside the block.
+    is None, there is no block, and `pieces` yields the whole file. After the last piece, `has_rest` says
+    whether the file also has text outside the block.
     """
 
     def __init__(self, pieces: Iterable[bytes], searched: int = SEARCHED_BYTES) -> None:
@@ -237,7 +231,7 @@ class UnwrappedFile:
                 break
 
     def _look_in_text(self, head: bytes, rest: Iterator[bytes], *, is_whole: bool) -> bool:
-        """Look for a block. Return False if no block was found, and the rest of the text could have one."""
+        """Look for a block. Return False if no block was found, but the rest of the text could have one."""
         decoder = _decoder_of(head)
         text = decoder.decode(head)
         blocks = () if "\0" in text else find_sealed(text)
@@ -255,7 +249,7 @@ class UnwrappedFile:
         return True
 
     def _long_body(self, texts: Iterator[str]) -> Iterator[bytes]:
-        """Decode a body that ends after the head of the file: at its last line, or at the end of the file."""
+        """Decode a block's body that continues in `texts`, up to its last line or the end of the file."""
         held = ""
         for text in texts:
             body, dash, after = text.translate(_PLAIN).partition("-")

@@ -34,8 +34,8 @@ class SheetFacts:
 class RecoverySheet:
     """Content of one recovery sheet in one language.
 
-    `texts` maps keys to the sentences of the sheet. `seed_words` are the 24 words, and `key_pieces` the same
-    key as text.
+    `texts` has the sentences of the sheet by name. `seed_words` is the secret key as 24 words, and
+    `key_pieces` is the same key as text, in pieces.
     """
 
     language: Language

@@ -47,7 +47,7 @@ def hidden_fields(action: str, form_context: FormContext) -> Markup:
 
 
 def read_form_context(action: str, address: Address, parts: AnswerParts | None = None) -> FormContext:
-    """Check that this browser was shown the submitted form, and return the context in its hidden fields.
+    """Check that this browser was shown a submitted form. Return the context from its hidden fields.
 
     If the form has files, pass its text fields as `parts`.
 

@@ -50,8 +50,6 @@ class ReadingProgress:
 
 @dataclass(slots=True)
 class _Worker:
-    """One search process, with the connection to it and its progress."""
-
     connection: Connection
     end: Callable[[], None]
     done: int = 0

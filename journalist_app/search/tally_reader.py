@@ -79,7 +79,7 @@ def read_tallies(
 def serve_tallies(line: Connection, request: TallyRequest) -> None:
     """Decrypt the requested anonymous facts about deleted mailboxes, and send them in batches.
 
-    A last batch without facts, with `is_last`, says that all were sent.
+    The last batch has `is_last` and no facts.
     """
     identities = tuple(PQIdentity(seed) for seed in request.identities)
     letterhead = Letterhead.from_bytes(request.letterhead)

@@ -16,7 +16,7 @@ QUERY_WORDS_MAX = 8  # a query with more words is refused
 
 
 def query_words(text: str) -> list[str]:
-    """Split a search query into its words, in order, in the form in which search compares texts."""
+    """Return the words of a search query, in order, in the form that `search_form` returns."""
     # A mark belongs to its letter: in Hindi and Thai, vowels are marks.
     kept = (char if unicodedata.category(char)[0] in "LMN" else " " for char in search_form(text))
     return "".join(kept).split()
@@ -59,8 +59,7 @@ class TextIndex:
 def snippet(texts: Iterable[str], words: Sequence[str], around: int) -> str:
     """Return a passage around the first match of one of these normalised words, or an empty string.
 
-    The passage begins `around` characters before the match, and ends `3 * around` characters after the match
-    begins.
+    The passage has `around` characters before the start of the match, and `3 * around` characters after it.
     """
     for text in texts:
         at = _place_of(text, words)

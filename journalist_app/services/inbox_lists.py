@@ -132,9 +132,9 @@ class _ListedMailbox(NamedTuple):
 
 
 def _sort_lists(desk: OpenDesk, today: date) -> dict[str, list[_ListedMailbox]]:
-    """Divide the mailboxes in the search index over the inbox's three lists, each sorted by deadline.
+    """Divide the mailboxes in the search index into the inbox's three lists, each sorted by deadline.
 
-    The index decides only the order, so verify every row that is shown.
+    The index decides only the order. The caller must verify every row that it shows.
     """
 
     @functools.cache

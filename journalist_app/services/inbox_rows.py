@@ -118,10 +118,10 @@ def ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedInboxRow:
 def unsound_rows(
     desk: OpenDesk, closed: tuple[EndedInboxRow, ...], restored: Sequence[Address]
 ) -> tuple[UnsoundRow, ...]:
-    """Return a row for each mailbox that the inbox must show as faulty, sorted by label, grave faults first.
+    """Return a row for each mailbox that the inbox must show as faulty.
 
-    `closed` has the rows of ended mailboxes. `restored` has ended mailboxes that someone restored at the
-    server.
+    Grave faults come first. Rows of the same gravity are sorted by label. `closed` has the rows of ended
+    mailboxes. `restored` has ended mailboxes that someone restored at the server.
     """
     found = dict(desk.unsound)
     for failed in list(desk.unfinished.values()):

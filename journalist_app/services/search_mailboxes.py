@@ -46,11 +46,10 @@ class SearchResults:
 
 
 def search(desk: OpenDesk, query: str, page: int) -> SearchResults:
-    """Return the mailboxes that contain all words of a query, the newest first.
+    """Return one page of the mailboxes that contain all words of a query, newest first.
 
-    `page` counts from 1. The search ignores capitals, accents and invisible characters. Similar letters, such
-    as the Arabic and Persian yeh, count as the same letter. A word
-    is also found inside longer words.
+    `page` counts from 1. Capitals, accents and invisible characters make no difference. Similar letters, such
+    as the Arabic and Persian yeh, are equal. A word is also found inside longer words.
 
     Raises:
         IndexMissingError: the search processes ended, or cannot read the store.

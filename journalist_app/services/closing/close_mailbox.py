@@ -84,5 +84,4 @@ def choose_early_deletion_day(desk: OpenDesk, today: date) -> date:
 
 
 def _random_days(desk: OpenDesk) -> int:
-    """Return a random number of days, from 0 up to the setting `retention_spread_days`."""
     return secrets.randbelow(desk.config.retention_spread_days + 1)

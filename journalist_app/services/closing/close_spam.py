@@ -66,8 +66,8 @@ def choose_mailboxes(
 ) -> None:
     """Make a new list of untouched mailboxes that the adviser looks through before closing them as spam.
 
-    `days` limits the day of the first message, and `chars` the length of the source's texts. With `like`,
-    only mailboxes with nearly the same text as the mailbox `like` are listed.
+    `days` is the range of the day of the first message. `chars` is the range of the length of the source's
+    texts. With `like`, only mailboxes with nearly the same text as that mailbox are listed.
     """
     found = [
         each

@@ -42,10 +42,10 @@ def maintain_deletions(desk: OpenDesk, today: date) -> None:
 
 
 def _maintain_tallies(desk: OpenDesk, address: Address, due: date, rows: set[int] | None) -> None:
-    """Make the tallies of a closed mailbox again, if they are missing or outdated.
+    """Make the tallies (anonymous facts) of a closed mailbox again, if they are missing or outdated.
 
-    Tallies are anonymous facts about a mailbox. `rows` has the ids of their rows in the store. If `rows` did
-    not change, the tallies are read only once a day.
+    `rows` has the ids of the rows of the tallies. If these ids did not change, the tallies are read only once
+    a day.
     """
     # Anyone who can write to the store can delete tallies, and another workstation can change the casefile.
     # New tallies get the casefile's revision, so that all workstations make the same tallies.
@@ -100,7 +100,7 @@ def _maintain_casefile(desk: OpenDesk, address: Address, casefile: Casefile, tod
 def _keep_evidence_alone(desk: OpenDesk, address: Address, today: date) -> None:
     """Delete the casefile of a mailbox that is gone, except the evidence of consent to pass on a proposal.
 
-    The evidence stays until `keep_until`. A casefile has the desk's notes about a mailbox.
+    The evidence stays until `keep_until`.
     """
     if casefiles.has_mailbox(desk, address):
         return  # someone restored the mailbox; the inbox reports that

@@ -97,8 +97,9 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
 def _sort_ended(desk: OpenDesk, today: date) -> list[tuple[EndedMailbox, str]]:
     """Return the row of each ended mailbox, with the reason why the app can forget the mailbox.
 
-    "deleted": the desk had closed the mailbox. "counted": the source ended the mailbox, and this workstation
-    has counted it. The reason is empty if the app must not forget the mailbox yet.
+    "deleted" means that the desk had closed the mailbox. "counted" means that the source ended the mailbox,
+    and that this workstation has counted it. An empty reason means that the app must not forget the mailbox
+    yet.
     """
     with desk.store.reading() as session:
         ended = {Address(row.address): row for row in mailboxes.ended_mailboxes(session)}
@@ -118,10 +119,9 @@ def _is_counted(desk: OpenDesk, row: EndedMailbox) -> bool:
 
 
 def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
-    """Count a mailbox that its source ended, for the yearly report, then drop what need not stay.
+    """Count a mailbox for the yearly report, after the adviser has seen that the source ended it.
 
-    Call this function after the adviser has seen the ending. Evidence of the source's consent stays until its
-    last day.
+    Then drop what is no longer needed. Evidence of the source's consent stays until its last day.
 
     Raises:
         MailboxNotFoundError: the store has no row of this mailbox, or this workstation has counted it
@@ -144,7 +144,7 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
 
 
 def acknowledge_unread(desk: OpenDesk, today: date) -> None:
-    """Count each mailbox that ended before an adviser opened it, for the report. Then delete its rows."""
+    """For the report, count the mailboxes that ended before an adviser opened them. Delete their rows."""
     # Attack: someone makes and ends thousands of mailboxes, to fill the inbox with lines.
     ended = [(row, end_by_source(desk, row)) for row in list_unacknowledged(desk, today)]
     ends = {Address(row.address): (row, end) for row, end in ended if end and _is_unread(desk, end)}
@@ -209,8 +209,8 @@ def evidence_alone(casefile: Casefile) -> Casefile:
 def forget_deleted_mailboxes(desk: OpenDesk, today: date) -> None:
     """Drop what this workstation still has of deleted mailboxes, and of mailboxes that their source ended.
 
-    The row of a mailbox that its source ended stays until this workstation has counted the mailbox for the
-    yearly report, and as long as the proof may be needed.
+    A mailbox that its source ended is dropped after this workstation has counted it, and when its proof is no
+    longer needed.
     """
     found = _sort_ended(desk, today)
     _forget_deleted(desk, [Address(row.address) for row, state in found if state == "deleted"], today)
@@ -235,10 +235,10 @@ def _forget_deleted(desk: OpenDesk, deleted: Sequence[Address], today: date) -> 
 
 
 def _needs_proof(desk: OpenDesk, row: EndedMailbox, today: date) -> bool:
-    """Return True if the server may be restored from a backup in which the mailbox has not ended.
+    """Return True if the server may still need the proof that a mailbox ended.
 
-    This workstation then sends its proof to the server. If there is no server, the result is False, because
-    there is only one store. An older backup of this store does not have the proof.
+    If the server is restored from an older backup, this workstation sends the proof again. If there is no
+    server, the result is False.
     """
     end = end_by_source(desk, row)
     return desk.config.server != ONE_MACHINE and end is not None and end.envelope.day > today - _PROOF_DAYS

@@ -65,7 +65,7 @@ def add_passphrase(  # noqa: PLR0913  # what a slot consists of
 
 
 def add_sheet(desk: OpenDesk, secret: str, identity: PQIdentity, *, holder: str, today: date) -> None:
-    """Add a slot for a recovery sheet with this secret key. `holder` is the safe that the sheet belongs in.
+    """Add a slot for a recovery sheet with this secret key. `holder` is the safe where the sheet is kept.
 
     Raises:
         KeysRefusedError: nothing was changed; `reason` says why.
@@ -76,10 +76,10 @@ def add_sheet(desk: OpenDesk, secret: str, identity: PQIdentity, *, holder: str,
 
 
 def remove_slot(desk: OpenDesk, secret: str, unwanted: str) -> None:
-    """Remove the slot with this short id. Its passphrase or sheet opens no later keyring.
+    """Remove the slot with this short id. Its passphrase or sheet does not open later keyrings.
 
     Raises:
-        KeysRefusedError: nothing was changed: the slot is the last one, or is gone, or `secret` is wrong.
+        KeysRefusedError: nothing was changed. The slot is the last one or is gone, or `secret` is wrong.
     """
 
     def without(slots: Sequence[AnySlot]) -> list[AnySlot]:

@@ -18,7 +18,7 @@ from web.languages import closest
 def new_passphrase(
     holder: str, language: Language, *, is_drawn: bool, is_change: bool = False
 ) -> NewPassphrase:
-    """Prepare a passphrase for someone, and draw it unless the adviser chooses it.
+    """Prepare a new passphrase. If `is_drawn` is False, the adviser chooses it later.
 
     Raises:
         KeysRefusedError: the holder's name is not one line of visible characters.
@@ -28,7 +28,7 @@ def new_passphrase(
 
 
 def draw_sheet(desk: OpenDesk, safe: str, language: Language, today: date) -> NewSheet:
-    """Draw the key of a new recovery sheet, which belongs in the safe with this name.
+    """Prepare a new recovery sheet with a random key. `safe` is the name of the safe where the sheet is kept.
 
     Raises:
         KeysRefusedError: the safe's name is not one line of visible characters.

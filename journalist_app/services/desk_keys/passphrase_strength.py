@@ -13,8 +13,8 @@ _JUDGED_CHARS: Final = 72  # zxcvbn's own limit. If this start is strong, the wh
 def is_strong(passphrase: str) -> bool:
     """Return True if a typed passphrase is about as hard to guess as five random words or more.
 
-    Only the normal form counts, because the key is derived from this form. The estimate knows common
-    passwords, names, keyboard patterns and our word lists, but no quotations.
+    The passphrase is judged after normalisation. The estimate knows common passwords, names, keyboard
+    patterns and our word lists, but no quotations.
     """
     from zxcvbn import zxcvbn  # noqa: PLC0415  # its lists take a tenth of a second, and most processes judge nothing
 

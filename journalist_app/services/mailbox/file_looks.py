@@ -32,7 +32,7 @@ _WHICH = re.compile(r"([0-9a-f]{32})(?:-(\d{1,4})-(\d{1,4}))?")
 class NamedFile:
     """A file of a mailbox that the adviser can look at or save.
 
-    `size` is in bytes, or None for a part of an encrypted block, whose size is known after its decryption.
+    `size` is in bytes. It is None for a part of an encrypted block.
     """
 
     name: str = field(repr=False)
@@ -43,8 +43,8 @@ class NamedFile:
 def find_file(desk: OpenDesk, address: Address, which: str) -> NamedFile:
     """Find a file of a mailbox, without reading the file.
 
-    `which` is the id of an attached file, or names a part of an encrypted block that the source pasted: the
-    id of the entry, the number of the block from 1, and the part from 0, with hyphens between them.
+    `which` is the id of an attached file. For a part of an encrypted block in a text, `which` has the id of
+    the entry, the number of the block from 1, and the part from 0, with hyphens between them.
 
     Raises:
         FileRefusedError: no verified entry of the mailbox has such a file.
@@ -87,7 +87,7 @@ def look_at(desk: OpenDesk, address: Address, which: str) -> tuple[NamedFile, Sh
 
 
 def _convert(desk: OpenDesk, named: NamedFile, file: ShownFile) -> None:
-    """Convert a file page by page, until its end, the end of its time, or the lock of the desk."""
+    """Convert a file page by page, until the file ends, its time is over, or the desk locks."""
     file.refusal = ConversionRefusal.FAILED  # if an unexpected exception ends this thread
     try:
         with desk.shown_files.converting:

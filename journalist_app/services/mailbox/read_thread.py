@@ -30,7 +30,7 @@ class AdviserFile:
     """Attached file of an entry on the adviser's page, with names that are safe to show and to save.
 
     `sealed` is None if the source did not encrypt the file before sending. `named` says whether the decrypted
-    file names this mailbox, only other mailboxes, or no mailbox. A mailbox's name consists of six words.
+    file has the six-word name of this mailbox, only names of other mailboxes, or no name.
     """
 
     attachment_id: str
@@ -67,8 +67,7 @@ class AdviserEntry:
 class ShownThread:
     """Mailbox on the adviser's page: its entries, its state, and the values for the answer form.
 
-    `heads` names the newest entries that the page shows, and `unseen` the entries that the page does not
-    show.
+    `heads` has the newest entries that the page shows. `unseen` has the entries that the page does not show.
     """
 
     address: str
@@ -147,17 +146,14 @@ def source_language(opened: Sequence[OpenedEntry]) -> str:
 
 
 def _is_shown_elsewhere(opened: OpenedEntry) -> bool:
-    """Return True for steps, closings, receipts and removals, which the page does not show as messages."""
+    """Return True if the page does not show an entry as a message: a step, closing, receipt or removal."""
     if not opened.signed.envelope.is_words:
         return True
     return opened.content is not None and opened.content.kind in {Kind.STEP, Kind.CLOSING}
 
 
 def _read_by_source(conversation: Conversation) -> dict[Digest, date]:
-    """Map the digest of each desk entry that the source has read to the day of reading.
-
-    This is the day on which the source first wrote an entry that confirms the desk's entry.
-    """
+    """Return the day on which the source first confirmed each entry of the desk, by the entry's digest."""
     from_desk = [entry.digest for entry in conversation.entries if entry.envelope.strand]
     days = {entry.digest: entry.envelope.day for entry in conversation.entries if not entry.envelope.strand}
     readers = conversation.transcript.knowledge.first_known(from_desk, sorted(days, key=days.__getitem__))

@@ -94,12 +94,10 @@ def trim_step_text(text: str) -> str:
 
 
 def parse_expected_day(typed: str, letterhead: Letterhead, today: date) -> date | None:
-    """Parse the day, typed as YYYY-MM-DD, on which a source can expect the next step.
-
-    An empty field gives None.
+    """Parse the expected day of the next step, typed as YYYY-MM-DD. An empty field gives None.
 
     Raises:
-        SendRefusedError: this is not a day, the day is past, or the desk does not work on this day.
+        SendRefusedError: the text is not a day, the day is past, or the desk does not work on this day.
     """
     # A source who comes back on a closed day finds no answer, and perhaps never comes back again.
     if not typed.strip():

@@ -66,7 +66,7 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
     """Append a step that tells the source that the desk begins to pass on a proposal.
 
     As soon as the source can see the step, the source can no longer withdraw the consent. With `without`, no
-    consent is needed, and the typed reason becomes the text of the step.
+    consent is needed, and the step has the typed reason.
 
     Raises:
         PassOnRefusedError: the recipient cannot be used, a newer proposal exists, or the consent or the

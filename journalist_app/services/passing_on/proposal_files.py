@@ -48,9 +48,9 @@ class PendingCopy:
 class PreparedFile:
     """A file that the desk proposes to pass on: the original, and a safe copy if one could be made.
 
-    `findings` has the metadata and hidden parts of the original, or says why the file was not examined.
-    `form` says what the copy is, and `pages` how many pictures the copy has. `remarks` has sentences
-    about the copy. If no cleaned copy was made, `remarks` also says why.
+    `findings` has the metadata and hidden parts of the original, or says why it was not examined. `remarks`
+    is about the copy. If no cleaned copy was made, `remarks` also says why. `pages` is the copy's number of
+    pictures.
     """
 
     name: str = field(repr=False)

@@ -152,7 +152,7 @@ def prepare_proposal(  # noqa: PLR0913  # the form has many parts
 
 
 def _language(opened: Sequence[OpenedEntry]) -> str:
-    """Return the language of sentences for the source: that of the source, or else English."""
+    """Return the language in which to write to the source, or an empty text if it is unknown."""
     language = source_language(opened)
     return closest(language, LANGUAGES) if language else ""
 
@@ -174,8 +174,8 @@ def send_proposal(
 ) -> None:
     """Send a source the proposal that the adviser previewed, with a step if the adviser wrote one.
 
-    `originals` has the positions, from 0, of the files that are sent as they are. Of the other files, a copy
-    is sent if there is one. A second call for the same proposal changes nothing.
+    `originals` has the positions, from 0, of the files to send as they are. Of each other file, the copy is
+    sent if there is one. A second call for the same proposal changes nothing.
 
     Raises:
         PassOnRefusedError: the recipient's key can no longer be used, or the prepared proposal is gone.
@@ -204,10 +204,7 @@ def send_proposal(
 
 
 def _step(desk: OpenDesk, words: StepForm, proposal: Digest | None, today: date) -> Content | None:
-    """Return the step that the adviser typed to explain a proposal, or None if the adviser typed nothing.
-
-    A step tells the source what the desk has done and what happens next.
-    """
+    """Return the step that the adviser typed to explain a proposal, or None if the adviser typed nothing."""
     if not words.has_words:
         return None
     note = StepNote(step=StepName.PROPOSAL_MADE, proposal=proposal)
@@ -242,7 +239,7 @@ def _content(prepared: PreparedProposal, originals: Collection[int]) -> Content:
 
 
 def _about(file: PreparedFile, language: str, *, is_copy: bool) -> str:
-    """Return what the source reads about a file: its hidden information, and that a copy is only pictures."""
+    """Return a file's hidden information as text for the source. For a copy, say if it has only pictures."""
     more = file.remarks[-1:] if is_copy and file.form is CopyForm.PAGES else ()
     return replace(file.findings, lines=(*file.findings.lines, *more)).text_in(language, REMARK_CHARS)
 

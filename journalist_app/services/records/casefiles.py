@@ -169,7 +169,7 @@ def has_mailbox(desk: OpenDesk, address: Address) -> bool:
 
 
 def drop_casefile(desk: OpenDesk, session: Session, address: Address) -> None:
-    """Delete the desk's notes about a mailbox and its draft, in the caller's transaction.
+    """Delete the notes and the draft about a mailbox, in the caller's transaction.
 
     The next syncs make the other workstations delete the notes too.
 
@@ -184,8 +184,7 @@ def drop_casefile(desk: OpenDesk, session: Session, address: Address) -> None:
 def load_casefiles(desk: OpenDesk) -> None:
     """Decrypt the new and changed casefiles into `desk.casefiles`, for the inbox and for search.
 
-    The mailboxes whose casefile failed verification are in `desk.unsound_casefiles`. A casefile has the
-    desk's notes about a mailbox.
+    The mailboxes whose casefile failed verification are in `desk.unsound_casefiles`.
     """
     with desk.store.reading() as session:
         here = {Address(name): revision for name, revision in records.revisions(session, RecordKind.CASEFILE)}
@@ -256,10 +255,6 @@ def put_tallies(desk: OpenDesk, session: Session, address: Address, tallies: Seq
 
 
 def _publish_to_index(desk: OpenDesk, address: Address, revision: int, casefile: Casefile) -> None:
-    """Update the inbox and the search index with the desk's notes about a mailbox.
-
-    Do nothing if this revision is known already.
-    """
     if desk.casefiles.get(address, (0, None))[0] != revision:
         desk.casefiles[address] = (revision, casefile)
         desk.index.index_notes(address, casefile_texts(casefile))

@@ -24,7 +24,7 @@ class MailboxEvidence:
     """Evidence that the source of one mailbox agreed to pass on texts and files.
 
     The evidence is deleted after the day `until`, which is None while the mailbox is open. `pieces` has
-    copies of entries with their contents. If a copy is damaged, its content is None.
+    copies of entries, each with its content, or with None if the copy is damaged.
     """
 
     address: str

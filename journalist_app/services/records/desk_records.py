@@ -76,7 +76,7 @@ def verify_record(desk: OpenDesk, kind: RecordKind, record: Record) -> OpenedRec
 def write_record(desk: OpenDesk, kind: RecordKind, name: bytes, revision: int, body: bytes) -> None:
     """Encrypt and store a record, which is a note of the desk.
 
-    `revision` is 1 for a new record. Otherwise it is one higher than the revision that it replaces.
+    `revision` is 1 for a new record. For a changed record, `revision` is one higher than before.
 
     Raises:
         RecordMovedError: another writer stored this revision first, so this record was not stored.
@@ -108,8 +108,7 @@ def delete_empty_records(desk: OpenDesk, session: Session, today: date) -> None:
     """Delete each empty record, which the desk dropped, after the other stores have confirmed its arrival.
 
     A record that fails verification, or that has a body, stays. An empty record about an ended mailbox stays
-    as long as the proof of the end. If the server is restored from a backup with the old notes, the empty
-    record replaces these notes again.
+    as long as the proof of the end, because a restored backup of the server can have the old notes.
     """
     # Anyone who can write to the store can mark a record as dropped.
     records.delete_dropped(session, desk.stores_to_tell(today), partial(_is_unneeded, desk, session))

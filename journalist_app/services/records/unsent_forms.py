@@ -54,7 +54,7 @@ class UnsentForm:
 def keep_unsent(
     store: Store, config: AdviserConfig, path: str, fields: Iterable[tuple[str, str]], today: date
 ) -> None:
-    """Encrypt a submitted form to the desk and store it, which works while the desk is locked.
+    """Encrypt a submitted form to the desk, and store it. The desk may be locked.
 
     The key comes from the store's newest letterhead, the desk's signed public statement.
 

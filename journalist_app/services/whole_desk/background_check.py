@@ -57,7 +57,6 @@ def _check_store(desk: OpenDesk, today: date) -> None:
 
 
 def _update_index(desk: OpenDesk) -> None:
-    """Update the search index for the changed mailboxes, if the index has read the whole store once."""
     if not desk.index.reading.is_whole:
         return
     with desk.store.reading() as session:
@@ -67,10 +66,7 @@ def _update_index(desk: OpenDesk) -> None:
 
 
 def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
-    """Return the mailboxes that must be verified now.
-
-    For example, these are mailboxes that changed, that are missing, or that have a known fault.
-    """
+    """Return the mailboxes that must be verified now, such as changed, missing or faulty mailboxes."""
     with desk.store.reading() as session:
         found = {Address(address): digests for address, digests in entries.all_digests(session).items()}
         here = {
@@ -131,10 +127,7 @@ def _check_mailbox(desk: OpenDesk, address: Address, today: date) -> None:
 
 
 def _repair_state(desk: OpenDesk, address: Address) -> None:
-    """Correct the row of a mailbox that says that the desk has answered, although the source waits.
-
-    The row can be wrong because a power cut ended a sync before the sync wrote it.
-    """
+    """Compute again whether a mailbox waits for an answer. Its row can be wrong after a power cut."""
     with desk.store.writing() as session:
         recompute_state(session, address)
     conversation_of(desk, address)

@@ -68,8 +68,8 @@ class RecordMerger:
     def records(self, kind: str, name: bytes, ours: bytes | None, theirs: bytes) -> Record | None:
         """Return the record that replaces ours: the received record, or both records merged.
 
-        If our record already contains the received changes, the result is None. The record of a retired
-        workstation only adds notes, labels and a handover text to a casefile of a workstation in use.
+        If our record already contains the received changes, the result is None. A retired workstation's
+        record only adds notes, labels and a handover text to a casefile of a workstation in use.
 
         Raises:
             RecordFaultError: the received record is not applied.
@@ -255,10 +255,9 @@ def _union(one: Sequence[_Part], other: Sequence[_Part], order: Callable[[_Part]
 
 
 def _merge_notes(one: Sequence[Note], other: Sequence[Note]) -> tuple[Note, ...]:
-    """Merge the notes of two casefiles, sorted by day.
+    """Merge the notes of two casefiles, sorted by day, and within a day by position.
 
-    Notes of one day are sorted by their position in the casefiles. If one casefile has all notes, its order
-    stays.
+    If one casefile has all notes, its order stays.
     """
     places = sorted([*enumerate(one), *enumerate(other)], key=itemgetter(0), reverse=True)
     place = {note: at for at, note in places}
