@@ -201,10 +201,9 @@ def end_all_programs() -> None:
 
 
 def run_at_our_end(script: str, *words: str, first: str = ":") -> "subprocess.Popen[bytes]":
-    """Start a shell that runs `script` when our process ends, even if our process is killed.
+    """Start a shell that runs `first` now, and `script` when our process ends or is killed.
 
-    The shell runs the script `first` immediately. If the caller closes the shell's standard input, `script`
-    runs earlier.
+    If the caller closes the shell's standard input, `script` runs earlier.
     """
     return subprocess.Popen(  # noqa: S603  # no word of a script comes from outside
         ("/bin/sh", "-c", f"trap '' HUP INT TERM; {first}; read -r _; {script}", "guard", *words),

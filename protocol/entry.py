@@ -128,7 +128,7 @@ def sign_entry(
 def sign_again(entry: SignedEntry, *, by: EntryWriter, heads: Heads, unseen: Heads, day: date) -> SignedEntry:
     """Sign a new entry again with other heads, because another entry was stored in the meantime.
 
-    Heads are names of the newest entries. Never store the earlier signed entry.
+    Heads are names of the newest entries. Never store the entry with the earlier signature.
     """
     envelope = replace(entry.envelope, heads=heads, unseen=unseen, day=day)
     return sign_entry(envelope, by=by, epoch=entry.epoch, header=entry.header, payload=entry.payload)

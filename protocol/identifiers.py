@@ -50,9 +50,9 @@ def sealing_words(address: Address) -> str:
 
 
 def digest_words(digest: Digest) -> str:
-    """Return four words, joined by hyphens.
+    """Return four words, joined by hyphens, that represent the digest of an entry.
 
-    On the source's receipt, the words represent the digest of an entry.
+    The source's receipt shows these words.
     """
     return "-".join(_words(b"steunpunt/v1/digest", digest, _DIGEST_WORDS))
 

@@ -72,7 +72,7 @@ class Slot(StrictStruct, frozen=True, kw_only=True, omit_defaults=True, tag_fiel
         return PassphraseLabel(self.salt, Argon2Params(t=self.t, m_kib=self.m_kib, p=self.p))
 
     def opens_with(self, secret: str) -> bool:
-        """Return True if this is the slot of a passphrase. This takes half a second with the usual cost."""
+        """Return True if a passphrase opens this slot. This takes half a second with the usual cost."""
         return self.label.identity(secret).recipient.to_bytes() == self.recipient
 
 
@@ -86,7 +86,7 @@ class RecoverySlot(
     since: date | None = None
 
     def opens_with(self, secret: str) -> bool:
-        """Return True if this is the slot of a recovery sheet, whose key or words are `secret`."""
+        """Return True if the recovery sheet with the key or the words `secret` opens this slot."""
         identity = read_identity(secret)
         return identity is not None and identity.recipient.to_bytes() == self.recipient
 

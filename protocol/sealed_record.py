@@ -70,7 +70,7 @@ def record_digest(sealed: bytes) -> Digest:
 
 
 def past_after(*made_from: Revision) -> tuple[Digest, ...]:
-    """Return the digests of all revisions that a new record replaces, the latest first, at most `PAST`.
+    """Return the digests of the revisions that a new record replaces, the latest first, at most `PAST`.
 
     `made_from` has the revisions from which the new record is made, in any order.
     """

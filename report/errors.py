@@ -4,8 +4,7 @@
 class ReportError(Exception):
     """Base class of the exceptions of the yearly report.
 
-    `render_pdf` raises this class itself if the HTML page refers to another file or address. Our own pages
-    never do.
+    `render_pdf` raises this class itself if the HTML page refers to another file or address.
     """
 
 

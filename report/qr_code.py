@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class QrCode:
-    """QR code on paper, as one SVG path of its dark modules.
+    """QR code to print, as one SVG path of its dark modules (squares).
 
     The code has `size` modules on each side, with a quiet zone of four modules around it.
     """

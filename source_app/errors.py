@@ -21,7 +21,7 @@ class SourceError(Exception):
 
 
 class SourceRefusedError(SourceError, Generic[_Reason]):
-    """The source's site refused what a source asked. `reason` says why, as a member of an enum."""
+    """The source's site refused a request of a source. `reason` says why, as a member of an enum."""
 
     def __init__(self, reason: _Reason) -> None:
         super().__init__(reason.value)

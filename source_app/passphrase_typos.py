@@ -25,7 +25,7 @@ class PassphraseTypos:
 
 
 def find_typos(words: Sequence[str]) -> PassphraseTypos:
-    """Return what is probably wrong with the words of a typed passphrase. The word lists are public."""
+    """Return what is probably wrong with the words of a typed passphrase."""
     first = enumerate(words[:PLACES_MAX], 1)
     strange = {place: word for place, word in first if word not in all_words()}
     joined = tuple(place for place, word in strange.items() if _is_joined(word))

@@ -34,9 +34,9 @@ def show_calendar(desk: OpenDesk) -> ResponseReturnValue:
 @takes(more=_FIELDS_MAX, token=TOKEN_BYTES, serial=TOKEN_BYTES, closed=SHORT_BYTES, holidays=TOKEN_BYTES)
 @unlocked
 def change_calendar(desk: OpenDesk) -> ResponseReturnValue:
-    """Publish the desk's calendar, or only add the public holidays to the form, depending on the button.
+    """Publish the desk's calendar. The other button only adds the public holidays to the form.
 
-    The form is shown again with the typed values if the calendar is refused.
+    If the calendar is refused, the form is shown again with the typed values.
     """
     typed = _typed()
     today = adviser_today()

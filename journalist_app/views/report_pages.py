@@ -38,7 +38,7 @@ _REFUSED = (AdviserError, RecordMovedError, PdfToolsMissingError)
 @bp.get("")
 @unlocked
 def list_report_years(desk: OpenDesk) -> ResponseReturnValue:
-    """List the years of which the desk can publish a report, and mark those with a published report."""
+    """List the years for which the desk can publish or has published a report."""
     try:
         years = yearly_report.years_to_report(desk, adviser_today())
     except ReportRefusedError as why:

@@ -77,9 +77,9 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
 
 
 def lowest_serial(half_hour: int) -> int:
-    """Return the lowest serial of a pouch (sync bundle) that is made in the half hour with this number.
+    """Return the lowest serial of the pouches (sync bundles) that are made in one half hour.
 
-    Half hours are counted from 1970 in UTC.
+    `half_hour` is counted from 1970 in UTC.
     """
     # With a plain counter, a store that was restored from a backup would use a serial twice.
     return half_hour * _SERIALS_A_HALF_HOUR

@@ -25,9 +25,9 @@ def end_of(transcript: Transcript) -> SignedEntry | None:
 
 
 def proof_to_bytes(entries: Sequence[SignedEntry]) -> bytes:
-    """Write the proof that a mailbox was ended or deleted: envelopes and signatures of its last entries.
+    """Write the proof that a mailbox was ended or deleted: the envelopes and signatures of `entries`.
 
-    `entries` has the source's entry that ended the mailbox, or the result of `last_words`.
+    These are the source's entry that ended the mailbox, or the result of `last_words`.
     """
     return frame(*(part for entry in entries for part in (entry.envelope.to_bytes(), entry.signature)))
 

@@ -67,7 +67,8 @@ class ThreadState:
 def thread_state(address: Address, transcript: Transcript, opened: Sequence[EntryContent]) -> ThreadState:
     """Compute the steps of the desk in a mailbox, and the state of each proposal.
 
-    `opened` has the entries in thread order, each with its content, or with None if no content can be read.
+    `opened` has the entries in thread order, each with its content, or with None if its content cannot be
+    read.
     """
     proposals = proposal_states(address, transcript, opened)
     void = void_steps(transcript, opened, proposals)

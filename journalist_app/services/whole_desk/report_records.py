@@ -101,7 +101,7 @@ class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @classmethod
     def of(cls, found: ReportYear, today: date) -> Self:
-        """Make the record that keeps the figures and texts of a report that the desk publishes today."""
+        """Make the record of a report that the desk publishes today."""
         return cls(
             year=found.year,
             published=today,
@@ -127,7 +127,7 @@ class FrozenReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def read_frozen_year(desk: OpenDesk, year: int) -> ReportYear | None:
-    """Return the published report of a year from its record, or None if it was not published.
+    """Return the report of a year from its record, or None if the report was not published.
 
     Raises:
         RecordUnsoundError: the record of a published report is missing, fails verification, or is not the

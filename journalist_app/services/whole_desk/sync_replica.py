@@ -40,7 +40,7 @@ _STORE_REFUSALS: Final[dict[type[Exception], str]] = {
 def workstation_endpoint(
     desk: OpenDesk, today: Callable[[], date] = utc_today, half_hour: Callable[[], int] = half_hour_now
 ) -> Endpoint:
-    """Return this workstation's end of a sync, with its store, its keys and its limits.
+    """Return the object that syncs for this workstation, with its store, its keys and its limits.
 
     If a newer signed public statement of the desk arrives in a sync, it is used immediately.
     """
@@ -95,7 +95,7 @@ def use_newest_letterhead(desk: OpenDesk) -> Letterhead:
 
 
 def sync_replica(desk: OpenDesk, endpoint: Endpoint, carrier: Carrier | None = None) -> None:
-    """Sync this workstation's store with the server until both have all items, then verify what changed.
+    """Exchange items with the server until neither side lacks an item. Then verify what changed.
 
     `desk.exchange` has the progress, and afterwards the result. After an interruption, the next sync
     continues at the same place.
@@ -162,7 +162,7 @@ def make_pouch_file(endpoint: Endpoint) -> Iterator[bytes]:
 def check_after_sync(desk: OpenDesk, today: date) -> None:
     """Verify the mailboxes that a sync bundle changed, and update the inbox and the search.
 
-    The trusted state, with which this workstation detects a roll-back, is updated too.
+    The function also updates the trusted state, with which this workstation detects a roll-back.
     """
     with suppress(SyncRefusedError):  # the next sync reports the letterhead
         use_newest_letterhead(desk)
@@ -186,9 +186,9 @@ def sync_refusal_key(why: Exception) -> str:
 
 
 def keep_syncing(desk: OpenDesk, endpoint: Endpoint) -> None:
-    """Sync now, then every `sync_minutes`, and soon after this workstation wrote an item for the server.
+    """Sync immediately, and again after every `sync_minutes`, until the desk locks.
 
-    The function returns when the desk locks.
+    A sync also begins soon after this workstation wrote an item for the server.
     """
     while not desk.stopping.is_set():
         desk.sync_wanted.clear()

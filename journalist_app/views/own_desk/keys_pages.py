@@ -103,7 +103,7 @@ def download_sheet_pdf(desk: OpenDesk) -> ResponseReturnValue:
 @bp.get("/remove/<key_id>")
 @unlocked
 def show_removal(desk: OpenDesk, key_id: str) -> ResponseReturnValue:
-    """Show what the removal of a passphrase or a sheet means, and the form to remove it."""
+    """Show the form to remove a passphrase or a sheet, and the consequences."""
     return _removal_page(desk, key_id)
 
 
