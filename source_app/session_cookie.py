@@ -22,10 +22,10 @@ _MARKS_BYTES: Final = PLACES_MAX // 8
 
 
 def seal_cookie(content: bytes | PassphraseTypos | None, server_secret: bytes, now: int) -> str:
-    """Encrypt the token of a session (32 bytes), or the result of a failed log-in, as the value of a cookie.
+    """Return the encrypted value of the session cookie. All values have one length.
 
-    If `content` is None, the cookie only shows that the browser keeps cookies. All values have one length.
-    `now` is the number of half hours since 1970.
+    `content` is the token of a session (32 bytes), the result of a failed log-in, or None. With None, the
+    cookie only shows that the browser keeps cookies. `now` is the number of half hours since 1970.
     """
     # The length of the value must not show whether the log-in succeeded.
     if content is None:
@@ -38,10 +38,10 @@ def seal_cookie(content: bytes | PassphraseTypos | None, server_secret: bytes, n
 
 
 def open_cookie(given: str, server_secret: bytes, now: int) -> bytes | PassphraseTypos | None:
-    """Decrypt a cookie that `seal_cookie` made: the token of a session, or the result of a failed log-in.
+    """Decrypt a cookie that `seal_cookie` made, and return its content.
 
-    Return None if the cookie has no content, or was not made by this server since its last start. Return
-    None too for a failed log-in that is older than an hour.
+    Return None for a cookie without content, for a cookie that this server did not make since its last start,
+    and for a failed log-in that is older than an hour.
     """
     # Attack: collect the cookies of many failed log-ins. Each has a turn of its own before the mailboxes.
     try:

@@ -117,9 +117,9 @@ def add_chunk(  # noqa: PLR0913  # the chunk's place
     is_last: bool,
     quota: Quota,
 ) -> None:
-    """Append a chunk of ciphertext, of at most `CHUNK_BYTES` bytes, to an attachment that is being uploaded.
+    """Append ciphertext of at most `CHUNK_BYTES` bytes to an attachment that is being uploaded.
 
-    `number` is the place of the chunk in the attachment, counted from 0. The transaction need not be durable.
+    `number` counts the chunks of the attachment from 0. The transaction need not be durable.
 
     Raises:
         AttachmentMissingError: no such attachment is pending, or its next chunk has another number.

@@ -44,11 +44,10 @@ def destroy_deleted(
     """Destroy the rows that are in the deletion queue now, in short steps, and return their number.
 
     Uploads that are pending for more than a day are destroyed too. `now_half_hour` counts from 1970 in UTC.
-    `on_progress` receives the number of destroyed rows, and the number of rows that were queued.
+    `on_progress` receives the numbers of destroyed and of queued rows.
 
     Raises:
-        StoreBusyError: a reader kept the journal in use. The journal can still have a copy of the destroyed
-            rows, so call this function again soon.
+        StoreBusyError: a reader used the journal, which can still have destroyed rows. Call again soon.
         StoreFullError: the disk has no room for a journal with a single row.
     """
     with store.writing() as session:
@@ -70,10 +69,10 @@ def destroy_deleted(
 
 
 def copy_store(path: Path, copy: Path, now_half_hour: int) -> None:
-    """Write a complete copy of a store to a new file, without deleted content, and flush it to the disk.
+    """Write a copy of a store to a new file, and flush the copy to the disk. Programs can use the store.
 
-    The copy has no content that waits for its destruction, and no uploads that are pending for more than a
-    day. Programs can use the store in the meantime. `now_half_hour` counts from 1970 in UTC.
+    The copy has no deleted content, and no uploads that are pending for more than a day. `now_half_hour`
+    counts from 1970 in UTC.
 
     Raises:
         FileExistsError: there is a file at `copy`.
@@ -92,10 +91,10 @@ def copy_store(path: Path, copy: Path, now_half_hour: int) -> None:
 def rewrite_store(store: Store) -> None:
     """Rewrite the store's file in the order of the random row ids, so that no deleted bytes are left in it.
 
-    Writers wait during the rewrite. If the program is killed halfway, the store stays as it was.
+    Writers wait during the rewrite. If the program is killed halfway, the store is unchanged.
 
     Raises:
-        StoreFullError: the disk has no room for two more copies of the store (free pages do not count).
+        StoreFullError: the disk has no room for two copies of the store without free pages.
         StoreBusyError: another writer had the write lock for too long, or a reader kept the journal in use.
     """
     store.vacuum()

@@ -156,12 +156,12 @@ _ADOPT = PreparedChange(
 
 
 def claim(session: Session, address: bytes, version: int) -> None:
-    """Begin to change a mailbox, if no one has changed the mailbox since the caller read it.
+    """Begin to change a mailbox. Until the commit, no one else can write in the store.
 
-    `version` is the version that the caller read. Until the commit, no one else can write in the store.
+    `version` is the mailbox's version that the caller has read.
 
     Raises:
-        MailboxChangedError: someone else has changed the mailbox since then.
+        MailboxChangedError: the mailbox has another version now.
         NoSuchMailboxError: there is no such mailbox.
     """
     if _CLAIM.run(session, address=address, expected=version) == 0:
@@ -248,7 +248,7 @@ def of_strand(  # noqa: PLR0913  # the strand's key, and a range of numbers
     last: int = LARGEST_NUMBER,
     known: bytes = b"",
 ) -> Sequence[StoredEntry]:
-    """Return the entries of one writer (strand) with numbers from `number` to `last`, without ciphertext.
+    """Return one writer's (strand's) entries with numbers from `number` to `last`, without ciphertext.
 
     The entries are sorted by number. The entry with the digest `known` is left out. In the result,
     `header` and `payload` are None.
@@ -278,18 +278,17 @@ def digests(session: Session, address: bytes) -> Sequence[bytes]:
 
 
 def names_at(session: Session, size: int) -> Sequence[bytes]:
-    """Return the lowest name (address and digest) of an entry, and every `size`th name after this one.
+    """Sort the names of all entries, and return those whose position (from 0) is a multiple of `size`.
 
-    Entries whose address or digest is damaged are left out.
+    A name is an address followed by a digest. Entries with a damaged address or digest are left out.
     """
     return _NAMES_AT.all(session, size=size)
 
 
 def held(session: Session, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Yield the address, the digest and a flag of each entry between two names.
+    """Yield each entry between two names: its address, its digest, and True if its age header is stored.
 
-    The flag is True if the entry has an encrypted part. A name is an address followed by a digest. The range
-    begins at `first` and ends before `end`.
+    A name is an address followed by a digest. The range begins at `first` and ends before `end`.
     """
     return _HELD.each(session, low=first, end=end)
 
@@ -308,8 +307,8 @@ def all_digests(session: Session) -> dict[bytes, list[bytes]]:
 def first_entry_days(session: Session, author: int) -> Sequence[tuple[bytes, date]]:
     """Return each mailbox's address, with the day of the first entry that this author wrote.
 
-    `author` is the source or the desk. Removed entries count too. Mailboxes without an entry of this
-    author are left out.
+    `author` is the source or the desk. Removed entries count. Mailboxes without an entry of the author are
+    left out.
     """
     return _FIRST_DAYS.all(session, author=author)
 

@@ -7,7 +7,7 @@ No message contains a value from a row.
 class StoreError(Exception):
     """Base class of the store's exceptions.
 
-    `fault` is the key of the sentence that the adviser's page shows. `sentence` is the usual message for the
+    `fault` is the key of the sentence on the adviser's page. `sentence` is the default message for the
     operator.
     """
 
@@ -19,7 +19,7 @@ class StoreError(Exception):
 
 
 class WholeStoreError(StoreError):
-    """Base class of the exceptions about the whole store, such as a full disk, and not about one mailbox."""
+    """Base class of the exceptions that concern the whole store, such as a full disk."""
 
 
 class StoreMissingError(WholeStoreError):
@@ -74,7 +74,7 @@ class StoreOutdatedError(WholeStoreError):
 
 
 class MailboxChangedError(StoreError):
-    """The mailbox has changed since the writer read it. Read and verify the mailbox, and sign again."""
+    """The mailbox has changed since the writer read it. The writer must read, verify and sign again."""
 
 
 class EntryMissingError(StoreError):
@@ -98,7 +98,7 @@ class QuotaError(StoreError):
 
 
 class RecordMovedError(StoreError):
-    """Someone else changed this record of the desk. Read the record again, change it and write it again."""
+    """Someone else changed this record of the desk. The caller must read the record and change it again."""
 
 
 class PeerMissingError(StoreError):

@@ -136,8 +136,8 @@ def create_mailbox(
 ) -> bool:
     """Create an empty mailbox. Return False if the mailbox exists already.
 
-    The caller must have checked that the keys belong to the address. Damaged keys of an existing mailbox are
-    written again.
+    The caller must have checked that the keys belong to the address. If the stored keys of an existing
+    mailbox are damaged, they are replaced.
 
     Raises:
         MailboxEndedError: the mailbox has ended, and the store still has the proof of its end.
@@ -199,10 +199,10 @@ def newest_day(session: Session) -> date:
 def end_for_good(
     session: Session, address: bytes, *, proof: bytes, day: date, keys: tuple[bytes, bytes] | None = None
 ) -> None:
-    """End a mailbox: make its content unreadable, queue it for deletion, and store the signed `proof`.
+    """End a mailbox: make its content unreadable, queue the content for deletion, and store `proof`.
 
-    `keys` are the recipient and the verify key, which the caller has verified. Without `keys`, the keys in
-    the mailbox's row are used. The desk's records about the mailbox stay.
+    `keys` are the verified recipient and verify key, or None to use the keys in the mailbox's row. The desk's
+    records about the mailbox are not deleted.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.
@@ -245,7 +245,7 @@ def purge_mailbox(session: Session, address: bytes, *, proof: bytes, day: date) 
 
 
 def due_by(session: Session, day: date) -> Sequence[bytes]:
-    """Return the addresses, sorted, of mailboxes that are perhaps due for deletion on a day.
+    """Return the addresses of the mailboxes that may be due for deletion on a day, sorted.
 
     The day in the mailbox's row is not signed, so the caller must verify the entries of the mailbox.
     """
@@ -253,7 +253,7 @@ def due_by(session: Session, day: date) -> Sequence[bytes]:
 
 
 def empty_mailboxes(session: Session, before: date) -> Sequence[bytes]:
-    """Return the addresses, sorted, of empty mailboxes that were opened before a day.
+    """Return the addresses of the empty mailboxes that were opened before a day, sorted.
 
     Empty means: there was never an entry, and no upload is pending.
     """
@@ -261,7 +261,7 @@ def empty_mailboxes(session: Session, before: date) -> Sequence[bytes]:
 
 
 def opened_before(session: Session, before: date) -> Sequence[bytes]:
-    """Return the addresses, sorted, of all mailboxes that were opened before a day."""
+    """Return the addresses of all mailboxes that were opened before a day, sorted."""
     return _OPENED_BEFORE.all(session, day=before)
 
 

@@ -218,10 +218,10 @@ def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: b
 
 
 def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) -> None:
-    """Add an item to the outbox (queue to send) of one other store (peer), even if the item was sent before.
+    """Add an item to the outbox (queue to send) of one peer (another store), even if it was sent before.
 
-    `item` can have `address` and `name`, as in `enqueue`. For a record, `item` can also have `replaces`: the
-    digest of a revision that the peer may replace.
+    `item` has the `address` and the `name`, if any. For a record, it can also have `replaces`: the digest of
+    a revision that the peer may replace.
 
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
@@ -230,7 +230,7 @@ def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) 
 
 
 def enqueue_all(session: Session, peer: bytes) -> None:
-    """Add all items of this store to its outbox (queue of items to send), for one other store (peer).
+    """Add all items of this store to the outbox (queue to send) of one peer (another store).
 
     Items that were packed before will be packed again. Records that do not go to peers are left out.
 
@@ -308,10 +308,10 @@ def have_confirmed(
 
 
 def mark_packed(session: Session, ids: Iterable[int], serial: int, *, letterhead: int | None = None) -> None:
-    """Record that items of the outbox (queue to send) are packed in the pouch (sync bundle) `serial`.
+    """Mark items of the outbox (queue to send) as packed in the pouch (sync bundle) with this serial.
 
-    `ids` are row ids. Call this function before you read the items, or in the same transaction. `letterhead`
-    is the serial of the packed letterhead (signed public statement).
+    `ids` are row ids. Mark the items before you read them, or in the same transaction. `letterhead` is the
+    serial of the packed letterhead (signed public statement).
     """
     # If the items were read first, a change between reading and marking would never be sent.
     for row in ids:
@@ -328,7 +328,7 @@ def mark_changed(session: Session, ids: Iterable[int]) -> None:
 
 
 def repack_all(session: Session, peer: bytes) -> None:
-    """Mark all packed items of a peer (another store) as not packed, because perhaps they never arrived.
+    """Mark all packed items of a peer (another store) as not packed, because they may not have arrived.
 
     If the outbox (queue of items to send) has a damaged row, all items of the store are queued again.
     """

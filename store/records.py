@@ -82,8 +82,8 @@ def put(  # noqa: PLR0913  # the columns
 ) -> None:
     """Write the next revision of a record (encrypted note of the desk) by compare-and-set.
 
-    `revision` must be one more than the stored revision, or 1 if there is no such record. With
-    `goes_to_peers`, the record is sent to all other stores.
+    `revision` is the stored revision plus 1, or 1 for a new record. With `goes_to_peers`, the record is sent
+    to all other stores.
 
     Raises:
         RecordMovedError: another revision is stored. Nothing was written.
@@ -97,9 +97,9 @@ def put(  # noqa: PLR0913  # the columns
 
 
 def replace(session: Session, record: Record, *, goes_to_peers: bool = True) -> None:
-    """Write a record (encrypted note) that another store sent or that was merged, whatever the store has now.
+    """Write a received or merged record (encrypted note), and replace the stored record of this name, if any.
 
-    With `goes_to_peers`, the record is sent to all other stores, except one that `outbox.exclude_peer`
+    With `goes_to_peers`, the record is sent to all other stores except the one that `outbox.exclude_peer`
     excluded.
     """
     drop(session, record.kind, record.name)
@@ -153,7 +153,7 @@ def delete_dropped(
 ) -> None:
     """Delete the records that the desk dropped, if each of these peers (other stores) knows that.
 
-    A workstation passes the function `is_empty`, which verifies that the desk signed an empty body.
+    On a workstation, `is_empty` verifies that the desk signed the record with an empty body.
     """
     # `is_dropped` is not signed. The server cannot decrypt a record, so it does not check the body.
     for record in _DROPPED.all(session):

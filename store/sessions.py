@@ -59,7 +59,7 @@ class SessionStore:
         close_before_fork(self.close)
 
     def make_missing(self) -> None:
-        """Make the file of the sessions again if something removed it. All sessions in it have then ended.
+        """Make the file of the sessions again if the file was removed. All its sessions have then ended.
 
         Raises:
             StoreMissingError: the folder of the file cannot be made.
@@ -89,9 +89,9 @@ class SessionStore:
             self._rewrite_if_small(connection)
 
     def change(self, token_hash: bytes, before: bytes, box: bytes, expires_half_hour: int) -> bool:
-        """Replace the encrypted value `before` of a login session by `box`, and set when the session expires.
+        """Replace the encrypted value of a login session, and set when the session expires.
 
-        Return False and change nothing if the session has ended, or has another value by now.
+        If the session has ended, or if its value is not `before`, return False and change nothing.
         """
         row = {"name": token_hash, "before": before, "box": box, "expires": expires_half_hour}
         with self._connection() as connection:
@@ -101,9 +101,9 @@ class SessionStore:
         return is_changed
 
     def add(self, token_hash: bytes, expires_half_hour: int) -> bool:
-        """Store a hash with an empty value. Return False if the store already has this hash.
+        """Store a hash without a value, until it expires. Return False if the store already has this hash.
 
-        `expires_half_hour` is a number of half hours since 1970 (UTC). The hash expires at that time.
+        `expires_half_hour` is a number of half hours since 1970 (UTC).
         """
         with self._connection() as connection:
             added = connection.execute(
@@ -189,8 +189,8 @@ def open_sessions(
 ) -> SessionStore:
     """Open the store of login sessions. Create its file (mode 0600) if the file is missing.
 
-    No connection stays open, so a server may fork. If the file disappears later, the store calls
-    `make_folder`, which makes the folder of the file again, and makes a new file.
+    No connection stays open, so a server may fork. If the file is removed later, `make_folder` is called to
+    make its folder, and a new file is made.
 
     Raises:
         StoreMissingError: the folder of `path` does not exist.

@@ -98,10 +98,9 @@ def store_entry(session: Session, signed: SignedEntry, attachment_ids: Sequence[
 
 
 def recompute_state(session: Session, address: Address) -> None:
-    """Compute the state of a mailbox again, and write the state in the mailbox's row.
+    """Compute the state of a mailbox again, and write it in the mailbox's row. Do not verify the entries.
 
     The state is the day since which the source waits, and the day from which the mailbox may be deleted.
-    The entries are not verified here. A caller that relies on the result must verify the entries first.
     """
     signed = [entry for entry, _ in read_envelopes(session, address)]
     digests = {entry.digest for entry in signed}

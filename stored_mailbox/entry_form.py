@@ -14,10 +14,10 @@ from protocol.session import form_token
 
 @dataclass(frozen=True, slots=True)
 class FormContext:
-    """Mailbox of a form, id of the entry that the form adds, and the entries that the form's page showed.
+    """Hidden data of a form: the mailbox, the id of the new entry, and the entries that the page showed.
 
     `heads` has the newest entries that the sender was shown, and `unseen` the known entries that the sender
-    was not shown. The form's CSRF token protects all fields from changes.
+    was not shown. The form's CSRF token protects this data from changes.
     """
 
     address: Address
@@ -34,9 +34,9 @@ class FormContext:
     def of_form(
         cls, fields: Mapping[str, str], session_token: bytes, action: str, address: Address
     ) -> Self | None:
-        """Parse the hidden fields of a form for this action in this mailbox.
+        """Parse the hidden fields of a form. Return None if this session did not show the form.
 
-        Return None if no page of this session showed this form.
+        The form must be for this action in this mailbox.
         """
         entry_id, shown = fields.get("entry_id", ""), fields.get("heads", "")
         purpose = _purpose(action, address, entry_id, shown)

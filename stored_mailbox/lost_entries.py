@@ -60,10 +60,10 @@ def check_envelopes(
 def lost_and_given(
     store: Store, checked: CheckedEnvelopes, *, written: Iterable[Digest] = (), asked: Iterable[Digest] = ()
 ) -> tuple[list[Digest], list[Digest]]:
-    """Return two lists for a mailbox: the entries that this store has lost, and those that it can send.
+    """Return the digests of the entries that this store has lost of a mailbox, and of those that it can send.
 
-    The second list has only entries in `asked`. Entries are named by their digests. At most 256 lost entries
-    are returned. An entry is lost in these cases:
+    The first list has at most 256 entries. The second list has only entries in `asked`. An entry is lost in
+    these cases:
 
     - an entry with a valid signature names it, but the store does not have it
     - its encrypted part or its files are gone, although the entry was not removed
@@ -90,11 +90,10 @@ def lost_and_given(
 
 
 def is_readable(entry: SignedEntry, opens: Callable[[bytes], bool]) -> bool:
-    """Return True if the encrypted part of an entry is the part that was signed, and can be decrypted.
+    """Return True if an entry's encrypted part is the part that was signed, and can be decrypted.
 
-    The result is also True if the entry has no encrypted part, for example because the part was removed.
-    `opens` returns True if this workstation can decrypt an age header. On the server, `opens` accepts every
-    header.
+    An entry without an encrypted part is readable too. `opens` returns True if this workstation can decrypt
+    an age header. On the server, `opens` accepts every header.
     """
     return entry.header is None or (has_signed_payload(entry) and opens(entry.header))
 

@@ -40,7 +40,7 @@ class StoredTranscript:
     """A mailbox in one snapshot of the store: its row, verified entries (transcript) and damaged rows.
 
     If `has_sound_keys` is False, the mailbox's keys do not belong to its address, and no entry of the source
-    is accepted. `rows` has each row with its parsed entry, or with None.
+    is accepted. In `rows`, each row has its parsed entry, or None if the row is malformed.
     """
 
     mailbox: mailboxes.StoredMailbox
@@ -92,10 +92,10 @@ def check_stored(  # noqa: PLR0913  # the mailbox, its rows, and how to check th
 
 
 def parse_rows(rows: Iterable[entries.StoredEntry]) -> tuple[list[SignedEntry], tuple[DamagedRow, ...]]:
-    """Parse the rows of a mailbox's entries. Return the entries, and the rows that are damaged.
+    """Parse the rows of a mailbox's entries. Return the entries, and the damaged rows.
 
-    A row is damaged if it does not parse, or if its columns differ from its signed envelope. If the row
-    parses, its entry is returned too.
+    A row is damaged if it does not parse, or if its columns differ from its signed envelope. In the second
+    case, both results have the entry.
     """
     return _divide((row, parse_row(row)) for row in rows)
 

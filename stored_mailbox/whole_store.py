@@ -33,8 +33,7 @@ class MailboxVerdict:
     - `faults`: the kinds of fault in the mailbox's entries, or only "could_not_be_verified"
     - `damaged_rows`: number of rows that do not parse, or that differ from what was signed
     - `damaged_files`: entries whose encrypted files differ from what was signed
-    - `unreadable`: entries whose row differs from what was signed, or whose header a workstation cannot
-      decrypt
+    - `unreadable`: entries that differ from what was signed, or that a workstation cannot decrypt
     - `entries`: number of all entries
     """
 
@@ -80,7 +79,7 @@ def verify_store(
 ) -> Iterator[MailboxVerdict]:
     """Verify all mailboxes whose address comes after `after`, in ascending order, and yield each result.
 
-    `remembered` returns the newest entries (heads) of a mailbox that a workstation remembers. `opens_file`
+    `remembered` returns the newest entries (heads) that a workstation remembers of a mailbox. `opens_file`
     returns True if a workstation can decrypt the age header of an entry or a file.
     """
     with store.reading() as session:

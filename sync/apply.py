@@ -65,8 +65,8 @@ def apply_pouch(
 
     Raises:
         PouchRefusedError: no item was applied. `reason` says why.
-        SyncRefusedError: NOT_PAIRED, UNKNOWN_WORKSTATION or REVOKED_WORKSTATION: the sender is not a peer.
-            NO_ROOM: the store has no room.
+        SyncRefusedError: the sender is not a peer (NOT_PAIRED, UNKNOWN_WORKSTATION, REVOKED_WORKSTATION), or
+            the store has no room (NO_ROOM).
         StoreError: the store failed.
     """
     letterhead = endpoint.letterhead()
@@ -128,7 +128,7 @@ def apply_pouch(
 def _refuse_early(
     endpoint: Endpoint, head: PouchHead, items: Iterable[Item], *, we_were_restored: bool
 ) -> NoReturn:
-    """Refuse a pouch (sync bundle) from a file, because an earlier pouch has not arrived yet."""
+    """Check a pouch's (sync bundle's) signature, and refuse it because an earlier pouch has not arrived."""
     for _ in items:
         pass  # reading all items checks the signature
     if we_were_restored:
@@ -157,7 +157,7 @@ def _apply_items(context: ApplyContext, items: Iterable[Item], *, is_direct: boo
 def _finish_mailboxes(context: ApplyContext) -> None:
     """Update the state of mailboxes that a pouch (sync bundle) changed, and queue entries for the next pouch.
 
-    The queued entries are those that the sender lacks or asked for, and those that are lost here.
+    The queue gets the entries that the sender lacks or asked for, and the entries that this store has lost.
     """
     store, asked, changed = context.endpoint.store, context.asked, context.changed
     strands, known = context.verified.strands, context.verified.entries
@@ -201,10 +201,7 @@ def _require_day(endpoint: Endpoint, head: PouchHead, *, is_direct: bool) -> Non
 
 
 def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """Yield the items of a pouch in their order, in batches that are small enough for one transaction.
-
-    A pouch is a sync bundle.
-    """
+    """Yield the items of a pouch (sync bundle) in batches that are small enough for one transaction."""
     batch: list[Item] = []
     size = 0
     for item in items:

@@ -27,7 +27,7 @@ _ROWS = 64  # rows of the outbox in one transaction
 
 @dataclass(frozen=True, slots=True)
 class BuiltPouch:
-    """Pouch (sync bundle) to send over a connection, with the values from which the next pouch is built.
+    """Pouch (sync bundle) to send over a connection, with the values that are needed to build the next pouch.
 
     `chunks_at_peer` counts, for each attachment, the chunks that the peer has after applying this pouch.
     """
@@ -51,8 +51,8 @@ def build_pouch(  # noqa: PLR0913  # as the fields of the context
 
     - `partials`: for each attachment, the number of chunks that the peer already has
     - `unwanted`: attachments that the peer must not continue to send
-    - `after`: serial of the newest pouch for this peer, if the new pouch continues that pouch
-    - `tells_held`: True if a workstation also sends its letterhead, and tells which entries it has
+    - `after`: serial of the pouch that the new pouch continues, or None
+    - `tells_held`: True to include a workstation's letterhead and a list of its entries
 
     Raises:
         PeerMissingError: there is no such peer.
@@ -84,8 +84,8 @@ def build_pouch_files(
 ) -> Iterator[Iterator[bytes]]:
     """Yield pouches (sync bundles) to write to files, with all items that must still be sent to a peer.
 
-    Each pouch is an iterator of pieces, about `part_bytes` in all. Read all pieces of a pouch before you ask
-    for the next pouch. If `part_bytes` is None, there is one pouch.
+    Each pouch is an iterator of about `part_bytes`, which must be read before the next pouch is asked for. If
+    `part_bytes` is None, there is one pouch.
 
     Raises:
         PeerMissingError: there is no such peer.
@@ -136,7 +136,6 @@ class _PouchBuilder:
     def write(
         self, items: Iterable[Item], *, has_more: bool, unwanted: Iterable[FileKey] = ()
     ) -> Iterator[bytes]:
-        """Yield the bytes of a pouch (sync bundle) that contains `items`, in pieces."""
         endpoint, peer = self._context.endpoint, self._context.peer
         with endpoint.store.reading() as session:
             partials = [*((*each, WHOLE) for each in unwanted), *attachments.uploads_from_peer(session, peer)]
@@ -215,10 +214,7 @@ class _PouchBuilder:
                 outbox.unmark_packed(session, left)
 
     def _checked(self, item: Item, row: int | None) -> list[Item]:
-        """Return an item, or the report of damage that replaces an item that the peer would refuse.
-
-        Also count the item's bytes.
-        """
+        """Check an item and count its bytes. Return the item, or the report of damage that replaces it."""
         self._context.size += size_of(item)
         sound: Item | None = item
         try:
@@ -231,9 +227,9 @@ class _PouchBuilder:
         return [] if sound is None else [sound]
 
     def _pack_again(self, row: int) -> None:
-        """Note that the server's next pouch (sync bundle) must try a damaged or missing item again.
+        """Let the server's next pouch (sync bundle) try the item of this outbox row again.
 
-        `row` is the item's row in the outbox (queue to send). A workstation does nothing here.
+        On a workstation, do nothing.
         """
         # A workstation's sync continues until everything is sent, and would never end.
         if self._context.endpoint.is_server:
@@ -243,7 +239,7 @@ class _PouchBuilder:
     def _marking(self, *, durable: bool = False) -> Iterator[Session]:
         """Open a transaction in which the caller marks items of the outbox (queue to send) as packed.
 
-        If `durable` is False, marks can be missing after a power cut. Their items are then packed again.
+        If `durable` is False, a power cut can undo the marks. The items are then packed again.
 
         Raises:
             SyncRefusedError: OVERTAKEN: a newer pouch (sync bundle) for this peer was begun.

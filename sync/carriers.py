@@ -199,10 +199,7 @@ def _read_ssh(output: IO[bytes]) -> Iterator[bytes]:
 
 
 def _limit_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iterator[bytes]:
-    """Yield pouches as they arrive, and close the connection if one pouch takes over half an hour.
-
-    A pouch is a sync bundle.
-    """
+    """Yield pouches (sync bundles) as they arrive. Close the connection if one takes over half an hour."""
 
     def take() -> bytes | None:
         timer = threading.Timer(_POUCH_SECONDS, hang_up)
@@ -217,10 +214,9 @@ def _limit_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iter
 
 
 def _refusal(word: bytes) -> SyncError:
-    """Return the exception for the word with which the server refuses to sync.
+    """Return the exception for the word that the server sent as the reason to refuse.
 
-    Our server sends only words in `REFUSAL_WORDS`. Any other word did not come from our server, so the reason
-    is UNREACHABLE.
+    A word that is not in `REFUSAL_WORDS` did not come from our server. The reason is then UNREACHABLE.
     """
     reason = word.decode("ascii", errors="replace").strip()
     if reason in REFUSAL_WORDS:

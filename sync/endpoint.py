@@ -42,8 +42,8 @@ class Merger(Protocol):
     def records(self, kind: str, name: bytes, ours: bytes | None, theirs: bytes, /) -> Record | None:
         """Return the record to store after a sync: the received record, or both records merged.
 
-        `ours` and `theirs` are the encrypted records: the stored one and the received one. The result is None
-        if the stored record contains the received one.
+        `ours` is the stored record and `theirs` is the received one, both encrypted. The result is None if
+        the stored record already contains the received one.
 
         Raises:
             RecordFaultError: the received record has a fault, or cannot be decrypted yet.
@@ -106,7 +106,7 @@ class Endpoint:
     def recipient(self) -> PQRecipient:
         """Return the public key to which this endpoint encrypts its pouches (sync bundles).
 
-        The key is the desk's on the server, and the server's on a workstation.
+        The server uses the desk's key, and a workstation uses the server's key.
 
         Raises:
             SyncRefusedError: NOT_PAIRED: this workstation was never paired with a server.
@@ -125,8 +125,7 @@ class Endpoint:
     def workstation(self, peer: StrandId, letterhead: Letterhead) -> StrandKey:
         """Return the public key of a workstation, if the desk's letterhead allows it to sync today.
 
-        A letterhead is the desk's signed public statement. It has the workstation's first and last day of
-        use, of which only the last day is checked.
+        A letterhead is the desk's signed public statement. Only the workstation's last day of use is checked.
 
         Raises:
             SyncRefusedError: UNKNOWN_WORKSTATION or REVOKED_WORKSTATION.

@@ -80,7 +80,7 @@ def answer_pouches(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
 
 
 def exchange(workstation: Endpoint, carrier: Carrier, on_progress: Callable[[int], None]) -> SyncResult:
-    """Sync a workstation with its server until each has all items of the other.
+    """Sync a workstation with its server until both machines have all items.
 
     `on_progress` receives the number of items that must still be sent to the server. After a failure, the
     next sync sends the rest.
@@ -158,9 +158,9 @@ def _ask_again(workstation: Endpoint, without_room: Collection[tuple[bytes, byte
 
 
 def _identify_sender(server: Endpoint, pouch: bytes) -> StrandId:
-    """Return the workstation that sent a pouch (sync bundle) to the server. Make a new workstation a peer.
+    """Return the workstation that sent a pouch (sync bundle) to the server.
 
-    For a new workstation, all items of the store are queued.
+    A new workstation becomes a peer, and all items of the store are queued for it.
 
     Raises:
         PouchRefusedError: the pouch is for another desk, or its signature is wrong.

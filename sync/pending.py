@@ -40,8 +40,8 @@ class ImportOutcome(Enum):
 class ImportedPouch:
     """Result of importing a pouch (sync bundle) from a file.
 
-    - `applied`: number of items that changed something, in this pouch and in the pending pouches after it
-    - `also_applied`: number of these pending pouches
+    - `applied`: number of items that changed something, also those of pending pouches
+    - `also_applied`: number of pending pouches that were applied after this pouch
     - `pending`: number of pouches that still wait for an earlier pouch
     - `sender_was_restored`: True if the sender lost pouches that it had applied or sent
     """
@@ -121,9 +121,9 @@ def _apply_file(endpoint: Endpoint, path: Path) -> AppliedPouch:
 
 
 def _apply_pending(endpoint: Endpoint, folder: Path) -> list[AppliedPouch]:
-    """Apply each pending pouch (sync bundle) that does not wait for an earlier pouch any more.
+    """Apply each pending pouch (sync bundle) that no longer waits for an earlier pouch, and delete its file.
 
-    Its file is then deleted, even if the pouch was refused.
+    The file of a refused pouch is deleted too.
     """
     applied: list[AppliedPouch] = []
     while True:

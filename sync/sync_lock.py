@@ -18,10 +18,10 @@ _PRIVATE_FOLDER = 0o700
 
 @contextmanager
 def sync_lock(endpoint: Endpoint) -> Iterator[Path]:
-    """Wait for the lock that lets one sync at a time use a store, and hold the lock during the block.
+    """Wait for the lock that lets one sync at a time use a store, and hold it during the block.
 
-    Yield the folder for pouches (sync bundles) that arrive too early. Never call this function inside the
-    block.
+    Yield the folder for pouches (sync bundles) that arrive too early. Inside the block, never call this
+    function.
     """
     folder = endpoint.store.path.with_name(_FOLDER)
     folder.mkdir(_PRIVATE_FOLDER, exist_ok=True)

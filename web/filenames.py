@@ -19,8 +19,8 @@ _WINDOWS_PATH = re.compile(r"[a-z]:|\.{0,2}\\", re.IGNORECASE)
 def safe_name(name: str) -> str:
     """Return a file name that is safe to show and to save on any system. The result is never empty.
 
-    The result has no folder, and at most 120 characters and 200 bytes of UTF-8. What is not safe is replaced,
-    and "…" says that a name was longer. A safe name is not changed.
+    The result has no folder, and at most 120 characters and 200 bytes of UTF-8. Unsafe characters are
+    replaced, and "…" marks a shortened name. A safe name is not changed.
     """
     bare = name.rstrip("/\\")
     last = re.split(r"[/\\]" if _WINDOWS_PATH.match(bare) else "/", bare)[-1]
@@ -41,7 +41,7 @@ def attachment_disposition(name: str) -> str:
 
 
 def _trim(name: str) -> str:
-    """Remove dots and spaces around a file name. A name with only an ending gets a name before the ending."""
+    """Remove dots and spaces around a file name. If only an ending is left, put a stem before it."""
     stem, dot, ending = name.rstrip(" .").rpartition(".")
     return (stem.strip(" .") or _FALLBACK if dot else "") + (dot + ending).rstrip(" .")
 

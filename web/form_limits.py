@@ -29,9 +29,9 @@ _View = TypeVar("_View", bound=Callable[..., object])
 
 
 def takes(*, more: int = 0, **field_bytes: int) -> Callable[[_View], _View]:
-    """Decorate a view that receives a form, to set the limit of each field in bytes of UTF-8.
+    """Decorate a view that receives a form. Each keyword is the limit of a field, in bytes of UTF-8.
 
-    A form may have as many fields as there are names, plus `more`. Several tick boxes can share a name.
+    `more` is the number of extra fields, because several tick boxes can share a name.
     """
     limits = FormLimits(len(field_bytes) + more + _SPARE_FIELDS, field_bytes)
 
@@ -79,9 +79,9 @@ class LimitedRequest(Request):
 
 
 def body_of(request: Request, limit_bytes: int) -> Body:
-    """Return the body of a request, with at most `limit_bytes`.
+    """Return a reader of the request body, which accepts at most `limit_bytes`.
 
-    A body without a length is empty, unless the WSGI server marks its end.
+    If the request announces no length, the body is empty, unless the WSGI server marks the end of the body.
     """
     is_empty = request.content_length is None and "wsgi.input_terminated" not in request.environ
     return Body(request.environ["wsgi.input"], 0 if is_empty else request.content_length, limit_bytes)
@@ -91,8 +91,8 @@ def read_small_form(body: Body, limits: FormLimits) -> Iterator[tuple[str, str]]
     """Parse a percent-encoded form while it arrives, and yield the name and the text of each field.
 
     Raises:
-        BodyError: the form is over a limit, or was cut off. Its `unfinished` is the field that was being
-            read, or None.
+        BodyError: the form is over a limit, or was cut off. `unfinished` of the exception is the field that
+            was being read, or None.
     """
     unread = bytearray()
     try:
@@ -114,9 +114,9 @@ def read_small_form(body: Body, limits: FormLimits) -> Iterator[tuple[str, str]]
 
 
 def _refuse_long(fields: bytearray, limits: FormLimits) -> None:
-    """Refuse a form if the field that is arriving now is already longer than its limit.
+    """Refuse a form if the field that is arriving is already longer than its limit.
 
-    `fields` has the bytes that have arrived. It starts with this field, whose end can still be missing.
+    `fields` has the bytes from the start of this field. The end of the field may not have arrived.
     """
     mark = fields.find(b"&")
     end = len(fields) if mark < 0 else mark
@@ -133,10 +133,7 @@ def _decoded(field: bytes) -> tuple[str, str]:
 
 
 def _plain(encoded: bytes) -> str:
-    """Decode a percent-encoded text in short pieces.
-
-    To decode the whole text at once, Python would need a hundred bytes of memory for each escape.
-    """
+    """Decode a percent-encoded text in short pieces, because Python needs about 100 bytes per escape."""
     plain = bytearray()
     start = 0
     while start < len(encoded):

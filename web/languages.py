@@ -25,8 +25,8 @@ class PageLanguage:
     """Language of the pages.
 
     `name` is the language's name in the language itself. `locale` decides how dates and numbers are written,
-    and the direction of the text. `trial` says that a desk is a trial. `translations` are for the sources'
-    pages: a sentence without a translation becomes HTML that names its language, for screen readers.
+    and the direction of the text. `trial` says that a desk is a trial. In `translations`, a missing text
+    becomes HTML that names its language.
     """
 
     code: str
@@ -47,7 +47,7 @@ class PageLanguage:
 
 
 def known_languages() -> tuple[str, ...]:
-    """Return the codes of all languages that have a folder, sorted."""
+    """Return the codes of all languages of the pages, sorted."""
     return tuple(sorted(path.parent.name for path in FOLDER.glob("*/language.toml")))
 
 
@@ -66,7 +66,7 @@ def read_words(code: str, kind: str) -> Mapping[str, Any]:
 
 
 def languages_with(kind: str, wanted: Iterable[str]) -> tuple[str, ...]:
-    """Return those of the languages `wanted` that have sentences of this kind, or `WRITTEN_IN` if none has.
+    """Return the languages in `wanted` that have sentences of this kind. If none has, return `WRITTEN_IN`.
 
     `kind` is "poster" or "report".
     """
@@ -80,7 +80,7 @@ def language_name(code: str, locale: Locale) -> str:
 
 
 def closest(wanted: str, offered: Collection[str]) -> str:
-    """Return the language `wanted` if it is offered, else `WRITTEN_IN`, else the first that is offered."""
+    """Return `wanted` if it is offered, `WRITTEN_IN` if only that is offered, or the first one offered."""
     return next((code for code in (wanted, WRITTEN_IN) if code in offered), next(iter(offered)))
 
 

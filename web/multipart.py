@@ -120,7 +120,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class FileBegun:
-    """Event of the parser: a file begins. `filename` is what the browser sent: not safe, perhaps empty."""
+    """Event of the parser: a file begins. `filename` comes from the browser, and can be empty or unsafe."""
 
     name: str
     filename: str
@@ -165,11 +165,12 @@ class FormLimits:
 def read_parts(body: Body, content_type: str, limits: FormLimits) -> Iterator[Event]:
     """Parse a multipart form while it arrives, and yield an event for each field and each piece of a file.
 
-    Text that is not UTF-8 is read with replacement characters. A file must come after all fields of the form,
-    as in our pages, so that the caller has the whole text when the file begins.
+    Bytes that are not UTF-8 become replacement characters. A file must come after all fields, as in our
+    pages, so that the caller has the whole text when the file begins.
 
     Raises:
-        BodyError: the body cannot be used. Its `unfinished` is the field that was being read, or None.
+        BodyError: the body cannot be used. `unfinished` of the exception is the field that was being read, or
+            None.
     """
     # A strange character is better than a lost message.
     reader = _PartReader(body, _boundary(content_type))
@@ -205,9 +206,9 @@ class _PartReader:
         self._began = False
 
     def next_part(self) -> bool:
-        """Go to the next part of the form. Return False if no part follows.
+        """Go to the next part of the form. Return False at the end of the form.
 
-        After the last part, this method also reads and discards the rest of the body.
+        At the end, the rest of the body is read and discarded.
         """
         if not self._began:
             self._until(self._delimiter)
@@ -290,9 +291,9 @@ def _parse_headers(raw: bytes) -> tuple[str, str | None, str]:
 
 
 def _decoded_headers(raw: bytes) -> str:
-    """Decode the headers of a part. A name that is not UTF-8 is read as Western European.
+    """Decode the headers of a part as UTF-8. If they are not UTF-8, decode them as Windows-1252.
 
-    Bytes without a letter are replaced, for example in Japanese. Two such names usually stay different.
+    Bytes that Windows-1252 does not define become replacement characters.
     """
     with suppress(UnicodeDecodeError):
         return raw.decode("utf-8")

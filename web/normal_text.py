@@ -42,7 +42,7 @@ def is_invisible(char: str) -> bool:
 
 
 def is_visible_line(name: str) -> bool:
-    """Return True if a name is one line, not empty, in which every character can be seen."""
+    """Return True if a name is one line, is not empty, and has no invisible characters."""
     return bool(name.strip()) and name.isprintable() and not any(map(is_invisible, name))
 
 
@@ -54,7 +54,7 @@ def one_line(text: str) -> str:
 
 
 def trim(text: str) -> str:
-    """Return a text without white space around it. A text that shows nothing gives an empty text."""
+    """Return a text without white space around it. If the text shows nothing, return ""."""
     return "" if all(char.isspace() or is_invisible(char) for char in text) else text.strip()
 
 
@@ -89,16 +89,17 @@ _NAMES: Final = _Table(_plain)
 
 
 def search_form(text: str) -> str:
-    """Return the form in which search compares texts: without accents, and with one letter for like letters.
+    """Return the form in which search compares texts.
 
-    Capitals, accents, invisible characters, full width, and the kind of digit make no difference.
+    Accents, capitals, invisible characters, full width, the kind of digit, and the variant of a letter (as in
+    "ø" and "o") make no difference.
     """
     return text.translate(_SEARCH)
 
 
 def name_form(name: str) -> str:
-    """Return the form in which two names are compared: names that look the same have the same form.
+    """Return the form in which two names are compared. Names that look the same have the same form.
 
-    Capitals, invisible characters, full width and the number of spaces make no difference. Accents do.
+    Capitals, invisible characters, full width and the number of spaces make no difference, but accents do.
     """
     return " ".join(name.translate(_NAMES).split())

@@ -21,7 +21,7 @@ class Headers(Protocol):
 
 
 def is_our_request(method: str, headers: Headers, own_origin: str) -> bool:
-    """Return True if a request comes from a page of our own site, or changes nothing (GET, HEAD or OPTIONS).
+    """Return True if a request comes from a page of our own site, or is GET, HEAD or OPTIONS.
 
     In other requests, `Sec-Fetch-Site` must be `same-origin` or `none`, and `Origin` must be `own_origin`. A
     missing header is accepted.

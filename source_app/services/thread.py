@@ -287,6 +287,5 @@ def _show_entry(signed: SignedEntry, content: Content | Withheld) -> ThreadEntry
 def _proposal_of(
     signed: SignedEntry, content: Content | None, proposals: Sequence[ShownProposal]
 ) -> ShownProposal | None:
-    """Return the proposal that an entry contains, or the proposal that the entry answers."""
     about = "" if content is None or content.answer is UNSET else content.answer.proposal.hex()
     return next((each for each in proposals if about == each.digest or each.signed is signed), None)

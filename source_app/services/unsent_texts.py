@@ -55,9 +55,9 @@ def drop_typed(desk: PublicDesk, here: MailboxSession, *, now: int) -> None:
 
 
 def _read(desk: PublicDesk, here: MailboxSession, now: int) -> tuple[dict[str, str], int]:
-    """Return a dict from each place to its text, and the number of rows that contain these texts.
+    """Return the unsent text of each place, and the number of rows in which these texts are stored.
 
-    A place is the id of the proposal that the text answers, or empty for a message.
+    A place is the id of the proposal that the text answers, or "" for a message.
     """
     found: list[bytes] = []
     while (row := desk.sessions.find(_name(desk, here, len(found)), now)) is not None:
@@ -70,7 +70,10 @@ def _read(desk: PublicDesk, here: MailboxSession, now: int) -> tuple[dict[str, s
 
 
 def _name(desk: PublicDesk, here: MailboxSession, number: int) -> bytes:
-    """Return the name of a row. The name alone does not show to which mailbox the row belongs."""
+    """Return the name of row `number` in the store of the sessions.
+
+    The name does not show to which mailbox the row belongs.
+    """
     key = hkdf(frame(here.state.root, desk.server_secret), info=b"steunpunt/v1/unsent-name")
     return hmac.digest(key, number.to_bytes(4), "sha256")
 

@@ -25,10 +25,10 @@ Commit = Callable[[Posting], object]
 
 @dataclass(slots=True)
 class ReceivedForm:
-    """Result of reading a message form: the stored message (`posted`), or the reason why not (`refusal`).
+    """Result of reading a message form: the stored message (`posted`), or the reason of a refusal.
 
-    `cause` is the class of the exception behind a refusal. If the sender had no session, `posted` and
-    `refusal` are None.
+    `cause` is the class of the exception that led to the refusal. Without a session, `posted` and `refusal`
+    are None.
     """
 
     fields: dict[str, str] = field(default_factory=dict, repr=False)
@@ -58,9 +58,9 @@ def receive_form(
 
 
 class _Attempt:
-    """Context manager in which a message form is read. After an exception, the form's files are deleted.
+    """Context manager around the reading of a message form. After an exception, the form's files are deleted.
 
-    If the source can be told the reason, `ReceivedForm.refusal` has the reason, and no exception is raised.
+    An exception for which `_refusal_of` returns a reason sets `ReceivedForm.refusal`, and is not raised.
     """
 
     def __init__(self, received: ReceivedForm, admit: Admit) -> None:
@@ -109,9 +109,9 @@ class _Attempt:
 
 
 def _refusal_of(why: BaseException) -> MessageRefusal | None:
-    """Return why a message is refused after this exception, for the page with the message form.
+    """Return the reason to show on the page with the message form.
 
-    Return None if the app must show an error page.
+    Return None if the app must show an error page instead.
     """
     if isinstance(why, MessageRefusedError):
         return why.reason

@@ -54,13 +54,13 @@ class SourceMailbox:
 
     @property
     def shown(self) -> frozenset[Digest]:
-        """Return the digests of the entries that a page of the whole conversation shows."""
+        """Return the digests of the entries that the page of the whole conversation shows."""
         hidden = {digest for digest, why in self.withheld.items() if why not in _REMOVED}
         return frozenset(signed.digest for signed, _ in self.opened) - hidden
 
     @property
     def is_missing_entries(self) -> bool:
-        """Return True if the store lacks an entry that another entry names or that the session was shown."""
+        """Return True if the store lacks an entry that this session has shown or that another entry names."""
         return any(fault.kind in _MISSING for fault in self.transcript.faults)
 
     def own_entries(self) -> list[SignedEntry]:
@@ -69,9 +69,9 @@ class SourceMailbox:
         return [entry for entry in authentic if entry.envelope.author is Author.SOURCE]
 
     def uncovered_words(self, shown: Collection[Digest]) -> list[Digest]:
-        """Return the desk's encrypted entries in `shown` that the source has not confirmed yet.
+        """Return the digests in `shown` of the desk's encrypted entries that the source has not confirmed.
 
-        The source confirms entries by signing a later entry. `shown` and the result are digests.
+        The source confirms an entry by signing a later entry.
         """
         words = [
             digest
@@ -84,8 +84,8 @@ class SourceMailbox:
     def heads_for(self, shown: Collection[Digest]) -> tuple[Heads, Heads]:
         """Return two lists for a new entry of the source: the heads and the unseen entries.
 
-        Heads are the newest entries that the source wrote or was shown. Unseen entries are known, but were
-        not shown.
+        Heads are the newest entries that the source wrote or was shown. Unseen entries are the known entries
+        that the source was not shown.
         """
         return self.transcript.heads_for(SOURCE_STRAND, shown, self.remembered)
 
@@ -127,10 +127,6 @@ def read_mailbox(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = ()) ->
 def _content_or_reason(
     entry: SignedEntry, keys: MailboxKeys, transcript: Transcript
 ) -> Content | Withheld | None:
-    """Return the decrypted content of an entry, or the reason why the page must withhold it.
-
-    For an entry without an encrypted part, return None.
-    """
     if not entry.envelope.is_words:
         return None
     if entry.digest in transcript.removed:
@@ -142,10 +138,9 @@ def _content_or_reason(
 def read_sent_words(
     desk: PublicDesk, keys: MailboxKeys, entry_id: bytes
 ) -> list[tuple[SignedEntry, Content | Withheld]]:
-    """Return the encrypted entries of a mailbox that have this entry id, each with its decrypted content.
+    """Return a mailbox's encrypted entries with this entry id (normally one), each with its content.
 
-    Entries whose encrypted part was destroyed are left out. If an entry cannot be shown, the reason
-    (`Withheld`) replaces its content.
+    Destroyed entries are left out. For an entry that cannot be shown, a `Withheld` replaces the content.
 
     Raises:
         NotFoundError: the mailbox has no such entry.

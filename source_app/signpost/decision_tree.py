@@ -76,8 +76,7 @@ class Outcome(_Part, frozen=True):
 class RouteText(_Part, frozen=True):
     """Texts for visitors about one route (procedure).
 
-    `elsewhere` says what the visitor can do without this desk, such as to send a report directly to the
-    ministry's integrity coordinator.
+    `elsewhere` says what the visitor can do without this desk.
     """
 
     name: str

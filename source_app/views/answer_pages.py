@@ -55,10 +55,10 @@ def proposal_page(
 
 
 def page_with_text(here: MailboxSession, text: str, proposal_id: str) -> Response:
-    """Return a page that shows again the text that the source typed before the session ended.
+    """Return a page with the text that the source typed before the session ended.
 
-    If the mailbox has the proposal `proposal_id`, the text is in the proposal's answer form. Otherwise the
-    text is in the form for a new message. Call this function inside `limit_decryption`.
+    If the mailbox has the proposal `proposal_id`, the text is in its answer form. Otherwise the text is in
+    the form for a new message. Call this function inside `limit_decryption`.
     """
     if proposal_id:
         with suppress(NotFoundError):

@@ -43,7 +43,7 @@ def install_error_pages(app: Flask) -> None:
 def wrong_host_page() -> Response:
     """Return the page for a visitor who reached this site through an address that is not ours.
 
-    The page has no link, because the wrong Host header would decide where a link leads.
+    The page has no link, because a link would lead to the wrong address.
     """
     sentences = (
         gettext("The address in your browser is not ours"),
@@ -81,9 +81,9 @@ def remember_fault(why: BaseException | type[BaseException], wait_seconds: int =
 
 
 def _tell_unavailable(answer: Response) -> Response:
-    """Log an answer that says "come back later", and add the seconds after which to try again.
+    """Log an answer with status 503 or 507, and add the header Retry-After.
 
-    The line has the status and the class of the exception, and nothing of the request.
+    The log line has nothing from the request.
     """
     if answer.status_code in _UNAVAILABLE:
         log.error("answered %d: %s", answer.status_code, g.get("fault", "unknown"))

@@ -19,7 +19,7 @@ _PATH = re.compile(r"/(?!/)[!-~]*")
 
 
 def receive_unsent() -> ResponseReturnValue:
-    """Keep the text that the source typed before following a link, and redirect to the page of the link."""
+    """Keep the text that the source has typed, and redirect to the page that the source asked for."""
     here = current_session()
     text, tag = form_text(request.form), request.form.get("mailbox", "")
     proposal = request.form.get("proposal", "")
@@ -32,14 +32,14 @@ def receive_unsent() -> ResponseReturnValue:
 
 
 def unsent_text(here: MailboxSession, proposal: str = "") -> str:
-    """Return the text that was typed in the form of a message, or of an answer, and was not sent."""
+    """Return the typed text of a form that was not sent: a new message, or the answer to `proposal`."""
     return unsent_texts.find_typed(desk(), here, proposal, now=half_hour_now())
 
 
 def keep_refused(here: MailboxSession, text: str, tag: str, proposal: str = "") -> None:
-    """Keep the text of a form that was refused, if it was typed in this mailbox.
+    """Keep the text of a refused form, if the text was typed in this mailbox.
 
-    The page with the refusal has the text too, but the browser's "back" button would lose it.
+    Without this, the browser's "back" button would lose the text.
     """
     if text and here.is_mine(tag):
         with suppress(StoreError):

@@ -37,7 +37,7 @@ def render_login(form: LogInForm, status: int = 200, **faults: object) -> Respon
 
 
 def visit_of(form: PassphraseForm) -> Visit:
-    """Return what the visitor's browser kept of earlier attempts: a place in the queue, and a session."""
+    """Return the visitor's place in the queue of log-ins, and the token of the visitor's session."""
     return Visit(form.place.data or "", session_token())
 
 
@@ -63,10 +63,10 @@ def refused_page(typos: PassphraseTypos, form: LogInForm) -> Response:
 
 
 def logged_out_page(text: str = "", proposal: str = "", tag: str = "") -> Response:
-    """Return the log-in page for a request that the site did not carry out, because the session had ended.
+    """Return the log-in page for a request that was refused because the session had ended.
 
-    The form contains the typed text, the id of the proposal that the text answers (ADR 5), and the tag of
-    the mailbox in which the text was typed.
+    The form contains the typed text, the id of the proposal that the text answers, and the tag of the mailbox
+    in which the text was typed.
     """
     form = LogInForm(text=text, proposal=proposal, mailbox=tag)
     return render_login(form, 403, was_refused=True)

@@ -106,7 +106,10 @@ def show_receipt(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
 @bp.get("/reminder/<entry_id>")
 @mailbox_open
 def send_reminder(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
-    """Send a calendar file with the day by which to expect an answer, and with a title that tells nothing."""
+    """Send a calendar file for the day by which the source can expect an answer.
+
+    The title of the event is "Reminder", which shows nothing about the desk.
+    """
     _, expect_by = thread.message_receipt(desk(), here.keys, parse_id(entry_id))
     title = without_tags(gettext("Reminder"))
     event = _REMINDER.format(id=secrets.token_hex(16), day=f"{expect_by:%Y%m%d}", title=title)
@@ -185,9 +188,9 @@ def ended_page() -> ResponseReturnValue:
 
 
 def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[FormContext, _Form]:
-    """Return the context (values of the hidden fields) and the form for a new entry.
+    """Return the context and the form for a new entry. The context has the values of the hidden fields.
 
-    After a POST, both come from the form that was sent. A form is refused if this session did not show it.
+    After a POST, both come from the sent form. A form that this session did not show is refused.
     """
     address = here.keys.address
     if request.method == "POST":
@@ -198,10 +201,10 @@ def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[F
 
 
 def _conversation_page(here: MailboxSession, template: str) -> Response:
-    """Show the whole conversation, and record in the session what the page shows.
+    """Show the whole conversation, and record in the session which entries were shown.
 
-    A read receipt for the desk's new entries is appended later, in the background. Nothing is recorded for a
-    page that the browser fetches in advance.
+    A read receipt is appended later, in the background. Nothing is recorded for a page that the browser
+    fetches in advance.
     """
     # If the page waited for the receipt, the time would show an observer that an answer of the desk was read.
     # The decrypted mailbox is not in memory while the page is sent, which can take minutes.

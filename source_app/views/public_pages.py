@@ -36,7 +36,7 @@ def start_page() -> ResponseReturnValue:
 
 @bp.get("/<language:lang>/help")
 def help() -> ResponseReturnValue:  # noqa: A001  # the name of the page
-    """Show the help page, about staying safe and about talking to the desk instead of writing."""
+    """Show the help page: how to stay safe, and how to talk to the desk instead of writing."""
     return _public("help.html")
 
 

@@ -73,7 +73,7 @@ def current_session() -> MailboxSession | None:
     """Return the session that the visitor's cookie names, or None if the visitor is not logged in.
 
     Raises:
-        StoreError: the sessions cannot be read. After this, another call in the same request returns None.
+        StoreError: the sessions cannot be read. A second call in the same request returns None.
     """
     # One request looks up the session once, so that the error page can be shown after a StoreError.
     if "opened" not in g:
@@ -85,7 +85,7 @@ def current_session() -> MailboxSession | None:
 def limit_decryption(here: MailboxSession | None) -> AbstractContextManager[None]:
     """Return a context manager that waits until this request may decrypt its mailbox.
 
-    After a failed log-in, `here` is None. The request then waits in the same queue as any other request.
+    `here` is None after a failed log-in. That request waits in the same queue as all other requests.
     """
     limiter = cast("MailboxLimiter", current_app.extensions["mailbox_limiter"])
     return limiter.of(
@@ -128,9 +128,9 @@ def keeps_cookies() -> bool:
 def with_session_cookie(
     answer: WerkzeugResponse, content: bytes | PassphraseTypos | None
 ) -> WerkzeugResponse:
-    """Add a sealed cookie to a response, with a session's token, the result of a failed log-in, or nothing.
+    """Add a sealed cookie to a response. The cookie lasts until the browser is closed.
 
-    The cookie is deleted when the browser is closed.
+    `content` is a session's token, the result of a failed log-in, or None.
     """
     sealed = seal_cookie(content, desk().server_secret, half_hour_now())
     answer.set_cookie(cookie_name(), sealed, path="/", secure=is_https(), httponly=True, samesite="Strict")

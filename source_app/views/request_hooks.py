@@ -30,7 +30,7 @@ _PUBLIC_BLUEPRINTS = frozenset({"pages", "reports"})  # their pages are the same
 
 
 def add_language_converter(app: Flask, codes: Iterable[str]) -> None:
-    """Let the routes of an app use `<language:lang>` for a part of an address that is one of these codes."""
+    """Let the routes of an app use `<language:lang>`, which matches each language code in `codes`."""
 
     class _LanguageConverter(AnyConverter):
         def __init__(self, url_map: Map) -> None:
@@ -66,10 +66,9 @@ def _set_language(_endpoint: str | None, values: dict[str, object] | None) -> No
 
 
 def _hurry_strangers() -> None:
-    """Make the server less patient with a slow upload if the visitor has no session cookie.
+    """Make the server less patient with a slow upload from a visitor who sent no session cookie.
 
-    The server stays patient if the session of the cookie has ended, because the source may have written a
-    long message.
+    The cookie of an ended session is enough, because its visitor may be a source with a long message.
     """
     client = request.environ.get("gunicorn.socket")
     if client is not None and session_token() is None:

@@ -40,10 +40,10 @@ bp = Blueprint("begin", __name__, url_prefix="/<language:lang>")
 @bp.route("/begin", methods=["GET", "POST"])
 @takes(place=PLACE_BYTES, ticket=TOKEN_BYTES, words=WORDS_BYTES)
 def passphrase() -> ResponseReturnValue:
-    """Show a new passphrase to a visitor who starts a mailbox, with a form on which to practise it.
+    """Show a new passphrase to a visitor who starts a mailbox, and a form to practise it.
 
-    With a ticket, the page shows the same passphrase and the typed words again, for example in another
-    language.
+    The form's ticket is the encrypted passphrase. A request with a ticket gets the same passphrase and the
+    typed words again, for example in another language.
     """
     form = PractiseForm(request.form)
     if not form.ticket.data:
@@ -150,7 +150,9 @@ def _limit_faults(why: MailboxLimitError) -> dict[str, object]:
 
 
 def _passphrase_page(form: PractiseForm, status: int = 200, **faults: object) -> WerkzeugResponse:
-    """Return the page with the words of the form's ticket, and with a cookie that shows if cookies are kept.
+    """Return the page with the words of the form's ticket.
+
+    A browser that sent no cookie gets one, so that its next request shows whether it keeps cookies.
 
     Raises:
         TicketRefusedError: the ticket is too old, or a mailbox was opened with its words.

@@ -20,14 +20,14 @@ _OTHER_JOURNAL = (
 
 
 def connect(path: Path, *settings: str, journal: str = "wal") -> sqlite3.Connection:
-    """Open a sqlite3 connection to an existing file, in which deleted content is overwritten with zeros.
+    """Open a sqlite3 connection to an existing store. SQLite overwrites deleted content with zeros.
 
-    `settings` are SQLite pragmas, such as "query_only=ON". `journal` is the kind of journal that the file
-    must have. The caller begins each transaction with BEGIN.
+    `settings` are pragmas, such as "query_only=ON". `journal` is the journal mode that the file must have.
+    The caller begins each transaction with BEGIN.
 
     Raises:
         StoreJournalError: the journal beside the file belongs to another file.
-        StoreOutdatedError: the file has another kind of journal, in which deleted content could stay.
+        StoreOutdatedError: the file has another journal mode, in which deleted content could stay.
         StoreError: this SQLite cannot overwrite deleted content.
     """
     refuse_foreign_journal(path)

@@ -14,10 +14,10 @@ from store.database.schema import NO_BYTES, Base, Blob, Day, Word
 
 
 def count_damaged(session: Session) -> Counter[tuple[str, bytes]]:
-    """Return the number of damaged rows for each table and mailbox. Read no ciphertext.
+    """Return the number of damaged rows for each pair of a table and a mailbox. Read no ciphertext.
 
-    A key of the result is a pair: the name of a table and the address of a mailbox. The address is empty if
-    the row belongs to no mailbox, or if its mailbox is unknown.
+    A pair has the table's name and the mailbox's address. The address is empty if it is unknown, or if the
+    row belongs to no mailbox.
     """
     found = Counter[tuple[str, bytes]]()
     for table, query in _COUNTS.items():

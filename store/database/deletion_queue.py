@@ -31,7 +31,7 @@ _ENQUEUE = PreparedChange(insert(DeletionQueueRow))
 
 
 def queue_entries(session: Session, address: bytes, digest: bytes | None = None) -> int:
-    """Queue the ciphertext of an entry for deletion, or of all entries of a mailbox if `digest` is None.
+    """Queue the ciphertext of one entry for deletion. If `digest` is None, queue all entries of the mailbox.
 
     Return the number of bytes of ciphertext that are freed.
     """
@@ -41,10 +41,9 @@ def queue_entries(session: Session, address: bytes, digest: bytes | None = None)
 
 
 def queue_attachments(session: Session, address: bytes, entry_id: bytes | None = None) -> int:
-    """Queue the attachments of an entry for deletion, or of a whole mailbox if `entry_id` is None.
+    """Queue the attachments of one entry for deletion, or of the whole mailbox if `entry_id` is None.
 
-    Include attachments that are still being uploaded. Return the number of bytes of ciphertext that are
-    freed.
+    Attachments that are still being uploaded are queued too. Return the number of bytes that are freed.
     """
     if entry_id is None:
         rows = _ATTACHMENTS_OF_MAILBOX.all(session, address=address)
@@ -65,10 +64,10 @@ def queue_attachment(session: Session, row: int) -> int:
 
 
 def queue_rows(session: Session, ids: Sequence[int]) -> int:
-    """Queue encrypted rows for deletion, by their row ids. Return the number of bytes of ciphertext freed.
+    """Queue rows of the table `sealed` for deletion, by their ids. Return the number of bytes freed.
 
-    In the same transaction, the caller must delete each row of another table that refers to one of these
-    rows. Only the row of an entry may stay.
+    In the same transaction, the caller must delete the rows of other tables that refer to these rows. A row
+    of the table `entry` may stay.
     """
     freed = 0
     for row in ids:

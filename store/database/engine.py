@@ -126,7 +126,7 @@ class Store:
         Writers wait during the rewrite, and readers do not.
 
         Raises:
-            StoreFullError: the disk has no room for two more copies of the store (free pages do not count).
+            StoreFullError: the disk has no room for two copies of the store without free pages.
             StoreBusyError: another writer had the write lock for longer than we wait.
         """
         with translating(self.path):
@@ -207,12 +207,12 @@ def create_store(path: Path) -> Store:
 
 
 def upgrade_store(path: Path) -> None:
-    """Migrate a store to the tables and the kind of journal of this program's version, in one transaction.
+    """Migrate a store to the tables and the journal mode of this program's version, in one transaction.
 
     First stop all programs that use the store.
 
     Raises:
-        StoreError: the store is damaged or newer, or its disk is full. Its tables are as they were.
+        StoreError: the store is damaged or newer, or its disk is full. Its tables are unchanged.
     """
     with translating(path), closing(connect(path, "journal_mode=WAL")) as connection:
         version_of(connection)

@@ -15,8 +15,8 @@ from store.errors import StoreBusyError, StoreError, StoreFullError
 def write_copy(path: Path, copy: Path) -> None:
     """Write the content of a store, as it is at one moment, to a new file that only this user can read.
 
-    The copy has no free pages, and no remnants of deleted rows. If content is deleted from the store
-    before the copy is complete, this content stays in the store's file until then.
+    The copy has no free pages, and no remnants of deleted rows. The store's file keeps content that is
+    deleted during the copying until the copy is complete.
 
     Raises:
         FileExistsError: there is a file at `copy`.
@@ -36,10 +36,10 @@ def write_copy(path: Path, copy: Path) -> None:
 
 
 def put_in_place(copy: Path, path: Path) -> None:
-    """Rename a complete store to `path`. A store that was there is deleted with its journal.
+    """Rename a complete store to `path`. An old store at `path` is deleted, with its journal.
 
-    After a crash, the file at `path` is the old or the new store. If the journal of the
-    old store is still beside the new store, no program opens the new store.
+    After a crash, `path` has the old or the new store. No program opens the new store while the old journal
+    is beside it.
     """
     copy.replace(path)
     journal_of(path).unlink(missing_ok=True)

@@ -57,10 +57,10 @@ def list_backups(folder: Path) -> list[KeyringBackup]:
 
 
 def write_backup(folder: Path, strand: bytes, serial: int, sealed: bytes) -> None:
-    """Write a backup of the keyring, and delete the older backups of this workstation.
+    """Write a backup of the keyring, check the file, and delete this workstation's older backups.
 
-    A backup that has the same bytes already is not written again. Before older backups are deleted, the new
-    file is read and compared. An older backup can be opened with passphrases that were removed since.
+    Older backups are deleted because removed passphrases can still open them. A backup that has the same
+    bytes already is not written again.
 
     Raises:
         OSError: the backup cannot be written. The older backups stay.
@@ -82,9 +82,9 @@ def write_backup(folder: Path, strand: bytes, serial: int, sealed: bytes) -> Non
 
 
 def backup_status(folder: Path, keyring_path: Path) -> BackupStatus:
-    """Return the backup of the keyring at `keyring_path`, and whether it is confirmed as copied away.
+    """Return the backup of the keyring at `keyring_path`, and whether someone confirmed a copy elsewhere.
 
-    Only a file with the same bytes as the keyring is its backup. This function needs no passphrase.
+    A file is a backup of this keyring only if its bytes are the same.
     """
     # Attack: someone puts a file with a far higher serial in the folder, so that people keep a copy of that.
     with suppress(OSError):

@@ -21,9 +21,9 @@ def work_on_each(
     *expected: type[Exception],
     until: Callable[[], bool] = lambda: False,
 ) -> tuple[list[_Result], frozenset[_Address]]:
-    """Do a piece of work on each mailbox, until `until` returns True.
+    """Call `work` with each mailbox's address, until `until` returns True.
 
-    Return the results, and the mailboxes in which the work raised an exception that is not in `expected`.
+    Return the results, and the addresses at which `work` failed. An exception in `expected` is ignored.
 
     Raises:
         WholeStoreError: the store itself fails, for example because its disk is full.

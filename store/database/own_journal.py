@@ -28,7 +28,7 @@ def journal_of(path: Path) -> Path:
 
 
 def write_new_number(driver: sqlite3.Connection) -> None:
-    """Give the store a new random number, in the present transaction."""
+    """Give the store a new random number, in the current transaction."""
     (before,) = driver.execute("PRAGMA user_version").fetchone()
     driver.execute(f"PRAGMA application_id={before}")
     driver.execute(f"PRAGMA user_version={int.from_bytes(os.urandom(4), signed=True)}")
@@ -62,10 +62,10 @@ def _number_of(path: Path) -> int:
 
 
 def _numbers_in(journal: Path) -> tuple[set[int], int]:
-    """Return the store's numbers that a journal contains, and a place in the journal.
+    """Return the store's random numbers that a journal contains, and a byte position in the journal.
 
-    The numbers are in copies of the store's first page. The place is the end of the first copy in the
-    journal, or 0 if there is no copy.
+    The numbers are in the journal's copies of the store's first page. The position is the end of the first
+    copy, or 0 without a copy.
     """
     numbers, first_bytes = set[int](), 0
     try:

@@ -70,7 +70,7 @@ def _read_word(value: object) -> str:
 
 
 class CheckedType(TypeDecorator[Any]):
-    """Column type that replaces a value of the wrong type by a constant when the value is read."""
+    """Column type that reads a value of the wrong type as a constant."""
 
     read: Callable[[object], Any]
 
@@ -99,7 +99,7 @@ class Whole(CheckedType):
 class Serial(Whole):
     """Column of serial numbers of pouches (sync bundles). A damaged value is read as 0.
 
-    A sync recovers from 0 in the same way as after a restored backup.
+    With 0, the next sync acts as after a restored backup.
     """
 
     cache_ok = True
@@ -213,7 +213,7 @@ class SealedRow(_WithId, Base):
 class EntryRow(_WithId, Base):
     """Signed header (envelope) of one entry of a mailbox.
 
-    The row in `sealed` with the same id has the ciphertext, if any. Only the digest names one entry: a
+    The row in `sealed` with the same id has the ciphertext, if any. Only the digest identifies an entry: a
     dishonest writer can use a number or an entry id twice.
     """
 
@@ -270,7 +270,7 @@ class DeletionQueueRow(_WithId, Base):
 
 
 class EndedMailboxRow(_WithId, Base):
-    """Proof that the source ended or the desk deleted a mailbox: the mailbox's last signed envelopes."""
+    """Proof that a mailbox was ended by its source or deleted by the desk: its last signed envelopes."""
 
     __tablename__ = "ended_mailbox"
     __table_args__ = (UniqueConstraint("address"),)
@@ -337,7 +337,7 @@ class PublicFileRow(_WithId, Base):
 
 
 class PeerRow(_WithId, Base):
-    """Another store with which this store syncs. `store.peers.Peer` explains the columns."""
+    """Another store (peer) with which this store syncs. `store.peers.Peer` explains the columns."""
 
     __tablename__ = "peer"
     __table_args__ = (UniqueConstraint("name"), CheckConstraint("length(name) IN (0, 8)", name="name"))
@@ -371,7 +371,7 @@ class OutboxRow(_WithId, Base):
 
 
 class SyncFindingRow(_WithId, Base):
-    """Fault at the server that this store detected when it applied a pouch (sync bundle) of the server."""
+    """Fault of the server that this store detected when it applied a pouch (sync bundle) of the server."""
 
     __tablename__ = "sync_finding"
     __table_args__ = (UniqueConstraint("address", "digest", "kind"),)

@@ -23,10 +23,10 @@ _COUNT_IN_STORE = PreparedChange(
 
 
 def insert_sealed(session: Session, *, header: bytes | None = None, payload: bytes | None = None) -> int:
-    """Write ciphertext in a new row, add its bytes to the store's count, and return the row's random id.
+    """Write ciphertext in a new row, count its bytes, and return the row's random id.
 
-    A deletion erases the header immediately, and the payload later. So pass a record or a tally (anonymous
-    fact) as `header`.
+    Pass a record or a tally (anonymous fact) as `header`, because a deletion erases the payload later than
+    the header.
     """
     # Without the shield, SQLite could leave a copy of some ciphertext after the row is deleted.
     row = new_id()

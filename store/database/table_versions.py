@@ -40,7 +40,10 @@ _UNREADABLE_JOURNAL = (
 
 @dataclass(frozen=True, slots=True)
 class StoreForm:
-    """Version of a store's tables, the version that this program needs, and whether the mode is WAL."""
+    """Version of a store's tables (`version`), and the version that this program needs (`needed`).
+
+    `is_wal` is True if the store's file has the journal mode WAL.
+    """
 
     version: str
     needed: str
@@ -80,7 +83,7 @@ def version_of(driver: sqlite3.Connection) -> str:
 def inspect_store(path: Path) -> StoreForm:
     """Return the form of a store that this program can use or upgrade. Write nothing, not even a journal.
 
-    A program may use the store, or may have been killed while it used the store.
+    The store may be in use, or may have been left by a program that was killed.
 
     Raises:
         StoreError: the store is missing, damaged or newer, or its journal cannot be read.

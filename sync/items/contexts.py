@@ -19,13 +19,13 @@ FileKey = tuple[bytes, bytes]  # address and attachment id: two mailboxes may ha
 
 @dataclass(slots=True)
 class BuildContext:
-    """State of one pouch (sync bundle) while it is built for a peer, shared by all kinds of items.
+    """State of one pouch (sync bundle) while it is built for a peer.
 
     - `chunks_at_peer`: for each attachment, the number of chunks that the peer has after applying this pouch
     - `size`: number of bytes of the items packed so far
     - `size_limit`: None for a pouch of any size
     - `verified`: the packed entries, whose signatures were verified
-    - `tells_held`: True if a workstation also sends its letterhead, and tells which entries it has
+    - `tells_held`: True to include a workstation's letterhead and a list of its entries
     """
 
     endpoint: Endpoint
@@ -86,12 +86,12 @@ class ApplyContext:
     """State of applying one verified pouch (sync bundle). Each item of the pouch can add to this state.
 
     - `peer`: sender of the pouch
-    - `verified`: keys and facts that the verification of the pouch collected
-    - `unwanted`: attachments of which the peer need send no more chunks
+    - `verified`: keys and facts from the verification of the pouch
+    - `unwanted`: attachments that the peer must not continue to send
     - `without_room`: entries (address and entry id) for whose files this store has no room
     - `unwanted_of`: entries (address and entry id) whose attachments are all unwanted
     - `asked`: entries (digests by address) that the peer asked for
-    - `lacking`: entries (digests by address) that the peer does not have, not verified yet
+    - `lacking`: entries (digests by address) that the peer lacks. They are not verified yet.
     - `changed`: mailboxes whose state must be computed again
     """
 

@@ -33,7 +33,7 @@ def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> En
 
 
 def verify(context: VerifyContext, item: EndedItem) -> None:
-    """Check the proof that the source ended or the desk deleted a mailbox.
+    """Check the proof that a mailbox was ended by its source or deleted by the desk.
 
     Raises:
         ForgedError: the proof or the keys are wrong, or the day of the deletion has not come.
@@ -55,7 +55,7 @@ def verify(context: VerifyContext, item: EndedItem) -> None:
 def apply(context: ApplyContext, session: Session, item: EndedItem) -> bool:
     """End a mailbox in this store, because a verified proof of its end arrived by sync.
 
-    If this store shows that the sender deleted the mailbox wrongly, report that to the adviser instead.
+    If the sender deleted the mailbox wrongly, keep the mailbox and report the fault to the adviser.
     """
     address = Address(item.address)
     # `verify` has checked the proof.

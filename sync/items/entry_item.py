@@ -47,7 +47,7 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
     Raises:
         MalformedError: the item does not have the form of an entry.
         ForgedError: a signature or a digest is wrong.
-        PouchRefusedError: FORK, only at the server: the sender has signed another entry with the same number.
+        PouchRefusedError: FORK (only on the server): the sender signed another entry with the same number.
     """
     entry = _signed(item)
     part = entry.envelope
@@ -71,8 +71,8 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
 def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
     """Store a new entry that arrived by sync, or replace a damaged copy of the entry.
 
-    If the entry is a removal, the entries that it names are destroyed. If a workstation in use signed two
-    entries with the same number, the entry that arrives second is not stored.
+    A removal destroys the entries that it names. If a workstation in use signed two entries with one number,
+    the second to arrive is not stored.
 
     Raises:
         StoreFullError: the disk has no room for the entry.
@@ -146,7 +146,7 @@ def _is_better(context: ApplyContext, stored: entries.StoredEntry, entry: Signed
 
 
 def _is_fork(session: Session, entry: SignedEntry, strands: Mapping[StrandId, StrandKey]) -> bool:
-    """Return True if the writer, a workstation in use, signed another stored entry with this number."""
+    """Return True if the entry's workstation is in use, and signed another stored entry with this number."""
     # A thief of a retired workstation's key could send a false entry first, and so keep out the real one.
     return strands[entry.envelope.strand].until is None and _has_rival(session, entry, strands)
 

@@ -27,7 +27,7 @@ _RANDOM: Final = secrets.SystemRandom()
 
 
 def pack(context: BuildContext, session: Session) -> HeldItem:
-    """Return the sync item that lists a part of the entries of this workstation: at most 1,024 entries."""
+    """Return the sync item that lists at most 1,024 entries of this workstation: a random range."""
     bounds = [_LOWEST, *entries.names_at(session, HELD)[1:], _HIGHEST]
     first, end = _RANDOM.choice(list(pairwise(bounds)))
     rows = dict.fromkeys(entries.held(session, first, end))  # a damaged store may have an entry twice
@@ -42,9 +42,10 @@ def pack(context: BuildContext, session: Session) -> HeldItem:
 
 
 def apply(context: ApplyContext, session: Session, item: HeldItem) -> bool:
-    """On the server, find the entries that a workstation lacks, and queue a newer letterhead.
+    """On the server, find the entries that a workstation lacks, and queue newer items for the workstation.
 
-    For listed mailboxes that have ended, the proof of the end is queued. A workstation ignores such a list.
+    The newer items are the letterhead, and the proofs that listed mailboxes have ended. A workstation does
+    nothing here.
     """
     if not context.endpoint.is_server:
         return False
@@ -62,7 +63,7 @@ def apply(context: ApplyContext, session: Session, item: HeldItem) -> bool:
 
 
 def choose(context: ApplyContext) -> list[tuple[Address, Digest]]:
-    """Return the lacking entries to send to the peer: some of each mailbox, if there are too many.
+    """Return the entries to send because the peer lacks them: some of each mailbox, if there are too many.
 
     Rows that do not verify are left out, because the peer would never accept them.
     """

@@ -40,8 +40,7 @@ def verify(context: VerifyContext, item: LetterheadItem) -> None:
 def apply(context: ApplyContext, session: Session, item: LetterheadItem) -> bool:
     """Apply a received letterhead (desk's public statement). Return True if the store got a newer one.
 
-    If this store and the sender replaced the same older letterhead, a workstation merges the two new
-    letterheads.
+    If both machines replaced the same older letterhead, a workstation merges the two new letterheads.
     """
     newest = letterheads.latest(session)
     merger = context.endpoint.merger

@@ -24,8 +24,8 @@ _Items = Iterator[tuple[Item, int | None]]
 def pack(context: BuildContext, session: Session, address: Address, rows: Sequence[OutboxItem]) -> _Items:
     """Return an iterator over the sync items of one mailbox, from its rows in the outbox (queue to send).
 
-    The last item of a row comes with the row's id, and every other item with None. The iterator ends early
-    when the pouch (sync bundle) is full.
+    Each item is paired with the row's id if it is the last item of the row, or else with None. The iterator
+    ends early when the pouch (sync bundle) is full.
     """
     mailbox = mailboxes.find(session, address)
     row_ids = {row.name: row.id for row in rows if row.kind is OutboxKind.ENTRY}
@@ -67,7 +67,7 @@ def pack(context: BuildContext, session: Session, address: Address, rows: Sequen
 
 
 def _behind(keys: MailboxItem, items: _Items) -> _Items:
-    """Yield the public keys of a mailbox, and then its items. If there are no items, yield nothing."""
+    """Yield the mailbox's public keys before the first item. If there are no items, yield nothing."""
     for place, item in enumerate(items):
         if place == 0:  # the peer perhaps does not have the mailbox yet
             yield keys, None
@@ -97,7 +97,7 @@ def _pack_entry(
 
 
 def _is_whole(entry: SignedEntry) -> bool:
-    """Return True if an entry has its encrypted part, and names no entry that its writer was not shown."""
+    """Return True if an entry names no unseen entries, and still has its encrypted part, if any."""
     return not entry.envelope.unseen and (entry.header is not None or not entry.envelope.is_words)
 
 

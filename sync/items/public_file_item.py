@@ -20,10 +20,9 @@ def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> Pu
 
 
 def apply(context: ApplyContext, session: Session, item: PublicFileItem) -> bool:
-    """Store a received public file, unless the store already has the published file of this name.
+    """Store a received public file. A file that the letterhead publishes is not replaced.
 
-    If the store has the published file and the received file differs, the published file is sent to the
-    peer (other store).
+    If the received file differs from the published file, the latter is sent to the peer (other store).
     """
     stored = public_files.find(session, item.name)
     if stored == item.body:

@@ -19,8 +19,8 @@ def pack(session: Session, address: Address) -> TalliesItem:
 def apply(context: ApplyContext, session: Session, item: TalliesItem) -> bool:
     """Replace the tallies (anonymous facts) of a mailbox by the received ones.
 
-    A workstation that has changed the tallies itself ignores received tallies until the server has the
-    change.
+    A workstation that has changed the tallies itself ignores received tallies until the server has confirmed
+    the change.
     """
     is_known = mailbox_tallies.find(session, item.address) == tuple(sorted(item.tallies))
     if is_known or mailboxes.find(session, item.address) is None:
