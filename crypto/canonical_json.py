@@ -50,7 +50,7 @@ class StrictStruct(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class CanonicalStruct(StrictStruct, frozen=True):
-    """Base class of a structure that is the top-level value of a JSON text, and has one valid spelling."""
+    """Base class of structures that are whole JSON texts with one valid spelling."""
 
     def to_bytes(self) -> bytes:
         """Write the structure as canonical JSON.

@@ -72,8 +72,8 @@ def generate_passphrase(language: Language) -> str:
 def normalise_passphrase(typed: str) -> str:
     """Return the normal form of a typed or pasted passphrase, which is the same for all spellings.
 
-    The normal form ignores accents, case, punctuation, line ends and the kind of space. Digits are kept, so a
-    page must not number the words. Only the first 1,000 characters are used.
+    The normal form ignores accents, case, punctuation and the kind of white space. Digits are kept, so a page
+    must not number the words. Only the first 1,000 characters are used.
     """
     start = typed[:_TYPED_CHARS].translate(_APOSTROPHES)
     folded = _without_marks(_without_category(start, "Cf")).casefold().replace(_DOTLESS_I, "i")
@@ -89,7 +89,7 @@ def _without_marks(text: str) -> str:
 def _without_category(text: str, start: str) -> str:
     """Return a text without the characters whose Unicode category begins with `start`.
 
-    The categories that callers name have no ASCII characters, so an ASCII text is returned unchanged.
+    Callers name only categories without ASCII characters.
     """
     if text.isascii():  # checks a message of 1 KiB four times as fast
         return text
@@ -99,8 +99,7 @@ def _without_category(text: str, start: str) -> str:
 def typed_words(typed: str) -> list[str]:
     """Return the words of a typed passphrase in normal form, without words that are only digits.
 
-    Such digits may be copied from numbers before the words. No word list has a word of digits, so every word
-    of a drawn passphrase is kept.
+    People may also type the numbers before the words. No word list has a word of digits.
     """
     return [word for word in normalise_passphrase(typed).split() if not word.isdecimal()]
 
@@ -109,8 +108,7 @@ def contains_passphrase(text: str) -> bool:
     """Return True if a text has seven words of the word lists in a row, like a drawn passphrase.
 
     Digits, punctuation and line ends between the words make no difference. A passphrase with a typing error
-    is not recognised. To recognise one, the function would have to accept six right words out of seven, which
-    would cause about six times as many false alarms.
+    is not recognised. Recognising it would cause about six times as many false alarms.
     """
     # The normal form finds a passphrase that was typed with other accents.
     words = [*normalise_passphrase(text).split(), "", *re.findall(r"[^\W\d_]+", text.casefold())]

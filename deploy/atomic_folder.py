@@ -16,9 +16,9 @@ _ROOM_BYTES = 1_000_000  # with less room, a failure is because of the full disk
 
 @contextmanager
 def new_private_folder(settings: Path) -> Iterator[Path]:
-    """Yield a temporary folder to fill, which becomes the folder of the file `settings` after the block.
+    """Yield a temporary folder to fill, and rename it to the folder of `settings` after the block.
 
-    The final folder has all files or none, even after a power cut or on a full disk.
+    The final folder has all files or none, even after a power cut.
 
     Raises:
         DeployError: the final folder contains files or cannot be made, or another set-up is running.
@@ -48,12 +48,6 @@ def new_private_folder(settings: Path) -> Iterator[Path]:
 
 @contextmanager
 def _complete_or_nothing(unfinished: Path, folder: Path) -> Iterator[None]:
-    """Remove the unfinished folder if the block fails. If the disk is full, the exception says so.
-
-    Raises:
-        DeployError: the block raised an OSError, or a StoreError while the disk is full.
-        StoreError: the block raised a StoreError, and the disk is not full.
-    """
     # SQLite reports a full disk in many ways, so the disk itself is asked.
     try:
         yield
@@ -72,7 +66,7 @@ def _complete_or_nothing(unfinished: Path, folder: Path) -> Iterator[None]:
 
 
 def refuse_missing_files(*paths: Path) -> None:
-    """Check that the files of a machine that was set up before exist.
+    """Check that these files of a machine exist.
 
     Raises:
         DeployError: a file is missing.
@@ -83,7 +77,7 @@ def refuse_missing_files(*paths: Path) -> None:
 
 
 def refuse_unwritable(path: Path) -> None:
-    """Check that this user can write a new file or folder at a path, before a command asks for a passphrase.
+    """Check that this user can write a new file or folder at a path.
 
     Raises:
         DeployError: the folder of `path` is missing, or this user cannot write in it.

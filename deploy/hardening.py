@@ -56,7 +56,7 @@ def private_folder(path: Path) -> None:
 
 
 def private_memory_folder(path: Path) -> None:
-    """Make a private folder in memory, and its parent folders below /dev/shm. Check those that exist.
+    """Make a private folder in memory, and its parent folders below /dev/shm. Check the folders that exist.
 
     Raises:
         UnsafePathError: one of these folders belongs to another user, or is open to others.

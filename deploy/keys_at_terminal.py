@@ -73,7 +73,7 @@ def lacks_sheet(settings: Path) -> bool:
 
 
 def list_keys(desk: OpenDesk, *, say: Say) -> None:
-    """Print everyone and every sheet that can open the keyring, and the state of the newest backup."""
+    """Print each person and each sheet that can open the keyring, and the state of the newest backup."""
     for slot in desk.keyring.slots:
         kind = "recovery sheet" if isinstance(slot, RecoverySlot) else "passphrase"
         since = slot.since.isoformat() if slot.since else "unknown"
@@ -87,7 +87,7 @@ def list_keys(desk: OpenDesk, *, say: Say) -> None:
 
 
 def check_new_key(config: AdviserConfig, holder: str, folder: Path | None) -> None:
-    """Check the holder and the folder of a new passphrase or sheet, before a passphrase is asked.
+    """Check the holder's name and the folder for a new passphrase or recovery sheet.
 
     Raises:
         DeployError: the name is not one line, or a sheet cannot be written in the folder.
@@ -100,7 +100,7 @@ def check_new_key(config: AdviserConfig, holder: str, folder: Path | None) -> No
 
 
 def refuse_no_id(typed: str) -> None:
-    """Check the form of an id that `steunpunt keys list` prints, before a passphrase is asked.
+    """Check that a text has the form of an id that `steunpunt keys list` prints.
 
     Raises:
         DeployError: no passphrase and no sheet has such an id.
@@ -112,9 +112,9 @@ def refuse_no_id(typed: str) -> None:
 def ask_new_passphrase(
     desk: OpenDesk, secret: str, terminal: Terminal, holder: str | None, *, is_typed: bool
 ) -> None:
-    """Add a passphrase, which the program draws or the person chooses.
+    """Add a passphrase for `holder`. The program draws it, or the person at the terminal chooses it.
 
-    If `holder` is None, the passphrase replaces the passphrase `secret`.
+    If `holder` is None, the new passphrase replaces the passphrase `secret`.
 
     Raises:
         DeployError: nothing was changed.
@@ -203,7 +203,6 @@ def _refused_as_sentences() -> Iterator[None]:
 
 @contextmanager
 def _sheet_files(config: AdviserConfig, sheet: RecoverySheet, folder: Path | None) -> Iterator[list[Path]]:
-    """Write the files of a recovery sheet, and delete them after the block."""
     place = folder or Path(TMPFS) / f"steunpunt-sheet-{secrets.token_hex(8)}"
     _refuse_beside_keyring(config, place)
     written: list[Path] = []

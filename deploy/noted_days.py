@@ -13,13 +13,16 @@ SOUND, UNSOUND = "sound", "unsound"
 
 
 def note_day(store_path: Path, task: str, today: date, result: str = SOUND) -> None:
-    """Note that a task ended today. If the file cannot be written, it keeps its old day."""
+    """Write down today as the day on which a task ended. If this fails, the old day stays."""
     with suppress(OSError):
         replace_file(store_path.with_name(task), [f"{today} {result}\n".encode("ascii")])
 
 
 def noted_day(store_path: Path, task: str) -> tuple[date, str]:
-    """Return the day on which a task last ended, and its result. Without a note, the day is `date.min`."""
+    """Return the day on which a task last ended, and its result.
+
+    If nothing was noted, the day is `date.min`.
+    """
     with suppress(OSError, ValueError):
         day, result = store_path.with_name(task).read_text("ascii").split()
         return date.fromisoformat(day), result
@@ -27,9 +30,9 @@ def noted_day(store_path: Path, task: str) -> tuple[date, str]:
 
 
 def last_time(day: date, age: int) -> str:
-    """Return words such as "last, 3 days ago on 2030-01-05,", or "never" if a task never ended.
+    """Return a phrase such as "last, 3 days ago on 2030-01-05,", or "never".
 
-    A verb must follow the words, such as "made". `day` is the day on which the task last ended, and `age` is
-    the number of days since then.
+    `day` is the day on which a task last ended, or `date.min` for never. `age` is the number of days since
+    then. A verb such as "made" follows the phrase in a sentence.
     """
     return "never" if day == date.min else f"last, {age} days ago on {day},"

@@ -56,7 +56,7 @@ def open_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letter
 
 
 def inspect_letterhead(store: Store, fingerprint: str, serial_path: Path) -> Letterhead:
-    """Verify the desk's newest signed public statement (letterhead) in the store, and write no file.
+    """Verify and return the desk's newest signed public statement (letterhead), and write no file.
 
     Raises:
         LetterheadError: the letterhead is missing, forged, or older than one that was used before.
@@ -117,7 +117,7 @@ def remember_restored(restored: Letterhead, serial_path: Path) -> None:
     """Remember the letterhead (public statement) of a restored store, even if a newer one was seen before.
 
     Raises:
-        LetterheadError: with this letterhead, no source's passphrase would open a mailbox any more.
+        LetterheadError: the salt or the cost has changed, so no passphrase would open a mailbox any more.
     """
     with folder_lock(serial_path.parent, is_waiting=True):
         if _recall(serial_path)[1] not in {None, _parameters_digest(restored)}:
@@ -128,7 +128,8 @@ def remember_restored(restored: Letterhead, serial_path: Path) -> None:
 class LetterheadWatch:
     """Provider of the newest valid letterhead, the desk's signed public statement, for a running process.
 
-    Threads may share this object. Checking the store for a newer letterhead makes only one thread wait.
+    Threads may share this object. While one thread checks the store for a newer letterhead, the others do not
+    wait.
     """
 
     def __init__(
@@ -140,7 +141,7 @@ class LetterheadWatch:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Use the verified letterhead `in_use` (signed public statement) until there is a newer one.
+        """Start with the verified letterhead `in_use` (signed public statement).
 
         `clock` returns seconds since any fixed moment.
         """
@@ -156,7 +157,7 @@ class LetterheadWatch:
     def __call__(self) -> Letterhead:
         """Return the letterhead (signed public statement) that this process must use now.
 
-        If the last check was `LOOK_SECONDS` ago or more, the store is checked first for a newer letterhead.
+        First check the store for a newer letterhead, if the last check was `LOOK_SECONDS` ago or more.
         """
         is_due = self._checked_at is None or self._clock() - self._checked_at >= LOOK_SECONDS
         if is_due and self._checking.acquire(blocking=False):
@@ -191,9 +192,7 @@ class LetterheadWatch:
 def _verify_newest(
     store: Store, fingerprint: str, serial_path: Path, in_use: Letterhead | None
 ) -> Letterhead:
-    """Verify the newest letterhead in the store, remember its serial, and return the letterhead.
-
-    A letterhead is the desk's signed public statement.
+    """Verify the newest letterhead (signed public statement) in the store, and remember its serial number.
 
     Raises:
         LetterheadRefusedError: the letterhead is forged, malformed or too old, or has another salt or cost.
@@ -239,7 +238,7 @@ def _in_store(reason: LetterheadRefusal) -> str:
 def _parameters_digest(verified: Letterhead) -> str:
     """Return a digest of the salt and the cost with which keys are derived from passphrases.
 
-    If the salt or the cost changed, no passphrase would open its mailbox any more.
+    With another salt or cost, no passphrase would open its mailbox.
     """
     cost = verified.argon2
     return hashlib.sha256(verified.site_salt + f"{cost.t} {cost.m_kib} {cost.p}".encode()).hexdigest()
@@ -267,10 +266,9 @@ def _verify(
 
 
 def _recall(path: Path) -> tuple[int, str | None]:
-    """Read the serial of the newest letterhead that this server used, from the file at `path`.
+    """Return the serial number of the newest letterhead (signed public statement) that this server used.
 
-    A letterhead is the desk's signed public statement. Also return a digest of the salt and cost for deriving
-    keys. On a new server, the result is 0 and None.
+    Also return a digest of the salt and cost for deriving keys. On a new server, return 0 and None.
 
     Raises:
         LetterheadError: the file cannot be read, or has a wrong form.

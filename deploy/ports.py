@@ -32,8 +32,8 @@ def is_listening(address: str) -> bool:
 def listen(address: str) -> socket.socket:
     """Listen at an address: "unix:/path", "host:port" or "[::1]:port".
 
-    The owner and the group of a Unix socket may use it, and no one else (mode 0660). In a folder with the
-    set-group-ID bit, the socket gets the group of the folder, such as that of Tor.
+    Only the owner and the group of a Unix socket may use it. In a folder with the set-group-ID bit, the
+    socket gets the group of the folder, such as that of Tor.
 
     Raises:
         DeployError: the address cannot be used.
@@ -56,7 +56,7 @@ def listen(address: str) -> socket.socket:
 
 
 def may_connect(path: Path, user: int) -> bool:
-    """Return True if the modes of a Unix socket and of its folders let a user connect to it.
+    """Return True if the modes of a Unix socket and its folders let a user connect to the socket.
 
     Raises:
         OSError: the socket or a folder cannot be inspected.

@@ -54,10 +54,10 @@ class QuietFormatter(logging.Formatter):
 
 
 class SparingHandler(logging.StreamHandler[TextIO]):
-    """Handler that writes a log line only once a minute, even if the same line is logged again.
+    """Handler that writes equal log lines only once a minute.
 
-    After the minute, the handler writes how many lines were left out. So a client that causes faults without
-    end cannot fill the disk. If the log cannot be written, the program continues.
+    After the minute, the handler writes how many lines were left out. So a client that causes faults cannot
+    fill the disk. If the log cannot be written, the program continues.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -124,9 +124,9 @@ class GunicornLogger:
         self.cfg = cfg
 
     def log(self, lvl: int, msg: object, *args: object, **_more: object) -> None:
-        """Log an event of gunicorn, with its text if it is a known event of the master process.
+        """Log an event of gunicorn, and the text of a known event of the master process.
 
-        The text of any other event is left out, because the text could quote a request.
+        Any other text is left out, because it could quote a request.
         """
         if msg in _MASTER_MESSAGES:
             self._own.log(lvl, "gunicorn: " + str(msg), *args)

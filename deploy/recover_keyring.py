@@ -37,11 +37,11 @@ _THEN: Final = (
 
 
 def choose_backups(config: AdviserConfig, copy: Path | None) -> list[Path]:
-    """Return the files to recover from: the copy that was named, or all backups in the folder, newest first.
+    """Return the files to recover from: the given copy, or all backups in the folder, newest first.
 
     Raises:
-        DeployError: the folder has no backup, or has backups of several workstations, or others can read the
-            copy.
+        DeployError: others can read the copy, the folder has no backup, or several workstations made its
+            backups.
     """
     if copy is not None:
         refuse_readable_by_others(copy)
@@ -56,13 +56,13 @@ def choose_backups(config: AdviserConfig, copy: Path | None) -> list[Path]:
 
 
 def recover_keyring(config: AdviserConfig, backups: Sequence[Path], secret: str, *, say: Say) -> None:
-    """Put the first of these backups that opens in the keyring's place.
+    """Recover the keyring from the first of these backups that can be opened.
 
-    `secret` is a passphrase or a recovery sheet that opens the keyring.
-    A file in the keyring's place that does not open is copied to another name.
+    `secret` is a passphrase or a recovery sheet. If the present keyring file cannot be opened, a copy of the
+    file is kept.
 
     Raises:
-        DeployError: nothing was changed: no backup opens, or the backup is another machine's or not needed.
+        DeployError: nothing was changed: no backup can be used, or the keyring needs no recovery.
     """
     keyring = _open_first(config, backups, secret, say)
     path = config.keyring_path
@@ -90,10 +90,10 @@ def recover_keyring(config: AdviserConfig, backups: Sequence[Path], secret: str,
 
 
 def _open_first(config: AdviserConfig, backups: Sequence[Path], secret: str, say: Say) -> Keyring:
-    """Open the first of these backups that opens, and say which backups were left out.
+    """Return the keyring in the first backup that can be opened, and say which backups were skipped.
 
     Raises:
-        DeployError: none opens.
+        DeployError: no backup can be opened.
     """
     *newer, last = backups
     for backup in newer:

@@ -59,9 +59,8 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
 ) -> bool:
     """Make a new desk in the folder of `settings`, and return True. If there is a desk already, return False.
 
-    If the process is killed, the desk is either complete or absent. With `is_trial`, the desk's name says on
-    every page that this is a trial. The desk begins on `first_day`, or today. `fill` may add content to the
-    unfinished desk: its arguments are the settings file in the unfinished folder, and the passphrase.
+    With `is_trial`, the desk's name says that this is a trial. `first_day` is the desk's first day, or None
+    for today. `fill` may add content: its arguments are the unfinished settings file and the passphrase.
 
     Raises:
         DeployError: another set-up is running, or the folder contains other files.
@@ -122,7 +121,7 @@ def is_trial_desk(settings: Path) -> bool:
 def write_keyring(folder: Path, keyring: Keyring) -> None:
     """Write the keyring of a new workstation, and an empty trusted state.
 
-    If the file of the trusted state is missing later, someone removed it.
+    If the trusted state is missing later, someone removed it.
     """
     write_new(folder / KEYRING, keyrings.seal_keyring(keyring))
     write_new(folder / TRUSTED_STATE, seal_trusted_state(TrustedState(), keyring))
@@ -177,9 +176,9 @@ def first_letterhead(
 
 
 def _closed_days(desk: DeskConfig, today: date) -> tuple[date, ...]:
-    """Return the days on which the desk is closed: those in the settings, and public holidays.
+    """Return the closed days in the settings, and the public holidays until the end of next year.
 
-    The public holidays go until the end of next year. Holidays before today are left out.
+    Holidays before today are left out.
     """
     ahead = {day for day in dutch_holidays((today.year, today.year + 1)) if day >= today}
     return tuple(sorted(ahead.union(desk.closed_days)))

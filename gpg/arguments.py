@@ -40,7 +40,7 @@ def new_key_parameters(name: str, day: date) -> str:
     `name` is the user id, without an e-mail address. The key is dated at the start of `day`, in UTC.
 
     Raises:
-        MalformedError: the name is empty, or gpg would read an address, a comment or a new line in it.
+        MalformedError: the name cannot be a user id, for example because it is empty.
     """
     # The key does not expire, because the desk's signed letterhead says which key is valid.
     if not name.strip() or not name.isprintable() or set(name) & _USER_ID_SYNTAX:

@@ -64,8 +64,8 @@ class GpgHome(AbstractContextManager["GpgHome"]):
     def open(cls, parent: Path, *, program: str = "gpg", bwrap: Path = Path("/usr/bin/bwrap")) -> Self:
         """Make a new GnuPG home in `parent`, a folder in memory.
 
-        Homes in `parent` that killed processes left behind are destroyed. If bubblewrap cannot start a
-        sandbox, gpg encrypts and decrypts without a sandbox.
+        Homes that killed processes left there are destroyed. If bubblewrap cannot start, gpg runs without a
+        sandbox.
 
         Raises:
             OpenPGPMissingError: GnuPG 2.2 or newer is not installed.
@@ -100,7 +100,7 @@ class GpgHome(AbstractContextManager["GpgHome"]):
         The key is dated at the start of `day`, in UTC.
 
         Raises:
-            MalformedError: the name is empty, or gpg would read an address, a comment or a new line in it.
+            MalformedError: the name cannot be a user id, for example because it is empty.
             OpenPGPFailedError: gpg did not make the key.
         """
         fingerprint = str(self._gpg.gen_key(arguments.new_key_parameters(name, day)).fingerprint)
@@ -180,8 +180,8 @@ class GpgHome(AbstractContextManager["GpgHome"]):
         The last piece is yielded after the whole message was checked.
 
         Raises:
-            UnreadableError: the input is not one whole, unchanged message that a key of this home opens, or
-                the plaintext is larger than `at_most`.
+            UnreadableError: the input is not one whole, unchanged message, or the plaintext is over `at_most`
+                bytes.
             OpenPGPOtherKeyError: no key of this home opens the message.
             OpenPGPBlockedError: gpg exceeded its time or memory.
         """
@@ -193,8 +193,7 @@ class GpgHome(AbstractContextManager["GpgHome"]):
         The signature is not verified. `at_most` is the largest size of the plaintext, in bytes.
 
         Raises:
-            UnreadableError: the input is not one whole, unchanged message that a key of this home opens, or
-                the plaintext is larger than `at_most`.
+            UnreadableError: the input is not one whole, unchanged message, or the plaintext is too large.
             OpenPGPOtherKeyError: no key of this home opens the message.
             OpenPGPBlockedError: gpg exceeded its time or memory.
         """

@@ -68,7 +68,7 @@ class KeptFolder:
         return cls(path, lock, run_at_our_end(_DESTROY, str(path), first=_START_AGENT))
 
     def destroy(self) -> None:
-        """End gpg's agent, then overwrite and remove its home folder. A second call does nothing."""
+        """End gpg's agent, then overwrite and remove the GnuPG home. A second call does nothing."""
         if self._keeper.stdin is None or self._keeper.stdin.closed:
             return
         self._keeper.stdin.close()
@@ -79,9 +79,7 @@ class KeptFolder:
 
 @contextlib.contextmanager
 def _locked_private(parent: Path) -> Iterator[None]:
-    """Lock the parent folder of GnuPG homes, after checking that no other user can enter.
-
-    A missing folder is made first.
+    """Make and lock the parent folder of GnuPG homes, which no other user may enter.
 
     Raises:
         OpenPGPPlaceError: `parent` is not a folder, belongs to another user, or other users can enter it.
@@ -107,7 +105,7 @@ def _lock(folder: Path) -> int:
 
 
 def _destroy_abandoned(parent: Path) -> None:
-    """Destroy each GnuPG home that no process has locked, because a killed process left it behind."""
+    """Destroy the GnuPG homes that killed processes left behind. No process has a lock on them."""
     for folder in parent.iterdir():
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:

@@ -57,7 +57,7 @@ def newest_usable_subkey(key: ListedKey | None, today: date) -> str:
 
 
 def _encrypting_parts(key: ListedKey) -> list[ListedKey]:
-    """Return the subkeys of an OpenPGP key that can encrypt, newest first.
+    """Return an OpenPGP key's subkeys that can encrypt, newest first.
 
     If the primary key can encrypt too, it comes last.
     """

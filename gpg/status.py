@@ -20,8 +20,7 @@ class GpgStatus:
     def is_encrypted(self, signer: str) -> bool:
         """Return True if gpg encrypted the whole message, and signed with the key of this fingerprint.
 
-        The fingerprint is checked because gpg signs with another key if the key of this fingerprint is
-        missing.
+        If this key is missing, gpg signs with another key.
         """
         is_signed = [value.endswith(f" {signer}") for value in self._values("SIG_CREATED")] == [True]
         failed = any(self._values(keyword) for keyword in ("FAILURE", "INV_RECP", "INV_SGNR"))

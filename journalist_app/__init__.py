@@ -76,7 +76,7 @@ def create_adviser_app(
     readers: Sequence[WorkerStarter] = (),
     today: Callable[[], date] = utc_today,
 ) -> Flask:
-    """Build the adviser's site around an open store, locked until the adviser unlocks the site.
+    """Build the adviser's site for an open store. The site is locked until the adviser unlocks it.
 
     `end_worker` ends the worker process after its last response. Each of `readers` starts one search process.
     If `readers` is empty, the site has no search.

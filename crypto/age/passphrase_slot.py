@@ -28,9 +28,9 @@ _M_KIB_MAX: Final = 1024 * 1024  # 1 GiB: a hostile file is refused before it fi
 
 @dataclass(frozen=True, slots=True)
 class PassphraseLabel:
-    """Stanza in the header of an age file, with the salt (16 bytes) and the cost of one passphrase.
+    """Stanza with the salt (16 bytes) and the cost for one passphrase of an age file.
 
-    The next stanza encrypts the file key to the key that is derived from this passphrase.
+    The next stanza has the file key, encrypted to a key that is derived from the passphrase.
     """
 
     post_quantum: ClassVar[bool] = True
@@ -75,7 +75,7 @@ class PassphraseLabel:
 def read_labels(header: bytes) -> list[PassphraseLabel]:
     """Return the labels of all passphrase slots in the header of an age file.
 
-    The header is not authentic yet. So each cost is checked before a key is derived with it.
+    The costs are checked here, because the header is not authentic yet.
 
     Raises:
         MalformedError: a label is malformed, a cost is out of bounds, or there are over 16 slots.

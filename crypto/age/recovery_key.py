@@ -20,7 +20,7 @@ def draw_identity() -> PQIdentity:
 
 
 def identity_words(identity: PQIdentity, language: Language) -> list[str]:
-    """Return the seed of an identity and its checksum as 24 words of one language's list."""
+    """Return the seed of an identity, and a checksum of the seed, as 24 words of a word list."""
     seed = identity.to_bytes()
     number = int.from_bytes(seed + _checksum(seed))
     listed = word_list(language)
@@ -29,9 +29,9 @@ def identity_words(identity: PQIdentity, language: Language) -> list[str]:
 
 
 def read_identity(typed: str) -> PQIdentity | None:
-    """Read an identity that someone typed or scanned, as Bech32 or as words. Spelling and spaces are free.
+    """Read an identity (secret key) that someone typed or scanned, as Bech32 or as words.
 
-    Return None for any other text: a wrong checksum, a word too few, or a passphrase.
+    Case and spaces make no difference. Return None for any other text, such as words with a wrong checksum.
     """
     with suppress(MalformedError):
         return PQIdentity.from_text("".join(typed.split()).upper())

@@ -22,9 +22,9 @@ _COUNTER_BYTES = 11
 
 
 class _Cutter:
-    """Buffer that turns pieces of input of any size into chunks of equal size, and holds back the last chunk.
+    """Buffer that cuts input of any size into chunks of equal size, and holds back the last chunk.
 
-    The last chunk is encrypted differently, and only the end of the input shows which chunk is the last.
+    The last chunk is encrypted differently. Only the end of the input shows which chunk is the last.
     """
 
     __slots__ = ("_size", "rest")
@@ -34,10 +34,6 @@ class _Cutter:
         self.rest = bytearray()  # never longer than one chunk
 
     def cut(self, piece: bytes) -> list[bytearray | memoryview]:
-        """Add a piece of input.
-
-        Return the chunks that are now complete, except a chunk that can be the last one.
-        """
         view = memoryview(piece)
         at = self._size - len(self.rest)
         self.rest += view[:at]

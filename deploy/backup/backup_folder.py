@@ -32,10 +32,10 @@ _MANIFEST_BYTES = 64 * 1024
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Description of a backup: its format, the version of the store's tables, and the digest of each file.
 
-    - `faults`: the number of the store's mailboxes and rows that differ from what was signed. Of the
-      mild faults, only the increase since the previous backup counts.
-    - `digests`: maps the name of each file to its SHA-256 in hexadecimal
+    - `faults`: the number of mailboxes and rows with faults. Mild faults that the previous backup had too do
+      not count.
     - `mild`: the number of mailboxes with only mild faults, such as a row that is lost for good
+    - `digests`: maps the name of each file to its SHA-256 in hexadecimal
     """
 
     format: int
@@ -77,9 +77,9 @@ def backups_in(folder: Path) -> list[BackupName]:
 
 @contextmanager
 def new_backup(folder: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield a new private folder to fill, and the path that this folder gets after the block.
+    """Yield a new private folder to fill, and the path to which it is renamed after the block.
 
-    The path is the name of the next backup of today. If the block fails, no folder stays.
+    The path has the name of today's next backup. If the block fails, the folder is removed.
 
     Raises:
         OSError: a folder cannot be made or removed.

@@ -36,15 +36,15 @@ _KEEP_DAYS = 7
 
 
 def folder_before_upgrade(store_path: Path) -> Path:
-    """Return the folder for copies of a store and its settings from before upgrades."""
+    """Return the folder for the copies that `steunpunt upgrade` makes of a store and its settings."""
     return store_path.with_name(_FOLDER)
 
 
 def copy_before_upgrade(settings: Path, store_path: Path, version: str | None) -> Path:
-    """Copy the settings, and the store with tables of this version, to a new folder. Return the folder.
+    """Copy the settings and the store to a new folder before an upgrade. Return the folder.
 
-    Only this user can open the folder. If `version` is None, the store is not copied. The folder has all
-    files or does not exist.
+    `version` is the version of the store's tables. If it is None, the store is not copied. Only this user can
+    open the folder.
 
     Raises:
         OSError: a file cannot be written.
@@ -68,7 +68,9 @@ def copy_before_upgrade(settings: Path, store_path: Path, version: str | None) -
 
 
 def remove_copies_before_upgrade(store: Store, today: date) -> int:
-    """Remove copies from before upgrades: the old ones, and all but the newest. Return their number.
+    """Remove the copies from before upgrades, except the newest copy if it is not old yet.
+
+    Return the number of removed copies.
 
     Raises:
         DeployError: a copy cannot be removed.

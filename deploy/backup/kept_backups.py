@@ -22,7 +22,7 @@ RESTORED = ".restored"  # ending of the name of a copy that a restore verifies
 
 
 def first_day(config: BackupConfig, letterhead: Letterhead | None, today: date) -> date:
-    """Return the first day whose backups may still exist today.
+    """Return the day before which all backups must be deleted by today.
 
     `letterhead` is the desk's public statement, which promises how soon a closed mailbox is deleted.
     """
@@ -49,10 +49,10 @@ def remove_old_backups(settings: Path, letterhead: Letterhead | None, today: dat
 
 
 def remove_old_while_locked(config: BackupConfig, oldest_day: date) -> int:
-    """Remove old backups and the unfinished folders of killed commands. Return the number of old backups.
+    """Remove old backups, and the unfinished folders of killed commands. Return the number of old backups.
 
-    The caller has the lock of the folder. A backup is old if it is from before `oldest_day`, or older than
-    the newest `keep` backups without faults.
+    The caller has locked the folder. A backup is old if it is from before `oldest_day`, or if at least `keep`
+    newer backups have no faults.
 
     Raises:
         DeployError: a backup cannot be removed.
@@ -68,7 +68,7 @@ def remove_old_while_locked(config: BackupConfig, oldest_day: date) -> int:
 
 
 def remove_left_copies(store_path: Path) -> None:
-    """Remove the copy of a backup that a killed restore left beside the store.
+    """Remove the copied store that a killed restore left beside the store.
 
     The copy may contain content that was deleted after the backup.
 
@@ -87,7 +87,7 @@ def _too_old_or_too_many(config: BackupConfig, oldest_day: date) -> list[BackupN
 
 
 def backup_faults(settings: Path, letterhead: Letterhead, today: date) -> Iterator[str]:
-    """Yield a sentence for each way in which the backups of a server differ from what the desk promises.
+    """Yield a sentence for each difference between the backups of a server and what the desk promises.
 
     `letterhead` is the desk's public statement, which has the promise.
 

@@ -40,8 +40,8 @@ _NO_KEYS = (
 def back_up_server(settings: Path, screen: Screen) -> bool:
     """Make a backup of a server while its programs run, verify it, and remove old backups.
 
-    Return False if the store itself has faults. The new backup is kept, but replaces no older backup.
-    Of the mild faults, only the increase since the previous backup counts.
+    Return False if the store has faults. Mild faults that the previous backup had too do not count. A backup
+    with faults does not replace an older one.
 
     Raises:
         DeployError: the settings have faults, another backup is being made, or a file cannot be written.
@@ -82,7 +82,7 @@ def _back_up_while_locked(settings: Path, source: SourceConfig, config: BackupCo
 def _fill(
     backup: Path, settings: Path, source: SourceConfig, config: BackupConfig, screen: Screen
 ) -> tuple[VerifiedCopy, int]:
-    """Make the files of a backup. Return the verified copy, and the number of faults that count."""
+    """Make the files of a backup. Return the verified copy, and the number of faults in the manifest."""
     screen.on_step("Copying the store, which takes minutes when it is large")
     copy_store(source.store_path, backup / STORE_FILE, half_hour_now())
     verified = verify_copy(backup / STORE_FILE, source.fingerprint, screen)

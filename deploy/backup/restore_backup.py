@@ -42,14 +42,11 @@ _REHEARSED = (
 
 
 def restore(settings: Path, backup: Path, identity: Path | None, *, replace: bool, screen: Screen) -> None:
-    """Restore a backup of a server, or a copy that `steunpunt upgrade` made of a server or a workstation.
+    """Restore a backup of a server, or a copy that `steunpunt upgrade` made of a machine.
 
-    With `identity`, a file of age-keygen, restore the settings and keys of a server too. An older store is
-    brought to this version.
-
-    Existing settings and keys are never replaced by different ones. An existing store is replaced only if
-    `replace` is True. If the command is killed, the store is the old one or the restored one, and the same
-    command can be run again.
+    With `identity` (a file of age-keygen), also restore the settings and keys of a server. Existing settings
+    and keys are never replaced by different ones. The tables of an older store are upgraded. After a killed
+    restore, the same command can be run again.
 
     Raises:
         DeployError: the backup is damaged or of another version, a program runs, a store exists and
@@ -104,7 +101,10 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
 
 
 def _what_follows(settings: Path, backup: Path, *, is_rehearsal: bool) -> Iterator[str]:
-    """Yield what the operator must do after a restore. Note a rehearsal beside the backup of a server."""
+    """Yield sentences that say what the operator must do after a restore.
+
+    If the restore of a server's backup was a rehearsal, write today's date to a file beside the backup.
+    """
     sections = sections_in(settings)
     if is_rehearsal and "backup" in sections:
         note_day(backup, REHEARSED, utc_today())
@@ -154,10 +154,10 @@ def _copy_store_file(backup: Path, copy: Path, manifest: Manifest, screen: Scree
 
 
 def _let_peers_notice(copy: Path, *, is_workstation: bool) -> None:
-    """Change a copied store so that its peers, such as the workstations, detect the restore at the next sync.
+    """Change a copied store so that other machines detect the restore at the next sync.
 
     Raises:
-        DeployError: a workstation would get the store of a server, or a server that of a workstation.
+        DeployError: the copy is from the other kind of machine, server or workstation.
     """
     store = open_store(copy)
     with store.writing() as session:
@@ -170,10 +170,10 @@ def _let_peers_notice(copy: Path, *, is_workstation: bool) -> None:
 
 
 def _refuse_damaged(file: Path, name: str, manifest: Manifest) -> None:
-    """Compare a file, or a copy of it, with its digest in the manifest of a backup.
+    """Check that `file` has the digest that a manifest gives for the file `name`.
 
     Raises:
-        DeployError: the file differs, or cannot be read.
+        DeployError: the file is damaged, or cannot be read.
     """
     with os_error_as(f"{file} cannot be read"):
         is_damaged = file_digest(file) != manifest.digests.get(name)

@@ -15,10 +15,10 @@ from stored_mailbox.whole_store import verify_in_processes
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Functions with which a command tells people what it does.
+    """Functions with which a command shows its progress.
 
-    `say` shows a sentence, `on_step` the step that begins, and `on_verified` how many of all mailboxes are
-    verified.
+    `say` gets a sentence, and `on_step` the name of the step that begins. `on_verified` gets two numbers: the
+    verified mailboxes, and all mailboxes.
     """
 
     say: Callable[[str], object]
@@ -30,9 +30,8 @@ class Screen:
 class VerifiedCopy:
     """Result of the verification of a copied store.
 
-    `faults` is the number of mailboxes and rows that differ from what was signed. `mild` of these are
-    mailboxes in which an adviser may still write, although a row is lost for good. `letterhead` is the desk's
-    public statement in the copy.
+    `faults` is the number of mailboxes and rows with faults. `mild` is the number of these mailboxes in which
+    an adviser may still write. `letterhead` is the desk's public statement.
     """
 
     letterhead: Letterhead

@@ -43,9 +43,9 @@ class CheckResult:
 
 
 def made_or_unknown(check: str, make: Callable[[], Iterator[CheckResult]], to_do: str) -> list[CheckResult]:
-    """Return the results of a check. If the check cannot be made, add a result that says so.
+    """Make a check, and return its results.
 
-    `to_do` says what to do if the check cannot be made.
+    If the check cannot be made, add a result that says so, with `to_do` as advice.
     """
     # Without this result, a check that failed would look like a machine without faults.
     found: list[CheckResult] = []

@@ -17,10 +17,10 @@ _AHEAD = timedelta(days=180)
 
 
 def clock_days_off(store_path: Path, today: date) -> tuple[date | None, date | None]:
-    """Compare the clock's day `today` with the newest days that the store and its notes show.
+    """Compare the clock's day `today` with days in the store. Return two days, each of which may be None.
 
-    If the clock is behind, the first value is the result of `newest_written_day`. If the clock is far ahead,
-    the second value is the newest day of writing or clean-up. Otherwise, each value is None.
+    If the clock is behind, the first is the newest day of writing. If the clock is far ahead, the second is
+    the newest day of writing or clean-up.
 
     Raises:
         StoreError: the store cannot be read.

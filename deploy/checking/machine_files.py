@@ -15,35 +15,32 @@ _OF_STORE = ("", "-wal", "-shm")  # SQLite's own files beside the store
 
 @dataclass(frozen=True, slots=True)
 class MachineSettings:
-    """Settings file of this machine, before its values are checked.
-
-    The programs check the values when they start. The checks here must not load the code of both apps.
-    """
+    """Sections of this machine's settings file. Their values are not checked yet."""
 
     path: Path
     sections: Mapping[str, Mapping[str, Any]]
 
     def text(self, section: str, key: str) -> str:
-        """Return a text of the settings, or "" if the section has no such text."""
+        """Return the text that a section has for a key, or "" if the section has no such text."""
         value = self.sections.get(section, {}).get(key, "")
         return value if isinstance(value, str) else ""
 
     def file(self, section: str, key: str) -> Path | None:
-        """Return a path of the settings, or None if the section has no such path."""
+        """Return the path that a section has for a key, or None if the section has no such path."""
         text = self.text(section, key)
         return self.path.parent / text if text else None
 
     def values(self, key: str) -> dict[str, str]:
-        """Return the text that each section has for a key."""
+        """Return a dict from each section with this key to its text."""
         return {section: self.text(section, key) for section in self.sections if self.text(section, key)}
 
     def files(self, key: str) -> list[Path]:
-        """Return each path that a section has for a key, once."""
+        """Return the paths that the sections have for a key, each once."""
         return list(dict.fromkeys(self.path.parent / text for text in self.values(key).values()))
 
     @property
     def store_path(self) -> Path:
-        """Return the path of the first section's store, or of the usual store if no section names a store."""
+        """Return the store path that the first section names, or the usual path if no section names one."""
         return next(iter(self.files("store_path")), self.path.parent / "store.db")
 
 
@@ -57,7 +54,7 @@ def read_machine_settings(path: Path) -> MachineSettings:
 
 
 def private_paths(settings: MachineSettings) -> Iterator[Path]:
-    """Yield each existing file and folder that no other user may read or write.
+    """Yield each existing file and folder that other users must not be able to read or write.
 
     Raises:
         OSError: the folder of the settings cannot be listed.
@@ -76,7 +73,7 @@ def private_paths(settings: MachineSettings) -> Iterator[Path]:
 
 
 def open_to_others(settings: MachineSettings) -> Iterator[tuple[Path, str]]:
-    """Yield each path that other users may read or write, with the mode that `chmod` must remove.
+    """Yield each path whose mode allows other users too much, and the argument that `chmod` needs.
 
     Raises:
         OSError: a file or folder cannot be inspected.
@@ -94,10 +91,7 @@ def open_to_others(settings: MachineSettings) -> Iterator[tuple[Path, str]]:
 
 
 def _backups_elsewhere(settings: MachineSettings) -> Iterator[Path]:
-    """Yield the folders for backups that are not in the folder of the settings.
-
-    Backups are encrypted, and some disks cannot keep other users from reading them.
-    """
+    """Yield the backup folders that are outside the folder of the settings."""
     for section, key in (("adviser", "keyring_backups_path"), ("backup", "folder")):
         folder = settings.file(section, key)
         if folder is not None and folder.parent != settings.path.parent:

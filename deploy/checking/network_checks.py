@@ -28,7 +28,7 @@ _NEVER = ("content-encoding", "via", "set-cookie", "etag", "last-modified")
 
 
 def make_network_checks(settings: MachineSettings) -> list[CheckResult]:
-    """Return the results of the checks of Tor and of the site, as far as this machine uses them."""
+    """Return the results of the checks of Tor and of the site, if this machine uses them."""
     results = []
     if settings.text("source", "onion_socket") and "onion" in settings.sections:
         results += made_or_unknown("onion", lambda: _onion(settings), _RIGHT_USER)
@@ -53,7 +53,7 @@ def _onion(settings: MachineSettings) -> Iterator[CheckResult]:
 
 
 def _server(host: str, socks: str) -> Iterator[CheckResult]:
-    """Connect to the server's onion service, as a sync does."""
+    """Check that the server's onion service can be reached through Tor."""
     try:
         Proxy.from_url(f"socks5://{socks}", rdns=True).connect(host, _HTTP_PORT, timeout=_SECONDS).close()
     except (OSError, ProxyError):

@@ -15,7 +15,7 @@ _OPTIONS = ("--settings", "--parent")  # each has a value
 class RunningProgram:
     """Process of the mailbox: its user, and the words of its command.
 
-    `core_bytes` is the limit on the size of its core dump, and "0" if the process leaves no core dump.
+    `core_bytes` is the limit on the size of a core dump. "0" means that the process leaves no core dump.
     """
 
     user: int
@@ -23,7 +23,7 @@ class RunningProgram:
     core_bytes: str
 
     def is_part(self, *words: str) -> bool:
-        """Return True if these are the first words of the command, such as `serve source`."""
+        """Return True if the command begins with these words, such as `serve source`."""
         return self.words[: len(words)] == words
 
 
@@ -50,8 +50,8 @@ def _programs(settings: Path, proc: Path) -> Iterator[RunningProgram]:
 def _words(command: Sequence[str], settings: Path, process: Path) -> tuple[str, ...]:
     """Return the words of a command after `steunpunt` and its options.
 
-    Return no words if the command is not `steunpunt`, or is of another desk. `process` is the folder of the
-    process in /proc.
+    Return no words for another program, or for another desk's program. `process` is the folder of the process
+    in /proc.
     """
     start = next((at for at, word in enumerate(command) if Path(word).name in _COMMANDS), len(command))
     words, place = list(command[start + 1 :]), Path("var/config.toml")

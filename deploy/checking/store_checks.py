@@ -137,7 +137,10 @@ def _how_long(days: int | None) -> str:
 
 
 def _growth(path: Path, size: int, today: date) -> tuple[int, int]:
-    """Note today's size of the store. Return the days since the oldest note, and the bytes since then."""
+    """Write today's size of the store to a file of sizes.
+
+    Return the days since the oldest size in the file, and the bytes by which the store grew since then.
+    """
     notes = path.with_name(_SIZES)
     sizes: dict[date, int] = {}
     with suppress(FileNotFoundError, ValueError):  # without a right note, the first note is of today

@@ -69,7 +69,7 @@ def _core_dumps(programs: Sequence[RunningProgram]) -> Iterator[CheckResult]:
 
 
 def _device_number(path: str) -> str:
-    """Return the numbers of a device, or of the device that a swap file is on, such as "8:1"."""
+    """Return the numbers (such as "8:1") of a device, or of the disk of a swap file."""
     status = Path(path).stat()
     number = status.st_rdev or status.st_dev
     return f"{os.major(number)}:{os.minor(number)}"
@@ -94,7 +94,7 @@ def check_swap(
 
 
 def _is_hidden(device: Path) -> bool:
-    """Return True if what is written to a block device is encrypted, or stays in memory."""
+    """Return True if the content of a block device is encrypted, or stays in memory."""
     if device.name.startswith("zram"):
         backing = device / "backing_dev"
         return not backing.exists() or backing.read_text("ascii").strip() == "none"
@@ -109,7 +109,7 @@ def _is_hidden(device: Path) -> bool:
 
 
 def _named_logs(settings: MachineSettings, log_paths: Sequence[Path]) -> Iterator[CheckResult]:
-    """Yield a result if a reverse proxy or Tor is used, and the settings name no log of these programs."""
+    """Yield a result if a reverse proxy or Tor is used, but the settings name no logs to check."""
     is_proxied = settings.text("source", "origin").startswith("https:")
     if not log_paths and (is_proxied or settings.text("source", "onion_socket")):
         state = "The logs of the reverse proxy and of Tor were not checked for addresses."
@@ -117,7 +117,7 @@ def _named_logs(settings: MachineSettings, log_paths: Sequence[Path]) -> Iterato
 
 
 def _journal(owner: int) -> Iterator[CheckResult]:
-    """Look for addresses in what the programs of the mailbox wrote to the journal of systemd."""
+    """Look for addresses in the journal entries of the mailbox's programs."""
     if shutil.which("journalctl") is None:
         state = "This machine has no journal of systemd, so the programs' log was not checked for addresses."
         advice = "Name the file with their log in 'log_paths' under [check]."

@@ -24,7 +24,7 @@ _SAME = ("store_path", "letterhead_serial_path", "fingerprint")
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Machine that the table of unsafe states is about: its settings, its programs and the day of its clock.
+    """Facts about this machine that decide which unsafe states it is in.
 
     `users` has the id of each user who runs a program of the mailbox. `is_serving` is True if the source's
     interface runs.
@@ -43,8 +43,9 @@ _Found = tuple[object, ...]  # the values for the texts of a row
 class UnsafeState:
     """Row of the table of unsafe states. `find` looks for the state.
 
-    Each item that `find` yields has the values for the format strings `state` and `to_do`. If `find` yields
-    nothing, `fine` is the sentence to show. If `refuses` is True, packaged units do not start in this state.
+    If `find` yields nothing, `fine` is the sentence to show. Each item that `find` yields has the values for
+    the format strings `state` and `to_do`. With `refuses`, the packaged systemd units do not start in this
+    state.
     """
 
     check: str
@@ -56,15 +57,19 @@ class UnsafeState:
 
 
 def look_at_states(scene: Scene) -> list[CheckResult]:
-    """Return a result for each unsafe state, and one for each row of the table in which nothing was found."""
+    """Look for each state in the table of unsafe states.
+
+    A state that was not found gives one result, which says so.
+    """
     return [result for row in UNSAFE_STATES for result in _look(row, scene)]
 
 
 def warn_or_refuse(scene: Scene, *, refuses: bool, warn: Callable[[str], object]) -> None:
-    """Look at the table at the start of a program, and warn of each unsafe state.
+    """Look for unsafe states at the start of a program, and warn of each.
 
     Raises:
-        UnsafeStateError: `refuses` is True, and there is a state in which a packaged unit must not start.
+        UnsafeStateError: `refuses` is True, and the packaged systemd units must not start in one of the
+            states.
     """
     found = [each for each in look_at_states(scene) if each.level is not Level.OK]
     if not _opens(scene.settings.store_path):  # the program itself refuses this store, with a better sentence

@@ -25,8 +25,8 @@ Say = Callable[[str], object]
 class HealthSocket:
     """Unix socket that answers each connection with one word, "ok" or "fault".
 
-    The answer is the result of the last check. No answer depends on the moment or on what a client sends, so
-    a monitoring program learns nothing about the use of the mailbox.
+    The answer is the result of the last check, and depends on nothing else. So a monitoring program learns
+    nothing about the use of the mailbox.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,7 +59,7 @@ class HealthSocket:
 def watch_until_stopped(
     check: Callable[[], Sequence[CheckResult]], config: CheckConfig, stop: threading.Event, *, say: Say
 ) -> None:
-    """Make all checks every hour until `stop` is set. Print each result that is new and not in order.
+    """Make all checks every hour until `stop` is set. Print each new result that is not in order.
 
     The operator's command is called when a check begins to fail, and once on each further day.
 

@@ -14,7 +14,7 @@ from deploy.cli.terminal import stop_on_signals
 @click.option("--rehearsed", is_flag=True, help="First note that you restored a backup elsewhere today.")
 @click.pass_obj
 def check_command(settings: Path, *, as_data: bool, watch: bool, rehearsed: bool) -> None:
-    """Check this machine, and print one line for each result with what to do.
+    """Check this machine. Print one line for each result, with advice.
 
     If there is a fault, or if a check could not be made, the command ends with status 1.
     """

@@ -24,7 +24,7 @@ from store.errors import StoreError
 
 
 class _OneSentenceGroup(click.Group):
-    """Group of commands that prints a refusal as one sentence, not a traceback, and exits with status 1."""
+    """Group of commands. A command that fails prints one sentence, and exits with status 1."""
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's own type
         try:

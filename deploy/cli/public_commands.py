@@ -101,7 +101,7 @@ def verify_command(settings: Path) -> None:
 
 
 def show_damaged_rows(path: Path) -> bool:
-    """Print the number of damaged rows of each table and mailbox in the store at a path, and what to do.
+    """Print the number of damaged rows of each table and mailbox in a store, with advice.
 
     Return True if there are damaged rows.
     """

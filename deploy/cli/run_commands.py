@@ -145,7 +145,7 @@ def sweep_command(ctx: click.Context, *, once: bool, refuse_unsafe: bool) -> Non
 
 
 def _look_at_states(ctx: click.Context, *, refuses: bool) -> None:
-    """Look at the table of unsafe states before a program starts. `steunpunt run` does this for its parts."""
+    """Look for unsafe states before a program starts, unless `steunpunt run` has already done so."""
     if ctx.find_root().params["parent"] is not None:
         return
     from deploy.checking.machine_files import read_machine_settings

@@ -165,7 +165,6 @@ def set_up_and_show(
 
 
 def _make_first_sheet(settings: Path, passphrase: str) -> None:
-    """Make the recovery sheet of a new desk, and wait until one of its words was typed back."""
     from crypto.passphrase import DUTCH
     from deploy.desk_for_command import open_desk_for_command
     from deploy.keys_at_terminal import Terminal, print_new_sheet

@@ -25,13 +25,13 @@ from web.dates import half_hour_now
 
 @dataclass(frozen=True, slots=True)
 class AdvisedMailbox:
-    """A mailbox as the adviser of the unlocked desk sees it."""
+    """Mailbox, and the unlocked desk of its adviser."""
 
     desk: OpenDesk
     address: Address
 
     def open(self, day: date) -> ShownThread:
-        """Open the mailbox's page, and confirm to the source what the page showed."""
+        """Open the mailbox's page, and send the source a read receipt for what the page showed."""
         shown = open_thread(self.desk, self.address, today=day, is_whole=True)
         append_desk_read_receipt(self.desk, shown.conversation, shown.opened, today=day)
         return shown
@@ -68,7 +68,10 @@ def _propose(mailbox: AdvisedMailbox, event: Event, day: date) -> None:
 
 
 def _begin_passing_on(mailbox: AdvisedMailbox, event: Event, day: date) -> None:
-    """Begin to pass on the newest proposal. A text is the reason to do so without the source's consent."""
+    """Begin to pass on the newest proposal.
+
+    The text of the event, if any, is the reason to do so without the source's consent.
+    """
     shown = mailbox.open(day)
     without = WithoutConsent(event.text, is_confirmed=True) if event.text else None
     begin_passing_on(mailbox.desk, shown.new_form(), _newest_proposal(shown), today=day, without=without)

@@ -64,7 +64,7 @@ def make_demo(settings: Path, *, source_bind: str, adviser_bind: str, say: Say) 
 
 
 def _fill(settings: Path, passphrase: str, today: date, say: Say) -> None:
-    """Pin an invented recipient, play all stories, and write the list of passphrases."""
+    """Add an invented recipient, play all stories, and write a file with the passphrases."""
     _pin_recipient(settings, today)
     lines = [f"The adviser's passphrase: {passphrase}", ""]
     say("Inventing the mailboxes ...")
@@ -81,7 +81,7 @@ def _fill(settings: Path, passphrase: str, today: date, say: Say) -> None:
 
 
 def _pin_recipient(settings: Path, today: date) -> None:
-    """Write an invented recipient's OpenPGP key, and name it in the settings. Without gpg, do nothing."""
+    """Add an invented recipient with an OpenPGP key to the settings. Without gpg, do nothing."""
     try:
         key = new_openpgp_key(_RECIPIENT, today - timedelta(days=FIRST_DAY))
     except OpenPGPError:
@@ -96,7 +96,10 @@ def _pin_recipient(settings: Path, today: date) -> None:
 def public_desk(
     desk: OpenDesk, config: SourceConfig, memory: Path, *, allow_disk: bool = False
 ) -> PublicDesk:
-    """Return the desk as the source's interface uses the desk. `memory` is a folder for its sessions."""
+    """Return the desk in the form that the source's interface needs.
+
+    `memory` is a folder for the login sessions of sources.
+    """
     return PublicDesk(
         letterhead=desk.letterhead,
         store=desk.store,
@@ -110,7 +113,7 @@ def public_desk(
 
 
 def play(story: Story, public: PublicDesk, desk: OpenDesk, today: date) -> Iterator[InventedSource]:
-    """Play a story in a new mailbox, or in as many as it has copies. Yield the source of each mailbox."""
+    """Play a story in as many new mailboxes as it has copies. Yield the source of each mailbox."""
     for _ in range(story.copies):
         first = max((event.day for event in story.events), default=0)
         source = InventedSource.start(public, story.language, today - timedelta(days=first))

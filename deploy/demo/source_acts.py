@@ -50,7 +50,7 @@ class InventedSource:
         return self.opened.keys.address
 
     def new_form(self) -> FormContext:
-        """Return the hidden fields of a form on a page that shows the whole mailbox."""
+        """Return the hidden fields of a form, as on a page that shows the whole mailbox."""
         mailbox = read_mailbox(self.public, self.opened.keys)
         return FormContext.new(self.address, *mailbox.heads_for(mailbox.shown))
 
@@ -102,7 +102,7 @@ def _decide(verdict: Verdict, source: InventedSource, event: Event, day: date) -
 
 
 def _photograph() -> bytes:
-    """Return a photograph that hides a maker, a camera and a place in the sea."""
+    """Return a photograph whose metadata name a photographer, a camera and a place at sea."""
     exif = Image.Exif()
     exif[ExifTags.Base.Artist] = "Example Maker"
     exif[ExifTags.Base.Model] = "Example Telephone"

@@ -9,10 +9,10 @@ from crypto.canonical_json import StrictStruct
 
 
 class Event(StrictStruct, frozen=True):
-    """One act in a mailbox, `day` days before the demo is made.
+    """Act in a demo mailbox, `day` days before the demo is made.
 
-    `what` names the act. `step`, `next` and `by` (a number of working days) are the fields of the adviser's
-    step. `file` is the name of a photograph that the source sends.
+    `what` names the act. `step`, `next` and `by` (a number of working days) are fields of the adviser's form.
+    `file` is the name of a photograph that the source sends.
     """
 
     day: int

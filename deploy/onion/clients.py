@@ -76,8 +76,7 @@ def make_client_key() -> ClientKey:
 def admit_client(folder: Path, name: str, public: str) -> None:
     """Add a workstation's public key to the folder of clients that may connect to an onion service.
 
-    A new key replaces the old key of the same name. If `steunpunt onion publish` is not running, reload Tor
-    to use the new key.
+    A key of the same name is replaced. If `steunpunt onion publish` is not running, reload Tor afterwards.
 
     Raises:
         OnionError: the name or the key has a wrong form.
@@ -128,10 +127,9 @@ def admitted_clients(folder: Path) -> dict[str, str]:
 
 
 def client_keys(folder: Path) -> dict[str, str]:
-    """Read an onion service's folder of clients, and return a dict from each client's name to its public key.
+    """Return a dict from each client's name to its public key, from an onion service's folder of clients.
 
-    The result includes the key of `UNUSED_CLIENT`, whose secret key no one has. A missing folder gives an
-    empty result.
+    One key is of `UNUSED_CLIENT`, whose secret key no one has. A missing folder gives an empty dict.
 
     Raises:
         OnionError: a file has a wrong form. The message names the file.
@@ -198,7 +196,7 @@ def _normal_key(public: str) -> str:
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Prepare the folder of clients for a change inside the block, and afterwards flush the folder to disk.
+    """Make the folder of clients ready for a change, and flush it to the disk after the block.
 
     Raises:
         OnionFolderError: the folder cannot be written.
@@ -218,7 +216,6 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _write_client(folder: Path, name: str, public: str) -> None:
-    """Write the file of a client that may connect to the onion service, in one step."""
     # Tor can read the file at any moment. After reading half a file, Tor would stop publishing the service.
     unfinished = folder / f".{name}.{secrets.token_hex(4)}"
     write_new(unfinished, client_line(public).encode("ascii"))

@@ -98,7 +98,6 @@ def add_onion(
 
 
 def _close_connections(controller: Controller, address: str) -> None:
-    """Close the open connections to an onion service."""
     # Tor checks a client's key only when the client connects (tried with tor 0.4.9.11). A stolen workstation
     # could otherwise sync for as long as it keeps its connection.
     for circuit in controller.get_circuits():
@@ -109,9 +108,9 @@ def _close_connections(controller: Controller, address: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class PublishedService:
-    """Properties of an onion service that the Tor network shows: proof-of-work defence, and single-hop mode.
+    """Proof-of-work defence and single-hop mode of an onion service, as the Tor network shows them.
 
-    Both are None if the service encrypts its properties for its clients, as the service for sync must do.
+    Both are None if only the service's clients can read them.
     """
 
     defends_by_work: bool | None

@@ -107,7 +107,7 @@ def _write_files(folder: Path, key: OnionKey) -> None:
 
 
 def give_to_owner_of(folder: Path, *made: Path) -> None:
-    """If this process is root, make the owner of `folder` the owner of its new files, as Tor requires."""
+    """If this process is root, give new files to the owner of `folder`, as Tor requires."""
     if os.geteuid() == 0:
         owner = folder.stat()
         for path in made:

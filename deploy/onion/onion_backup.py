@@ -53,9 +53,9 @@ def back_up_onions(settings: Path, file: Path, recipients: Sequence[str]) -> lis
 
 
 def seal_keys(settings: Path, recipients: Sequence[str]) -> tuple[bytes, list[str]]:
-    """Encrypt the settings, the server's key and the onion keys, if this user can read the onion keys.
+    """Encrypt the settings, the server's key and the onion keys. Return the age file and sentences to print.
 
-    Return the age file, and the sentences to print.
+    If the onion keys cannot be read, they are left out, and a sentence says so.
 
     Raises:
         OnionError: a recipient is malformed.
@@ -97,8 +97,7 @@ def restore_onions(settings: Path, file: Path, identity_file: Path) -> list[str]
     Existing settings and onion keys are never replaced by different ones.
 
     Raises:
-        OnionError: the backup cannot be decrypted or used, other settings or another key exist, or a folder
-            cannot be written.
+        OnionError: the backup cannot be used, other settings or keys exist, or a folder cannot be written.
         ConfigError: the settings in the backup have faults.
     """
     return write_keys(settings, open_keys(file, identity_file))
@@ -212,10 +211,9 @@ def _pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def _unpack(packed: bytes) -> dict[str, bytes]:
-    """Unpack a backup of the onion keys. Return a dict from file name to contents.
+    """Unpack the tar of a backup of keys. Return a dict from file name to contents.
 
-    The backup is a tar. A file with an unknown name is refused, because its name decides where the file is
-    written.
+    A tar with an unknown file name is refused.
     """
     files: dict[str, bytes] = {}
     try:

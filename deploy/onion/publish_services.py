@@ -73,17 +73,12 @@ class _Services:
         self._clients: list[str] = []
 
     def publish(self, controller: Controller, say: Say) -> None:
-        """Publish the onion services of the source's site and of sync.
-
-        No one can connect to the onion service for sync until a workstation is admitted.
-        """
         add_onion(controller, self._source, self._source_socket)
         say(f"Published: http://{self._source.host}")
         self._clients = []
         self.publish_changed_clients(controller, say)
 
     def publish_changed_clients(self, controller: Controller, say: Say) -> None:
-        """Publish the onion service for sync again if its admitted clients have changed."""
         if self._sync is None:
             return
         clients = sorted(client_keys(self._config.clients_folder).values())

@@ -32,13 +32,13 @@ HiddenServicePort 80 unix:{socket}
 
 
 def torrc_lines(config: OnionConfig, source_socket: str) -> str:
-    """Return the lines for Tor's settings file with which Tor publishes the onion services.
+    """Return the lines to add to Tor's settings file, so that Tor publishes the onion services.
 
     If the settings name no socket for sync, the lines are only for the source's site.
 
     Raises:
-        OnionError: the source's socket is missing, no client has a key, a client's key is damaged, or a
-            folder's name has characters that Tor would misread.
+        OnionError: the source's socket or the clients' keys are missing, a key is damaged, or a folder's name
+            has characters that Tor would misread.
         OnionFolderError: this user cannot read the list of clients.
     """
     if not source_socket:

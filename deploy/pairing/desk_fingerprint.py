@@ -8,7 +8,9 @@ _UNFIT = "This is not the fingerprint of a desk: that has RW and 54 more charact
 
 
 def refuse_wrong_form(fingerprint: str) -> None:
-    """Check that a typed text is the fingerprint of a desk. A typing error inside the key is not noticed.
+    """Check that a typed text has the form of a desk's fingerprint.
+
+    The form has no checksum, so a wrong character is not always noticed.
 
     Raises:
         DeployError: the text has another form.

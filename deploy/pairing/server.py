@@ -35,7 +35,7 @@ Say = Callable[[str], object]
 def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bind: str) -> bool:
     """Set up this machine as the desk's server, and return True. If this was done before, return False.
 
-    `fingerprint` identifies the desk's public key. The server gets none of the desk's secret keys.
+    `fingerprint` identifies the desk's public key.
 
     Raises:
         DeployError: the fingerprint has a wrong form, or the folder contains other files.
@@ -61,10 +61,10 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
 
 
 def _refuse_another_machine(settings: Path, fingerprint: str) -> None:
-    """Check that a machine that was set up before is the server of this desk, and is complete.
+    """Check that this machine is already the server of this desk, and has all its files.
 
     Raises:
-        DeployError: the machine is not a server, is the server of another desk, or misses a file.
+        DeployError: the machine is not a server, is the server of another desk, or lacks a file.
     """
     if "sync" not in sections_in(settings):
         raise DeployError(
@@ -97,10 +97,10 @@ def server_card(settings: Path) -> CardFile:
 
 
 def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> None:
-    """Let the workstation that a pairing file describes sync with this server.
+    """Allow a workstation to sync with this server. `path` is the pairing file of the workstation.
 
-    The file has the workstation's public key and the desk's signed public statement. A newer statement
-    replaces the server's statement.
+    If the file has a newer public statement of the desk than the server, the file's statement replaces the
+    server's.
 
     Raises:
         DeployError: the pairing file is refused. Nothing was changed.
@@ -131,7 +131,7 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
 
 
 def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
-    """Forget a workstation on this server: delete the workstation's queue, and its key for the onion service.
+    """Forget a workstation: delete its queue on this server, and its key for the onion service.
 
     If the desk has not retired the workstation, the server still accepts a sync with it.
 
@@ -157,10 +157,9 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
 
 
 def find_workstation(letterhead: Letterhead, known: Collection[bytes], name: str | None) -> Strand:
-    """Find a workstation with this name or id in the letterhead, the desk's signed public statement.
+    """Find a workstation by its name or id in the letterhead, the desk's signed public statement.
 
-    Only the workstations with an id in `known` are searched. `name` may be None if there is only one such
-    workstation.
+    Only workstations with an id in `known` are searched. If there is only one, `name` may be None.
 
     Raises:
         DeployError: no known workstation fits, or several do.
@@ -203,13 +202,13 @@ def _open_letterhead_if_any(store: Store, config: SyncConfig) -> Letterhead | No
 
 
 def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool:
-    """Return True if the letterhead in a workstation's pairing file must replace the server's letterhead.
+    """Return True if the letterhead in a pairing file must replace the server's letterhead.
 
-    A letterhead is the desk's signed public statement. If the server's letterhead names the workstation
-    already, return False.
+    A letterhead is the desk's signed public statement. Return False if the server's letterhead already names
+    the workstation.
 
     Raises:
-        DeployError: since the pairing, the server got a letterhead that does not name the workstation.
+        DeployError: the desk published another letterhead since the pairing.
     """
     if in_use is None:
         return True
@@ -227,7 +226,7 @@ def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool
 
 
 def _name_in_service(letterhead: Letterhead, pairing: Pairing) -> str:
-    """Return the name of the workstation that wrote a pairing file, if the desk still uses the workstation.
+    """Return the name of the workstation in a pairing file.
 
     Raises:
         DeployError: the desk took the workstation out of use.
@@ -239,7 +238,7 @@ def _name_in_service(letterhead: Letterhead, pairing: Pairing) -> str:
 
 
 def _sync_onion(settings: Path) -> OnionConfig | None:
-    """Return the section [onion] of the settings, or None if the section names no onion service for sync."""
+    """Return the section [onion] of the settings, or None if there is no onion service for sync."""
     if "onion" not in sections_in(settings):
         return None
     config = load_config(settings, "onion", OnionConfig)

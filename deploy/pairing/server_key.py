@@ -32,7 +32,7 @@ def read_server_key(path: Path) -> ServerKey:
 def make_server_key(path: Path) -> None:
     """Make the server's secret key, unless the server has a key already.
 
-    The key's file appears only when the file is complete.
+    The key's file appears only when it is complete.
 
     Raises:
         DeployError: the file cannot be written.

@@ -92,7 +92,7 @@ def read_card_file(path: Path) -> CardFile:
 
 
 def pair_workstation(settings: Path, ask_passphrase: Callable[[], str], request: PairingRequest) -> None:
-    """Pair a workstation, which has a store already, with a server.
+    """Pair this workstation with a server. The workstation has a store already.
 
     If the process is stopped halfway, the same command completes the pairing.
 
@@ -115,10 +115,10 @@ def pair_workstation(settings: Path, ask_passphrase: Callable[[], str], request:
 def check_new_workstation(
     settings: Path, fingerprint: str, name: str, request: PairingRequest
 ) -> tuple[tuple[bytes, bytes], Letterhead]:
-    """Check that this machine can become a new workstation. No passphrase is needed for this.
+    """Check that this machine can become a new workstation. Return the card file's letterhead in two forms.
 
-    Return the letterhead (the desk's signed public statement) of the card file twice: first as its signed
-    bytes, then as the verified object.
+    A letterhead is the desk's signed public statement. The first form is its body and signature, and the
+    second is the verified object.
 
     Raises:
         DeployError: this machine is a workstation already, the card file has no valid letterhead, or the name
@@ -152,8 +152,8 @@ def pair_new_workstation(
     after today.
 
     Raises:
-        DeployError: this machine is a workstation already, the card file has no valid letterhead, or the name
-            or the keyring cannot be used.
+        DeployError: this machine is a workstation already, or the card file, the name or the keyring cannot
+            be used.
         StoreError: the store cannot be made.
     """
     base, newest = check_new_workstation(settings, keyring.fingerprint, name, request)
@@ -183,10 +183,9 @@ def pair_new_workstation(
 
 
 def end_strand(strand: Strand, *, until: date) -> Strand:
-    """Return a workstation's entry for the desk's public statement, with `until` as the last day of use.
+    """Return a workstation's entry in the desk's public statement, with `until` as the last day of use.
 
-    If the entry ends before `until`, its last day is not changed. If the entry begins after `until`, its
-    last day is set to its first day.
+    The last day is never moved to a later day, and is never before the first day.
     """
     return msgspec.structs.replace(strand, until=max(min(until, strand.until or until), strand.since))
 
@@ -210,7 +209,7 @@ def _refuse_trial_desk(config: AdviserConfig, store: Store) -> None:
 def _register_server(desk: OpenDesk, card: ServerCard) -> None:
     """Make a server the peer with which this workstation syncs. `card` has the server's public keys.
 
-    If the server's key is new to this store, queue everything in the store for the server.
+    If this store does not know the server's key yet, queue everything in the store for the server.
     """
     written = str(card).encode("ascii")
     with desk.store.writing() as session:
@@ -248,9 +247,7 @@ def _merge_letterheads(desk: OpenDesk, card: CardFile) -> bytes:
 
 
 def _newest(session: Session) -> tuple[bytes, bytes]:
-    """Return the body and the signature of the desk's newest signed letterhead in the workstation's store.
-
-    A letterhead is the desk's signed public statement.
+    """Return the body and the signature of the newest letterhead (signed public statement) in the store.
 
     Raises:
         DeployError: the store has no letterhead.

@@ -33,8 +33,8 @@ class PosterFacts:
 class Poster:
     """Content of one poster in one language.
 
-    `words` maps keys to the sentences of the poster. `address_lines`, `key_groups` and `openpgp_groups`
-    have the onion address and the two fingerprints, split into short pieces.
+    `words` maps keys to sentences. `address_lines` is the onion address, split into short pieces.
+    `key_groups` and `openpgp_groups` are the two fingerprints, split into groups.
     """
 
     language: PageLanguage

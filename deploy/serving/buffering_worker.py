@@ -48,12 +48,12 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._places = Places(self._place_count)
 
     def get_thread_pool(self) -> ThreadPoolExecutor:
-        """Return a pool with the usual number of threads, and two more for each slow client's place."""
+        """Return a pool with the usual number of threads, and two more for each place for slow clients."""
         # The second thread is for the next client of a place, while the previous one still occupies a thread.
         return ThreadPoolExecutor(self.cfg.threads + 2 * self._place_count)
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection. If there are too many, close the one that has moved no byte for longest."""
+        """Accept a connection. If there are too many, close the one that has been idle for longest."""
         # If the time limits decided, clients that read no answer, with a long limit, would outlast visitors.
         try:
             client, address = listener.accept()
@@ -70,7 +70,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
     def handle(self, conn: Conn) -> Any:  # noqa: ANN401  # gunicorn has no types
         """Answer one request, or make the next part of a large answer. A thread calls this method.
 
-        The next part is made after the client has read most of the part before.
+        The next part is made after the client has read most of the previous part.
         """
         if conn.unfinished is None:
             conn.data_ready = True
@@ -100,7 +100,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._start_threads()
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        """Wait for events, and send the held answers whose moment has come.
+        """Wait for events, and send each held answer whose time has come.
 
         `timeout` is in seconds. The wait ends earlier if an answer must be sent earlier.
         """
@@ -185,9 +185,9 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._begin(conn, arrival)
 
     def _begin(self, conn: Conn, arrival: Arrival) -> None:
-        """Decide what to do with a request that is arriving.
+        """Wait for more of a request, queue the request, or refuse it.
 
-        `arrival` says how much of the request has arrived. For example, a whole request is queued.
+        `arrival` says how much of the request has arrived.
         """
         if arrival is Arrival.PART:
             self._wait(conn, selectors.EVENT_READ, self._receive, conn.timeout)
@@ -219,10 +219,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
             self._uploads.append(conn)
 
     def _occupy(self, conn: Conn) -> bool:
-        """Give the client a place, so that this thread may wait for the client.
-
-        Return False if no place is free.
-        """
+        """Return True if the client gets one of the places for slow clients."""
         if not self._places.claim(conn.sock):
             return False
         self.method_queue.defer(self._stop_counting, conn)
@@ -233,7 +230,6 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._start_threads()
 
     def _send(self, conn: Conn) -> None:
-        """Send as much of an answer as the connection accepts now. Send the rest later, without blocking."""
         if time.monotonic() < conn.sock.held_until:
             self._held.add(conn)
             return
@@ -260,7 +256,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
             self._wait(conn, selectors.EVENT_READ, self._linger, _seconds_from_now(_LINGER_SECONDS))
 
     def _limit_unread(self) -> None:
-        """If too many answers are unread, close the connection whose client reads most slowly."""
+        """Close the connection of the slowest reader if too many answers are unread."""
         # The average speed decides. If the time of the last read decided, a flood of new clients that read
         # nothing would close the connections of all others.
         unread = [conn for conn in self._waiting if conn.sock.unsent]

@@ -34,7 +34,7 @@ _HARDENED = "".join(f"{name}: {value}\r\n" for name, value in EVERY_ANSWER.items
 
 
 class _Nowhere(io.TextIOBase):
-    """Error stream for WSGI apps that drops everything, because our apps write to the log instead."""
+    """Error stream that drops everything, because our apps write their errors to the log."""
 
     def write(self, text: str) -> int:
         return len(text)
@@ -100,18 +100,16 @@ class _Answer:
         return not self._response.should_close()
 
     def force_close(self) -> None:
-        """Close the connection after this answer."""
         self._response.force_close()
 
     def close(self) -> None:
-        """Close the app's answer, because the answer is complete or the client has disconnected."""
         if hasattr(self._body, "close"):
             self._body.close()
         _forget(self._environ)
 
 
 def _forget(environ: dict[str, Any]) -> None:
-    """Free what the app and Python keep of a request."""
+    """Free the data of a request in the app and in a cache of Python."""
     # Werkzeug's request refers to it and is in it, so both would outlive the request.
     environ.clear()
     # A visitor may have typed a passphrase behind an address, and this function of Python has a cache.

@@ -22,7 +22,7 @@ _MOST = 4  # most processes; each has its share of the words, and with more, the
 
 
 def search_process_starters() -> list[Callable[[], tuple[Connection, Callable[[], None]]]]:
-    """Return functions that each start a search process: one for each processor core that may be used."""
+    """Return functions that each start a search process: one function for each usable processor core."""
     return [start_search_process] * min(len(os.sched_getaffinity(0)), _MOST)
 
 

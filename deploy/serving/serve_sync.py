@@ -51,13 +51,13 @@ def serve_sync(settings: Path) -> None:
 
 
 def answer_one_pouch(settings: Path, brought: BinaryIO, out: BinaryIO) -> None:
-    """Read one sync bundle (pouch) of a workstation from `brought`, and write the answer to `out`.
+    """Read one sync bundle (pouch) from `brought`, and write the answer to `out`.
 
     The server calls this function at its end of an SSH connection.
 
     Raises:
-        DeployError: the settings or the key have faults. Nothing is written to `out`.
-        StoreError: the store cannot be opened. Nothing is written to `out`.
+        DeployError: the settings or the key have faults. Nothing was written.
+        StoreError: the store cannot be opened. Nothing was written.
     """
     with open_server_endpoint(settings) as endpoint:
         out.writelines(_answer(endpoint, brought))

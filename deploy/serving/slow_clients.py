@@ -65,7 +65,7 @@ class _Head:
 
 
 def _read_head(received: bytearray) -> _Head | None:
-    """Return the facts in the head of a request, or None if the head has not arrived completely."""
+    """Parse the head of a request. Return None if the head has not arrived completely."""
     end = received.find(b"\r\n\r\n", 0, HEAD_BYTES)
     if end < 0:
         return None
@@ -89,9 +89,9 @@ class Places:
         self._lock = threading.Lock()
 
     def claim(self, client: "PatientSocket") -> bool:
-        """Give a client a place, so that the client may occupy a thread. Return False if it gets no place.
+        """Give a client a place, so that the client may occupy a thread. Return False if no place is free.
 
-        If all places are taken, a client that sends less than 8 KiB a second loses its place to this client.
+        If all places are taken, the slowest client loses its place if it sends less than 8 KiB a second.
         """
         with self._lock:
             if len(self._taken) >= self._count:
@@ -142,10 +142,10 @@ class PatientSocket:
         self._chunk_at = 0  # in `received`: the chunk that has not arrived completely
 
     def hurry(self) -> None:
-        """Refuse this request if the client sends less than 8 KiB a second. The usual limit is lower.
+        """Raise the required speed of this client to 8 KiB a second.
 
-        The app calls this method for a visitor without a session. The speed is checked
-        after the first `STALL_SECONDS` of waiting.
+        The app calls this method for a visitor without a session. A slower request is refused after
+        `STALL_SECONDS` of waiting.
         """
         self._least_bytes_a_second = _FAIR_BYTES_A_SECOND
 
@@ -188,8 +188,7 @@ class PatientSocket:
     def _has_last_chunk(self, first: int) -> bool:
         """Return True if a chunked body has arrived completely, or if it is malformed.
 
-        Nothing more is read of a malformed body, so that it is refused at once. `first` is the position of
-        the line break before the first chunk.
+        `first` is the position of the line break before the first chunk.
         """
         self._chunk_at = max(first, self._chunk_at)
         while chunk := _CHUNK.match(self.received, self._chunk_at, self._chunk_at + _CHUNK_LINE_BYTES):
@@ -287,7 +286,7 @@ class PatientSocket:
         return self._read_bytes - _FAIR_BYTES_A_SECOND * waited
 
     def disconnect(self) -> None:
-        """End the wait of the thread that this client occupies. Another thread calls this method.
+        """End the wait of the thread that this client occupies. Call this method from another thread.
 
         The client still gets an answer, which says that its request did not arrive completely.
         """

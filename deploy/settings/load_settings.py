@@ -44,7 +44,7 @@ class DeskConfig:
 
 
 def load_config(path: Path, section: str, shape: type[_Config], *, raw: bytes | None = None) -> _Config:
-    """Read one section of a TOML settings file into its frozen dataclass.
+    """Read one section of a TOML settings file into the dataclass `shape`.
 
     Relative paths start from the folder of `path`. If `raw` is given, it is read instead of the file.
 
@@ -79,7 +79,7 @@ def load_config(path: Path, section: str, shape: type[_Config], *, raw: bytes | 
 
 
 def sections_in(path: Path) -> frozenset[str]:
-    """Return the names of the sections in a settings file, which show what kind of machine this is.
+    """Return the names of the sections in a settings file.
 
     A server and a workstation have different sections.
 

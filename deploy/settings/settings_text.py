@@ -17,8 +17,7 @@ _SETTINGS = re.compile(r"(?m)^(?=[a-z0-9_.]+ = )")  # in the example, where each
 def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tuple[str, str], str]) -> str:
     """Return the text of a new settings file: the example, with only these sections and this fingerprint.
 
-    Paths under /dev/shm get a random folder name. `keys` maps the section and the name of a
-    setting to its value.
+    `keys` maps pairs of a section and a setting to a value. Paths under /dev/shm get a random folder name.
     """
     whole = EXAMPLE.read_text("utf-8")
     text = without_sections(whole, {name for name, _ in _parts(whole)} - {"", *sections})
@@ -37,7 +36,7 @@ def without_sections(text: str, sections: Collection[str]) -> str:
 
 
 def with_key(text: str, section: str, key: str, value: str) -> str:
-    """Return the text of a settings file in which one setting of a section has this string value.
+    """Set one setting of a section to a string in the text of a settings file. Return the new text.
 
     A missing setting is added. `value` must be printable, without quotation marks and backslashes.
     """
@@ -53,10 +52,7 @@ def with_key(text: str, section: str, key: str, value: str) -> str:
 
 
 def with_documented_keys(text: str, example: str, section: str, keys: Collection[str]) -> str:
-    """Return the text of a settings file in which a section ends with these keys of the example.
-
-    Each key has the value and the comment of the example.
-    """
+    """Add keys of the example, with comments and values, to the end of a section. Return the new text."""
     blocks = (_with_only(block, keys) for block in dict(_parts(example))[section].split("\n\n"))
     added = "\n\n".join(filter(None, blocks))
     return "".join(
@@ -66,16 +62,16 @@ def with_documented_keys(text: str, example: str, section: str, keys: Collection
 
 
 def _with_only(block: str, keys: Collection[str]) -> str:
-    """Return a block of the example, its comment and settings, without its other keys."""
+    """Return a block of the example without its other keys, or "" if no key is left."""
     comment, *settings = _SETTINGS.split(block)
     kept = [each.rstrip() for each in settings if re.split("[ .]", each, maxsplit=1)[0] in keys]
     return "\n".join([comment.strip(), *kept]).strip() if kept else ""
 
 
 def line_of(text: str, section: str, key: str = "") -> int:
-    """Return the number of the line with a key of a section, or with the header of the section, from 1.
+    """Return the number of the line with a key, or with the section's header if `key` is empty.
 
-    If there is no such line, return 0.
+    The first line has the number 1. If there is no such line, return 0.
     """
     setting = re.compile(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]")
     here = ""

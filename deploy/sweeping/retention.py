@@ -71,7 +71,7 @@ def apply_retention(store: Store, letterhead: Letterhead, today: date) -> Retent
 
 
 def purge_if_due(session: Session, address: Address, letterhead: Letterhead, today: date) -> bool:
-    """Delete a mailbox if the desk closed it and its day of deletion has come. Otherwise return False."""
+    """Delete a closed mailbox if its day of deletion has come. Return True if it was deleted."""
     proof = _proof(session, address, letterhead, today)
     if proof is None:
         return False
@@ -94,9 +94,9 @@ def _proof(session: Session, address: Address, letterhead: Letterhead, today: da
 
 
 def refresh_hints(store: Store) -> None:
-    """Compute two days of every mailbox again: since when its source waits, and when it may be deleted.
+    """Compute for each mailbox since when its source waits, and on which day it may be deleted.
 
-    If someone restored content that had been removed from the store, the content is destroyed again.
+    Content that was removed, and that someone restored in the store, is destroyed again.
 
     Raises:
         StoreError: the store failed.
@@ -122,7 +122,7 @@ def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
     """Delete workstations that are not in use, and data that no workstation needs any more.
 
     The data are records that the desk dropped, and proofs that mailboxes ended. A proof is kept for at least
-    30 days. Data that a workstation in use has not received yet are kept.
+    30 days.
 
     Raises:
         StoreError: the store failed.
@@ -141,9 +141,9 @@ def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
 
 
 def _day_of(ended: mailboxes.EndedMailbox) -> date:
-    """Return the day on which a mailbox ended or was deleted, but no day before the day in the signed proof.
+    """Return the day on which a mailbox ended, or the day in its signed proof if that is later.
 
-    If the stored proof cannot be parsed, return `date.max`, so that the mailbox's row is kept.
+    If the stored proof cannot be parsed, return `date.max`.
     """
     try:
         parts = [entry.envelope for entry in proof_from_bytes(ended.proof)]

@@ -59,9 +59,9 @@ class StoreSweeper:
         return cleanup.destroy_deleted(self.store, half_hour_of(now), on_progress=on_progress)
 
     def tidy(self) -> None:
-        """Compute the unsigned days and sizes of each mailbox again, and rewrite the store's file.
+        """Compute the days and sizes of each mailbox again, and rewrite the store's file.
 
-        Call this function once each night. It first removes old copies, which may contain deleted content.
+        Call this method once each night. It first removes old copies, which may contain deleted content.
 
         Raises:
             StoreError: the store failed.
@@ -90,7 +90,6 @@ class ServerSweeper(StoreSweeper):
     ) -> None:
         """Prepare to clean up a server's store, the sources' login sessions, and old backups.
 
-        `config` has the desk's fingerprint, with which the signed letterhead (public statement) is verified.
         `settings` is the settings file, which names the folder of the backups.
         """
         super().__init__(store)

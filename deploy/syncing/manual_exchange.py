@@ -67,7 +67,7 @@ def apply_pouch_file(endpoint: Endpoint, path: Path, *, say: Say) -> None:
 
 
 def desk_warnings(store: Store) -> list[str]:
-    """Return warnings for the adviser about faults at the server that a sync found.
+    """Return warnings for the adviser about faults that a sync found at the server.
 
     The adviser's interface shows the same warnings until the adviser confirms them.
     """
@@ -89,9 +89,9 @@ def desk_warnings(store: Store) -> list[str]:
 
 
 def pending_pouch_sentences(pouches: int) -> list[str]:
-    """Return a sentence about the pouches (sync bundles) that wait for an earlier pouch.
+    """Return a list with one sentence about waiting pouches (sync bundles), or an empty list.
 
-    The sentence is in a list, which is empty if no pouch waits.
+    A pouch waits if an earlier pouch is missing.
     """
     return [f"Pouches that came early and still wait for a missing one: {pouches}."] if pouches else []
 

@@ -23,7 +23,7 @@ _log = logging.getLogger(quiet_log.OWN_LOGGER)
 def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
     """Apply pending pouches now, and again every 15 minutes, until `stop` is set.
 
-    A pouch (sync bundle) is pending if it arrived before a pouch that was made earlier.
+    A pouch (sync bundle) is pending while an earlier pouch is missing.
     """
     last_fault = ""
     while True:
@@ -33,9 +33,9 @@ def apply_pending_until_stopped(settings: Path, stop: threading.Event) -> None:
 
 
 def apply_pending_now(settings: Path, last_fault: str = "") -> str:
-    """Apply the sync bundles (pouches) that waited for an earlier bundle, if this is possible now.
+    """Apply the sync bundles (pouches) that waited for an earlier bundle.
 
-    Return an empty text, or the reason why the bundles wait. A reason that differs from `last_fault` is
+    Return "", or the reason why they cannot be applied now. A reason that differs from `last_fault` is
     logged.
     """
     try:

@@ -18,7 +18,7 @@ from web.dates import half_hour_now, utc_today
 
 
 def server_endpoint_for(config: SyncConfig, store: Store, key: ServerKey) -> Endpoint:
-    """Return the server's end of a sync, which uses this store and key.
+    """Return the server's end of a sync, with this store and key.
 
     Each sync verifies the newest letterhead (signed public statement), which lists the desk's workstations.
     So the server refuses retired workstations.

@@ -127,7 +127,7 @@ _OTHERWISE = (
 
 @contextmanager
 def refusals_as_sentences(*, from_server: bool = False) -> Iterator[None]:
-    """Replace a refusal to sync inside the `with` block by a DeployError whose text explains the refusal.
+    """Turn a refusal to sync in the `with` block into a DeployError that explains the refusal.
 
     `from_server` is True if the block reads a server's answer, and False if it reads a file.
 

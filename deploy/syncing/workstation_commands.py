@@ -59,12 +59,12 @@ def sync_now(desk: OpenDesk, *, say: Say, on_left: Callable[[int], None]) -> Non
 
 
 def retire_workstation(desk: OpenDesk, name: str, since: date | None, *, say: Say) -> None:
-    """Take another workstation of the desk out of use after today, or after an earlier day.
+    """Take another workstation of the desk out of use.
 
-    `since` is the last day of use. None means today.
+    `since` is the last day of use. None or a later day means today.
 
     Raises:
-        DeployError: there is no such workstation, it is this one, or it was not in use yet on that day.
+        DeployError: the workstation is unknown, is this one, or was not in use yet on that day.
         StoreError: the store cannot be used.
     """
     strand = find_workstation(desk.letterhead, desk.letterhead.strand_keys, name)
@@ -120,7 +120,7 @@ def rebuild_workstation(
     workstation's name and today's date.
 
     Raises:
-        DeployError: no workstation was made, or the new workstation could not sync. The message says which.
+        DeployError: no workstation was made, or the new workstation could not sync.
         StoreError: the store cannot be used.
     """
     name = name or f"{lost.strand.name} ({utc_today()})"
@@ -150,7 +150,10 @@ def rebuild_workstation(
 
 
 def _introduce_to_server(desk: OpenDesk, lost: Keyring, carrier: Carrier) -> None:
-    """Introduce this workstation to the server in a sync bundle, signed with the lost workstation's key."""
+    """Introduce this workstation to the server in a sync bundle.
+
+    The lost workstation's key signs the bundle.
+    """
     # The server does not know this workstation's own key yet, and would refuse a bundle with that key.
     side = replace(workstation_endpoint(desk), name=lost.strand.id, seed=lost.strand.seed)
     for _ in range(_INTRODUCTIONS):

@@ -45,13 +45,13 @@ class NewSettings:
 
 
 def plan_settings(path: Path) -> NewSettings:
-    """Return the text of a settings file with the keys that it lacks, as `config.example.toml` has them.
+    """Return the text of a settings file, with missing keys added from `config.example.toml`.
 
-    All values, comments and lines of the file stay. Sections that the file lacks are not added.
+    All lines of the file stay. Missing sections are not added.
 
     Raises:
-        ConfigError: the file has unknown keys or wrong values, or lacks a key without a usual value. The
-            message names each of them.
+        ConfigError: the file has unknown keys or wrong values, or lacks a key that the operator must fill in.
+            The message names each of them.
     """
     read_sections(path)  # refuses a file that is not TOML
     text, example = path.read_bytes().decode("utf-8"), EXAMPLE.read_text("utf-8")
@@ -89,9 +89,9 @@ def _unknown(text: str, section: str, key: str = "") -> str:
 
 @contextmanager
 def replacing_settings(path: Path, text: str) -> Iterator[None]:
-    """Put a new settings file in place after the block, with the mode and the owner of the old one.
+    """Write a new settings file, and replace the old one with it after the block.
 
-    The new file is written before the block. If the block fails, the old file stays.
+    The mode and the owner stay the same. If the block fails, the old file stays.
 
     Raises:
         OSError: the new file cannot be written.

@@ -24,8 +24,7 @@ _NOTHING = "Nothing to do: the settings and the store's tables are of this versi
 def upgrade_machine(settings: Path, *, is_dry_run: bool, say: Callable[[str], object]) -> None:
     """Bring the settings file and the store of this machine to the version of this program.
 
-    If anything fails, both are as they were. If the command is killed, the same command can be run again.
-    With `is_dry_run`, only show what would be done, and write nothing.
+    If anything fails, both are as they were. With `is_dry_run`, only show what would be done.
 
     Raises:
         DeployError: the settings have faults, a program of the mailbox runs, or a file cannot be written.
@@ -56,7 +55,7 @@ def upgrade_machine(settings: Path, *, is_dry_run: bool, say: Callable[[str], ob
 
 
 def _running(settings: Path) -> str:
-    """Return a sentence that names the programs of the mailbox that run, or "" if no program runs."""
+    """Return a sentence that names the running programs of the mailbox, or "" if no program runs."""
     others = (each.words for each in running_programs(settings) if "upgrade" not in each.words)
     names = sorted({f"steunpunt {' '.join(words[:2])}" for words in others})
     return f"First stop these programs: {', '.join(names)}." if names else ""
@@ -74,7 +73,7 @@ def _steps(settings: Path, path: Path, new: NewSettings, form: StoreForm) -> lis
 
 
 def _upgrade(settings: Path, path: Path, new: NewSettings, form: StoreForm) -> Path:
-    """Make the copy, and then all changes or none. Return the folder with the copy."""
+    """Copy the settings and the store, then change both or neither. Return the folder of the copies."""
     made = copy_before_upgrade(settings, path, form.version if form.version != form.needed else None)
     with ExitStack() as undo:
         undo.callback(shutil.rmtree, made, ignore_errors=True)

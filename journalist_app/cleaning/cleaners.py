@@ -48,12 +48,12 @@ _DRAWING_PROGRAM: Final = (
 
 
 def make_cleaned_copy(converter: Converter, file: IO[bytes], ending: str) -> bytes:
-    """Return a copy of a file without metadata and hidden parts, made by the program for this type of file.
+    """Return a copy of a file without metadata and hidden parts.
 
-    `ending` is the usual ending for the content of the file, from `DOCUMENTS`, `PICTURES` or `RECORDINGS`.
+    `ending` is the usual file name ending for the content, from `DOCUMENTS`, `PICTURES` or `RECORDINGS`.
 
     Raises:
-        ConversionRefusedError: the program is not installed, or cannot clean this file.
+        ConversionRefusedError: the program for this type of file is not installed, or cannot clean the file.
     """
     if ending in _DRAWN:
         return _run(converter, _DRAW, file, ending, _DRAWN[ending])

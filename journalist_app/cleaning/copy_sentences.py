@@ -120,7 +120,7 @@ _FAILED: Final = lazy_gettext(
 
 
 def words_of_type(ending: str) -> LazyString:
-    """Return the sentences about a type of file of which the app makes no cleaned copy."""
+    """Return the sentences about a type of file that the app does not clean."""
     return next((words for words, endings in _KINDS if ending in endings.split()), _UNKNOWN)
 
 
