@@ -40,8 +40,8 @@ def seal_cookie(content: bytes | PassphraseTypos | None, server_secret: bytes, n
 def open_cookie(given: str, server_secret: bytes, now: int) -> bytes | PassphraseTypos | None:
     """Decrypt a cookie that `seal_cookie` made, and return its content.
 
-    Return None for a cookie without content, for a cookie that this server did not make since its last start,
-    and for a failed log-in that is older than an hour.
+    Return None if the cookie has no content, if this server did not make it since its last start, or if its
+    content is a failed log-in of more than an hour ago.
     """
     # Attack: collect the cookies of many failed log-ins. Each has a turn of its own before the mailboxes.
     try:

@@ -166,7 +166,7 @@ def drop(session: Session, address: bytes, attachment_id: bytes, *, entry_id: by
 class ChunkWriter:
     """Writer that splits an attachment's ciphertext into chunks, and writes each chunk in a transaction.
 
-    The chunks are certainly on the disk only after the entry with this attachment is committed.
+    A power cut can undo the chunks until the entry with this attachment is committed.
     """
 
     def __init__(self, store: Store, address: bytes, attachment_id: bytes, quota: Quota) -> None:

@@ -69,10 +69,10 @@ def destroy_deleted(
 
 
 def copy_store(path: Path, copy: Path, now_half_hour: int) -> None:
-    """Write a copy of a store to a new file, and flush the copy to the disk. Programs can use the store.
+    """Write a copy of a store to a new file, and flush the copy to the disk.
 
-    The copy has no deleted content, and no uploads that are pending for more than a day. `now_half_hour`
-    counts from 1970 in UTC.
+    The copy has no deleted content, and no uploads that are pending for more than a day. Programs can use the
+    store in the meantime. `now_half_hour` counts from 1970 in UTC.
 
     Raises:
         FileExistsError: there is a file at `copy`.

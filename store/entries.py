@@ -248,7 +248,7 @@ def of_strand(  # noqa: PLR0913  # the strand's key, and a range of numbers
     last: int = LARGEST_NUMBER,
     known: bytes = b"",
 ) -> Sequence[StoredEntry]:
-    """Return one writer's (strand's) entries with numbers from `number` to `last`, without ciphertext.
+    """Return the entries of one writer (strand) with numbers from `number` to `last`, without ciphertext.
 
     The entries are sorted by number. The entry with the digest `known` is left out. In the result,
     `header` and `payload` are None.

@@ -232,7 +232,7 @@ def apply_end_from_peer(  # noqa: PLR0913  # the columns of the line, by name
 def purge_mailbox(session: Session, address: bytes, *, proof: bytes, day: date) -> None:
     """Delete a mailbox that the desk closed, with the desk's records about the mailbox.
 
-    The mailbox's tallies (anonymous facts) move to the ledger, the list of the tallies of deleted mailboxes.
+    The mailbox's tallies (anonymous facts) are moved to the ledger.
 
     Raises:
         NoSuchMailboxError: there is no such mailbox.

@@ -70,8 +70,8 @@ def find(session: Session, name: bytes) -> Peer | None:
 def find_in_time(session: Session, name: bytes, future: int) -> Peer | None:
     """Return the peer (another store) with this name, or None if there is no such peer.
 
-    First set each serial of the peer that is `future` or higher to 0, because it would stop the sync for
-    years. With 0, the sync recovers.
+    First set each serial of the peer that is `future` or higher to 0. Such a serial would stop the sync for
+    years, and with 0 the sync recovers.
     """
     _FORGET_FUTURE.run(session, peer=name, future=future)
     return find(session, name)
@@ -118,7 +118,7 @@ def reserve_serial(session: Session, name: bytes, *, at_least: int = 0) -> int:
 
 
 def advance_serial(session: Session, name: bytes, serial: int) -> None:
-    """Set a higher serial as that of the last pouch to a peer, after this store was restored from a backup.
+    """Raise the stored serial of the last pouch to a peer, after this store was restored from a backup.
 
     A pouch is a sync bundle. All packed items will be sent again.
     """

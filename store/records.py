@@ -26,7 +26,7 @@ _NAME_BYTES: Final = 64  # of the longest name of a record
 class Record:
     """Encrypted record (note of the desk), as read from the store.
 
-    `is_dropped` is True if the desk dropped the record, and perhaps another store does not know that yet.
+    `is_dropped` is True if the desk dropped the record. Other stores may not know that yet.
     """
 
     kind: str

@@ -60,7 +60,7 @@ def check_envelopes(
 def lost_and_given(
     store: Store, checked: CheckedEnvelopes, *, written: Iterable[Digest] = (), asked: Iterable[Digest] = ()
 ) -> tuple[list[Digest], list[Digest]]:
-    """Return the digests of the entries that this store has lost of a mailbox, and of those that it can send.
+    """Return the digests of a mailbox's lost entries, and of the entries that this store can send.
 
     The first list has at most 256 entries. The second list has only entries in `asked`. An entry is lost in
     these cases:

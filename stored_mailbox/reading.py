@@ -115,7 +115,7 @@ def _divide(parsed: Iterable[_ParsedRow]) -> tuple[list[SignedEntry], tuple[Dama
 def read_envelopes(session: Session, address: Address) -> list[tuple[SignedEntry, entries.StoredEnvelope]]:
     """Parse the signed headers (envelopes) of a mailbox's entries, without reading any ciphertext.
 
-    So this costs less than `parse_rows`. Rows that do not parse are left out, and no signature is verified.
+    This is faster than `parse_rows`. Malformed rows are left out, and no signature is verified.
     """
     found: list[tuple[SignedEntry, entries.StoredEnvelope]] = []
     for row in entries.envelopes(session, address):

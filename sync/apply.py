@@ -128,7 +128,7 @@ def apply_pouch(
 def _refuse_early(
     endpoint: Endpoint, head: PouchHead, items: Iterable[Item], *, we_were_restored: bool
 ) -> NoReturn:
-    """Check a pouch's (sync bundle's) signature, and refuse it because an earlier pouch has not arrived."""
+    """Check the signature of a pouch (sync bundle) that arrived too early, and refuse the pouch."""
     for _ in items:
         pass  # reading all items checks the signature
     if we_were_restored:

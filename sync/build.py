@@ -52,7 +52,7 @@ def build_pouch(  # noqa: PLR0913  # as the fields of the context
     - `partials`: for each attachment, the number of chunks that the peer already has
     - `unwanted`: attachments that the peer must not continue to send
     - `after`: serial of the pouch that the new pouch continues, or None
-    - `tells_held`: True to include a workstation's letterhead and a list of its entries
+    - `tells_held`: True to include a workstation's letterhead and a list of some of its entries
 
     Raises:
         PeerMissingError: there is no such peer.

@@ -80,13 +80,11 @@ def language_name(code: str, locale: Locale) -> str:
 
 
 def closest(wanted: str, offered: Collection[str]) -> str:
-    """Return `wanted` if it is offered, `WRITTEN_IN` if only that is offered, or the first one offered."""
+    """Return `wanted`, or else `WRITTEN_IN`, if it is offered. Otherwise return the first of `offered`."""
     return next((code for code in (wanted, WRITTEN_IN) if code in offered), next(iter(offered)))
 
 
 class _Untranslated(NullTranslations):
-    """Translations in which every sentence is missing."""
-
     def gettext(self, message: str) -> str:
         return f'<span lang="{WRITTEN_IN}" dir="{_DIRECTION}">{message}</span>'
 

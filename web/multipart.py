@@ -197,8 +197,6 @@ def read_parts(body: Body, content_type: str, limits: FormLimits) -> Iterator[Ev
 
 
 class _PartReader:
-    """Reader that splits the bytes of a multipart form at its boundaries."""
-
     def __init__(self, body: Body, boundary: bytes) -> None:
         self._body = body
         self._delimiter = b"\r\n--" + boundary

@@ -108,7 +108,7 @@ def openpgp_key() -> ResponseReturnValue:
 def leave() -> ResponseReturnValue:
     """Log the source out, and redirect the browser to a harmless site elsewhere (the "leave" button).
 
-    A browser that fetches this page in advance, before the visitor presses the button, logs no one out.
+    A browser that fetches this page in advance is not logged out.
     """
     answer = redirect(config().leave_url, code=303)
     if not is_seen(request.method, request.headers):

@@ -112,7 +112,7 @@ def cookie_content() -> bytes | PassphraseTypos | None:
 
 
 def session_token() -> bytes | None:
-    """Return the token in the visitor's session cookie, or None without such a cookie.
+    """Return the token in the visitor's session cookie, or None if there is no such cookie.
 
     This function does not check whether the session has expired.
     """
@@ -140,7 +140,7 @@ def with_session_cookie(
 def set_session_cookie(content: bytes | PassphraseTypos) -> None:
     """Add a sealed cookie to the answer of this request, also if the answer is an error page.
 
-    If the answer deletes the cookie, because the mailbox has ended, the answer is not changed.
+    An answer that deletes the cookie is not changed.
     """
 
     @after_this_request
@@ -150,7 +150,7 @@ def set_session_cookie(content: bytes | PassphraseTypos) -> None:
 
 
 def without_session(answer: WerkzeugResponse) -> WerkzeugResponse:
-    """Make a response delete the session cookie, and everything else that the browser stored of this site.
+    """Make a response delete everything that the browser stored of this site, also the session cookie.
 
     If the request had no session cookie, the response is not changed.
     """

@@ -23,7 +23,7 @@ def work_on_each(
 ) -> tuple[list[_Result], frozenset[_Address]]:
     """Call `work` with each mailbox's address, until `until` returns True.
 
-    Return the results, and the addresses at which `work` failed. An exception in `expected` is ignored.
+    Return the results, and the addresses for which `work` failed. An exception in `expected` is ignored.
 
     Raises:
         WholeStoreError: the store itself fails, for example because its disk is full.

@@ -141,8 +141,6 @@ class Base(DeclarativeBase):
 
 
 class _WithId:
-    """Mixin for tables whose primary key is a random id from `new_id`."""
-
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False, sort_order=-1)
 
 

@@ -25,7 +25,7 @@ class BuildContext:
     - `size`: number of bytes of the items packed so far
     - `size_limit`: None for a pouch of any size
     - `verified`: the packed entries, whose signatures were verified
-    - `tells_held`: True to include a workstation's letterhead and a list of its entries
+    - `tells_held`: True to include a workstation's letterhead and a list of some of its entries
     """
 
     endpoint: Endpoint

@@ -63,7 +63,7 @@ def apply(context: ApplyContext, session: Session, item: HeldItem) -> bool:
 
 
 def choose(context: ApplyContext) -> list[tuple[Address, Digest]]:
-    """Return the entries to send because the peer lacks them: some of each mailbox, if there are too many.
+    """Return the lacking entries to send to the peer. If there are too many, choose some of each mailbox.
 
     Rows that do not verify are left out, because the peer would never accept them.
     """

@@ -72,7 +72,7 @@ pack_damaged: Final = damaged_item.pack
 
 
 def pack_first(context: BuildContext, session: Session) -> list[Item]:
-    """Return the items with which a workstation begins a sync: its letterhead, and a list of its entries."""
+    """Return the items with which a workstation begins a sync: its letterhead, and a list of some entries."""
     letterhead = letterhead_item.pack(context, session)
     return [*([letterhead] if letterhead else []), held_item.pack(context, session)]
 

@@ -12,7 +12,7 @@ from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 def pack(
     context: BuildContext, session: Session, _row: outbox.OutboxItem | None = None
 ) -> LetterheadItem | None:
-    """Return the sync item with the newest letterhead (the desk's public statement) verified here."""
+    """Return the sync item with the newest letterhead (the desk's public statement) that we verified."""
     found = letterheads.find(session, context.letterhead.serial)
     if found is None:
         return None

@@ -22,7 +22,7 @@ def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> Pu
 def apply(context: ApplyContext, session: Session, item: PublicFileItem) -> bool:
     """Store a received public file. A file that the letterhead publishes is not replaced.
 
-    If the received file differs from the published file, the latter is sent to the peer (other store).
+    If the received file differs from the published file, the peer (other store) gets the published file.
     """
     stored = public_files.find(session, item.name)
     if stored == item.body:
