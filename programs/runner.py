@@ -225,7 +225,7 @@ def few_variables(folder: Path, path: str) -> dict[str, str]:
 
 
 def _memory_of_tree(program: int, group: int) -> list[int]:
-    """Return the sizes in memory, in bytes, of a program and of all processes in its tree or its group.
+    """Return the memory sizes, in bytes, of a program and of all processes in its tree or its group.
 
     The shell that leads the group is left out.
     """

@@ -80,7 +80,7 @@ class DeskWriter:
 def strand_verify_key(
     strand: StrandId, day: date, *, mailbox_verify_key: bytes | None, strands: Mapping[StrandId, StrandKey]
 ) -> bytes:
-    """Return the Ed25519 public key that verifies the entries that a writer (strand) signed on a day.
+    """Return the Ed25519 public key of a writer (strand) for entries of one day.
 
     Raises:
         ForgedError: the writer has no key for that day.

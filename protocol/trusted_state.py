@@ -25,7 +25,7 @@ RecordName = tuple[RecordKind, bytes]
 
 @dataclass(frozen=True, slots=True)
 class SeenMailbox:
-    """Memory of one mailbox on a workstation: the newest entries (heads) and the state of the mailbox.
+    """State and newest entries (heads) of one mailbox, which a workstation remembers.
 
     - `removed`: digests of removed entries
     - `closed`: the day from which the mailbox may be deleted, or None

@@ -34,9 +34,10 @@ def show_calendar(desk: OpenDesk) -> ResponseReturnValue:
 @takes(more=_FIELDS_MAX, token=TOKEN_BYTES, serial=TOKEN_BYTES, closed=SHORT_BYTES, holidays=TOKEN_BYTES)
 @unlocked
 def change_calendar(desk: OpenDesk) -> ResponseReturnValue:
-    """Publish the desk's calendar. The other button only adds the public holidays to the form.
+    """Publish the desk's calendar, or add the public holidays to the form.
 
-    If the calendar is refused, the form is shown again with the typed values.
+    The pressed button decides which of the two. If the calendar is refused, the form is shown again with the
+    typed values.
     """
     typed = _typed()
     today = adviser_today()

@@ -58,7 +58,7 @@ def show_spam_list(desk: OpenDesk) -> ResponseReturnValue:
 @takes(more=close_spam.PAGE_ROWS, **_LIST_FIELDS)
 @unlocked
 def submit_spam_list(desk: OpenDesk) -> ResponseReturnValue:
-    """Choose all mailboxes without a tick on this page, to close them as spam.
+    """Choose the unticked mailboxes of this page for closing as spam.
 
     Then go to the next page, or to the page that asks the adviser to confirm the choice.
     """

@@ -79,7 +79,7 @@ class PouchHead(CanonicalStruct, frozen=True, kw_only=True):
 def lowest_serial(half_hour: int) -> int:
     """Return the lowest serial of the pouches (sync bundles) that are made in one half hour.
 
-    `half_hour` is counted from 1970 in UTC.
+    `half_hour` is the number of the half hour, counted from 1970 in UTC.
     """
     # With a plain counter, a store that was restored from a backup would use a serial twice.
     return half_hour * _SERIALS_A_HALF_HOUR

@@ -74,7 +74,7 @@ class Knowledge:
     def unknown_to_all(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> list[Digest]:
         """Return the entries in `digests` that the writers of the entries in `writers` did not know.
 
-        What a writer learned later does not count. All entries are given by their digests.
+        What a writer learned after writing does not count. All entries are given by their digests.
         """
         known = self.known_to(writers)
         return [digest for digest in digests if digest not in known]

@@ -45,10 +45,10 @@ class CountedAnswer:
 class ProposalState:
     """One proposal of the desk to pass on a text, with its state and the source's answer to the proposal.
 
-    - `void`: digests of the steps about this proposal that have no effect
+    - `void`: digests of the ineffective steps about this proposal
     - `must_destroy`: True if the desk made the file for the recipient without a valid step PASSING_ON. The
       adviser must destroy the file, or record that it was handed over
-    - `unfounded`: digests of ignored steps. Their writers did not know the proposal
+    - `unfounded`: digests of the steps that are ignored because their writers did not know the proposal
     """
 
     signed: SignedEntry = field(repr=False)
@@ -169,7 +169,7 @@ class Consent:
 
     @property
     def void(self) -> frozenset[Digest]:
-        """Return the digests of the steps about this proposal that have no effect."""
+        """Return the digests of the ineffective steps about this proposal."""
         return frozenset(self._begun.keys() - self.counted) | (self._made if self.must_destroy else set())
 
     def status(self, *, is_newest: bool) -> ProposalStatus:
@@ -214,8 +214,7 @@ class Consent:
     def _allowing(self, step: Digest, agreements: Iterable[Digest]) -> set[Digest]:
         """Return which of these agreements of the source allow a step of the desk.
 
-        Older agreements do not count. Agreements that the writer of the step did not know do not count
-        either.
+        Agreements that are older, or that the writer of the step did not know, do not count.
         """
         known = self._known_at[step].intersection(agreements)
         return {agreement for agreement in self._newest(known) if self._allows(agreement, step)}

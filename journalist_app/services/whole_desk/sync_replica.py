@@ -72,7 +72,7 @@ def workstation_endpoint(
 
 
 def use_newest_letterhead(desk: OpenDesk) -> Letterhead:
-    """Replace the letterhead in use by the newest one in the store, and return the newest one.
+    """Use the newest letterhead in the store from now on, and return it.
 
     A letterhead is the desk's signed public statement.
 

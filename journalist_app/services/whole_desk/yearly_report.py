@@ -53,7 +53,7 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
 def _counted(
     in_use: Iterable[Tally], retired: Iterable[Tally]
 ) -> tuple[tuple[Tally, ...], tuple[Tally, ...]]:
-    """Return the anonymous facts to count, of workstations in use and of retired workstations.
+    """Return the anonymous facts to count: first those of workstations in use, then those of retired ones.
 
     A fact of a retired workstation is left out if a workstation in use signed one with the same id.
     """
