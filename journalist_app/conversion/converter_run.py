@@ -59,7 +59,7 @@ class Converted:
 
 @dataclass(frozen=True, slots=True)
 class Converter:
-    """Sandbox in which converters run. `until` is the end of all runs, on the monotonic clock."""
+    """Sandbox in which converters run. All runs must end before `until`, on the monotonic clock."""
 
     bwrap: Path = Path("/usr/bin/bwrap")
     until: float = math.inf

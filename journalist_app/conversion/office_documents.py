@@ -44,7 +44,7 @@ _TO_CELLS: Final = (
 
 
 def office_to_pdf(converter: Converter, files: Sequence[IO[bytes]]) -> tuple[bytes, ...]:
-    """Return a PDF of each text document, spreadsheet or presentation, all made by one run of LibreOffice.
+    """Convert text documents, spreadsheets and presentations to PDF, in one run of LibreOffice.
 
     A file that LibreOffice cannot read gives an empty result. A PDF shows what a printed page shows, without
     comments, hidden sheets and hidden slides.
@@ -56,7 +56,7 @@ def office_to_pdf(converter: Converter, files: Sequence[IO[bytes]]) -> tuple[byt
 
 
 def office_to(converter: Converter, file: IO[bytes], form: str) -> bytes:
-    """Return an office file in another form: "pdf", "odp", or "docx", which keeps tracked changes.
+    """Convert an office file to another type: "pdf", "odp", "docx" or "xlsx". A .docx keeps tracked changes.
 
     A file that LibreOffice cannot read gives an empty result.
 
@@ -68,7 +68,7 @@ def office_to(converter: Converter, file: IO[bytes], form: str) -> bytes:
 
 
 def cells_of_sheets(converter: Converter, files: Sequence[IO[bytes]]) -> tuple[bytes, ...]:
-    """Return the names and cells of all sheets of each spreadsheet, also of hidden sheets, as text.
+    """Return the names and cells of all sheets of each spreadsheet as text, including hidden sheets.
 
     Raises:
         ConversionRefusedError: LibreOffice is not installed, failed, or exceeded a limit.

@@ -44,7 +44,7 @@ def is_text_like(first: bytes) -> bool:
 def decode_text(converter: Converter, file: IO[bytes]) -> DecodedText:
     """Return the text of a file, decoded from the encoding that its bytes show.
 
-    A text that is not Unicode does not say its encoding. Then uchardet guesses it.
+    If the text is not Unicode, uchardet guesses the encoding.
 
     Raises:
         ConversionRefusedError: the file is too large, or uchardet is not installed or exceeded a limit.

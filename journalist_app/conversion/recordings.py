@@ -61,7 +61,7 @@ class _Probe(msgspec.Struct, frozen=True):
 class RecordingFacts:
     """Facts about a recording: its length, and whether it has sound and moving pictures.
 
-    A recording that does not say how long it is has 0 seconds.
+    If the recording does not state its length, `seconds` is 0.
     """
 
     seconds: float

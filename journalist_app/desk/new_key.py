@@ -10,7 +10,7 @@ class NewPassphrase:
     """A passphrase that opens nothing yet.
 
     `drawn` is empty if the adviser chooses the passphrase. If `is_change` is True, the passphrase replaces
-    the one with which the adviser opens the keyring, and `holder` is not used.
+    the adviser's own passphrase, and `holder` is not used.
     """
 
     holder: str

@@ -211,7 +211,7 @@ class OpenDesk:
     def opens_file(self, header: bytes) -> bool:
         """Return True if the desk's keys can decrypt an entry or an attached file.
 
-        `header` is the header of the entry or file, which is encrypted with age.
+        `header` is the age header of the entry or file.
         """
         try:
             AgeReader(header, self.keyring.identities, ())

@@ -71,7 +71,7 @@ class Conversation:
 
     @property
     def mailbox(self) -> StoredMailbox:
-        """Return the mailbox's row in the store, whose values no signature covers."""
+        """Return the mailbox's row in the store. No signature covers the values of the row."""
         return self.stored.mailbox
 
     @property
@@ -93,7 +93,7 @@ class Conversation:
     def may_lack_withdrawal(self) -> bool:
         """Return True if an entry of the mailbox is damaged at the server.
 
-        This workstation does not have that entry. It could be the source's withdrawal of their consent.
+        The entry has not reached this workstation, and could be the withdrawal of the source's consent.
         """
         return any(fault.kind == name_of_finding(FindingKind.DAMAGED) for fault in self.faults)
 

@@ -41,7 +41,7 @@ def zip_package(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: da
 def _unused(name: str, names: set[str]) -> str:
     """Return a file name that the zip file does not have yet, with a number if needed.
 
-    Names that look the same count as the same name, also if they differ in capitals.
+    Names that look the same, or that differ only in capitals, count as the same name.
     """
     # Some systems ignore capitals in file names.
     path = PurePosixPath(name)

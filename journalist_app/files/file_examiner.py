@@ -38,7 +38,7 @@ class CopyOutcome:
 
 
 class FileExaminer(Protocol):
-    """Programs that examine files and make copies. `until` is the end of a run, on the monotonic clock."""
+    """Programs that examine files and make copies. A run must end before `until`, on the monotonic clock."""
 
     def inspect(self, file: IO[bytes], name: str, until: float) -> FileFindings:
         """Return a file's metadata and hidden parts, or why the file could not be examined."""

@@ -55,12 +55,12 @@ def with_file_ending(name: str, first: bytes) -> str:
 
 
 def ending_of(first: bytes) -> str:
-    """Return the usual ending of names of files that begin with these bytes, or an empty text if unknown."""
+    """Return the usual file name ending for content that begins with these bytes, or an empty text."""
     return _ending_of_sample(first[:HEAD_BYTES])
 
 
 def ending_of_file(file: IO[bytes]) -> str:
-    """Return the usual ending of names of files with this content, or an empty text if unknown.
+    """Return the usual file name ending for the content of this file, or an empty text.
 
     Unlike `ending_of`, this function also reads the list of the parts in an office document.
     """

@@ -436,7 +436,7 @@ def write_final_copy(path: str, out: str) -> None:
     """Write a copy of an office file that shows its text as if the tracked changes were accepted.
 
     Raises:
-        ValueError: the file has tracked changes, and no part for settings in which to hide them.
+        ValueError: the file has tracked changes, but no settings part in which to hide them.
     """
     has_changes = has_setting = False
     with zipfile.ZipFile(path) as file, zipfile.ZipFile(out, "w") as copy:

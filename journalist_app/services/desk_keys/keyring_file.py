@@ -35,7 +35,7 @@ def open_keyring_file(config: AdviserConfig, secret: str) -> Keyring:
 def keyring_in_place(desk: OpenDesk, secret: str) -> Iterator[Keyring]:
     """Yield the keyring from its file, opened with `secret`. No other process changes the file in the block.
 
-    The trusted state is saved after the block, because saving takes the same lock.
+    The trusted state is saved only after the block.
 
     Raises:
         UnlockRefusedError: the keyring does not open, or this workstation has used a newer keyring.
@@ -74,5 +74,5 @@ def back_up(config: AdviserConfig, keyring: Keyring) -> None:
 
 
 def find_backup(config: AdviserConfig) -> BackupStatus:
-    """Return the backup of this workstation's keyring, and whether it is confirmed as copied away."""
+    """Return the backup of this workstation's keyring, and whether a copy in another place is confirmed."""
     return backup_status(config.keyring_backups_path, config.keyring_path)

@@ -50,7 +50,7 @@ def use_new_key(  # noqa: PLR0913, PLR0917  # the fields of one form
 ) -> None:
     """Check what was typed back, and let the new passphrase or sheet open the keyring.
 
-    `secret` opens the keyring now. `again` counts only for a passphrase that the adviser chose.
+    `secret` opens the keyring now. `again` is used only for a passphrase that the adviser chose.
 
     Raises:
         KeysRefusedError: nothing was changed; `reason` says why.

@@ -74,7 +74,8 @@ def open_download(
 def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int, part: int = 0) -> Download:
     """Decrypt an encrypted block that the source pasted into a message, for download as a file.
 
-    `number` counts the encrypted blocks of the message, from 1, and `part` the parts of the block, from 0.
+    `number` is the number of the block in the message, from 1. `part` is the number of the part in the block,
+    from 0.
 
     Raises:
         MailboxNotFoundError: the store has no such mailbox.

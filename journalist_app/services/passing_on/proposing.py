@@ -109,8 +109,8 @@ def prepare_proposal(  # noqa: PLR0913  # the form has many parts
 ) -> PreparedProposal:
     """Encrypt a proposal's files, and keep the proposal in memory for the adviser's preview.
 
-    The files are examined in the background. If the desk is locked before the end, the typed texts are stored
-    encrypted.
+    The files are examined in the background. If the desk locks before the examination ends, the typed texts
+    are stored encrypted.
 
     Raises:
         SendRefusedError: the text, a file or the step cannot be sent, or the source wrote in the meantime.

@@ -56,7 +56,7 @@ _LABEL: Final = "Dit label paste er niet meer bij: / There was no room for this 
 
 @dataclass(frozen=True, slots=True)
 class RecordMerger:
-    """Merger, for a sync, of records and letterheads that two workstations changed.
+    """Merger of records and letterheads that two workstations changed. A sync uses this class.
 
     A letterhead is the desk's signed public statement. `letterhead` returns the newest verified letterhead.
     """
@@ -265,7 +265,6 @@ def _merge_notes(one: Sequence[Note], other: Sequence[Note]) -> tuple[Note, ...]
 
 
 def _merge_texts(one: str, other: str) -> str:
-    """Merge two texts of one field. If one text contains the other, return the longer text alone."""
     if one in other or other in one:
         return max(one, other, key=len)
     return _BETWEEN.join(sorted({*one.split(_BETWEEN), *other.split(_BETWEEN)}))
