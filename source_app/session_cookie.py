@@ -22,7 +22,7 @@ _MARKS_BYTES: Final = PLACES_MAX // 8
 
 
 def seal_cookie(content: bytes | PassphraseTypos | None, server_secret: bytes, now: int) -> str:
-    """Return the encrypted value of the session cookie. All values have one length.
+    """Return the encrypted value of the session cookie.
 
     `content` is the token of a session (32 bytes), the result of a failed log-in, or None. With None, the
     cookie only shows that the browser keeps cookies. `now` is the number of half hours since 1970.

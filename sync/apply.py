@@ -33,8 +33,7 @@ class AppliedPouch:
 
     - `applied`: number of items that changed something
     - `is_duplicate`: True if the pouch was applied before
-    - `peer_was_restored`: True if the sender's store was restored from a backup
-    - `we_were_restored`: True if this store was restored from a backup
+    - `peer_was_restored`, `we_were_restored`: True if that store was restored from a backup
     - `unwanted`: attachments that the sender must not continue to send
     """
 

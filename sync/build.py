@@ -56,8 +56,7 @@ def build_pouch(  # noqa: PLR0913  # as the fields of the context
 
     Raises:
         PeerMissingError: there is no such peer.
-        SyncRefusedError: NOT_PAIRED: this workstation was never paired with a server. OVERTAKEN: the pouch
-            `after` is not the newest pouch for this peer.
+        SyncRefusedError: NOT_PAIRED, or OVERTAKEN (the pouch `after` is not the newest for this peer).
         StoreError: the store cannot be used.
     """
     context = BuildContext(endpoint, peer, endpoint.letterhead(), dict(partials), TARGET_BYTES, tells_held)
@@ -72,8 +71,7 @@ def build_whole_pouch(endpoint: Endpoint, peer: StrandId) -> Iterator[bytes]:
 
     Raises:
         PeerMissingError: there is no such peer.
-        SyncRefusedError: NOT_PAIRED: this workstation was never paired with a server. OVERTAKEN: another
-            connection began a pouch for this peer.
+        SyncRefusedError: NOT_PAIRED, or OVERTAKEN (another connection began a pouch for this peer).
         StoreError: the store cannot be used.
     """
     return next(build_pouch_files(endpoint, peer, None))
@@ -84,13 +82,12 @@ def build_pouch_files(
 ) -> Iterator[Iterator[bytes]]:
     """Yield pouches (sync bundles) to write to files, with all items that must still be sent to a peer.
 
-    Each pouch is an iterator of about `part_bytes`, which must be read before the next pouch is asked for. If
+    Each pouch is an iterator of about `part_bytes`. Read it to its end before you ask for the next pouch. If
     `part_bytes` is None, there is one pouch.
 
     Raises:
         PeerMissingError: there is no such peer.
-        SyncRefusedError: NOT_PAIRED: this workstation was never paired with a server. OVERTAKEN: a sync with
-            this peer began. The written pouches do no harm.
+        SyncRefusedError: NOT_PAIRED, or OVERTAKEN (a sync with this peer began). Written pouches do no harm.
         StoreError: the store cannot be used.
     """
     with sync_lock(endpoint):  # not held while a slow USB stick is written, or a sync would time out

@@ -22,11 +22,11 @@ _SESSIONS_BYTES_MAX = 64 * 1024 * 1024  # a larger store of the sessions takes n
 def keep_typed(desk: PublicDesk, here: MailboxSession, place: str, text: str, *, now: int) -> None:
     """Keep a text that was typed in a form, for as long as a session lasts. An empty text deletes it.
 
-    `place` is the id of the proposal that the text answers, or empty for a message. `now` is the number of
-    half hours since 1970.
+    `place` is the id of the proposal that the text answers, or empty for a message. `now` counts the half
+    hours since 1970.
 
     Raises:
-        StoreError: the store of the sessions cannot be written, or has no room.
+        StoreError: the store of the sessions cannot be written, or is full.
     """
     texts = {name: old for name, old in _read(desk, here, now)[0].items() if name != place}
     texts |= {place: text} if text else {}

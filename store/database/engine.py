@@ -238,8 +238,7 @@ def open_store(path: Path) -> Store:
 
     Raises:
         StoreMissingError: there is no file at `path`.
-        StoreDamagedError: the file is not a store, its journal belongs to another file, or someone changed
-            its tables by hand.
+        StoreDamagedError: the file is not a store, has a foreign journal, or has tables changed by hand.
         StoreOutdatedError: the store has the tables or the kind of journal of another version.
         StoreError: this SQLite cannot overwrite deleted content.
     """
