@@ -144,7 +144,7 @@ def drop_key(desk: OpenDesk, secret: str, unwanted: str, *, say: Say) -> None:
 def print_new_sheet(  # noqa: PLR0913, PLR0917  # where the sheet goes, and in which language
     desk: OpenDesk, secret: str, terminal: Terminal, safe: str, language: Language, folder: Path | None
 ) -> None:
-    """Make a recovery sheet, wait until one of its words was typed back, and let the sheet open the keyring.
+    """Make a recovery sheet. It opens the keyring after the person has typed back one of its words.
 
     The sheet's files are deleted at the end. Without `folder`, they are in memory and never on a disk.
 

@@ -128,7 +128,7 @@ def write_keyring(folder: Path, keyring: Keyring) -> None:
 
 
 def refuse_another_machine(settings: Path) -> None:
-    """Check that a machine that was set up before is a complete desk on one machine.
+    """Check that this machine is already a complete desk on one machine.
 
     Raises:
         DeployError: the machine is a server or a paired workstation, or a file is missing.

@@ -52,7 +52,7 @@ class KeptFolder:
     def make(cls, parent: Path) -> Self:
         """Make a folder with a random name for a GnuPG home in `parent`, a folder in memory.
 
-        Homes in `parent` that killed processes left behind are destroyed.
+        Homes that killed processes left there are destroyed.
 
         Raises:
             OpenPGPPlaceError: other users can enter `parent`, or its path is too long for a socket.

@@ -34,7 +34,8 @@ class Gpg(gnupg.GPG):  # type: ignore[misc]  # has no types
     def use_sandbox(self, sandbox: Sandbox) -> None:
         """Decrypt and encrypt in a sandbox, if gpg can start in a sandbox on this machine.
 
-        In the sandbox, gpg has no network and can change nothing. gpg sees only /usr, its home and its agent.
+        In the sandbox, gpg has no network and can change no files. gpg sees only /usr, its home and its
+        agent.
         """
         # When gpg ends, the sandbox ends, and with it every process that gpg started.
         find = ("gpgconf", "--homedir", self.gnupghome, "--list-dirs", "socketdir")

@@ -51,7 +51,7 @@ class AgeHeader:
 
     @classmethod
     def make(cls, stanzas: Sequence[Stanza], file_key: bytes) -> Self:
-        """Make a header with these stanzas, and a MAC over them that is computed with the file key."""
+        """Make a header with these stanzas. Its MAC is computed with the file key."""
         return cls(tuple(stanzas), _mac(stanzas, file_key))
 
     def is_made_with(self, file_key: bytes) -> bool:

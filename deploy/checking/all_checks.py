@@ -45,7 +45,7 @@ def check_machine(settings_path: Path, config: CheckConfig, today: date) -> list
 
 
 def is_in_order(results: Sequence[CheckResult]) -> bool:
-    """Return True if there is no fault, and every check could be made. There may be warnings."""
+    """Return True if there is no fault, and every check could be made. Warnings are allowed."""
     return not any(result.level in _FAILS for result in results)
 
 

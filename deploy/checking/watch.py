@@ -87,7 +87,7 @@ def watch_until_stopped(
 
 
 def call_on_failure(config: CheckConfig, *, say: Say) -> None:
-    """Call the operator's command, without arguments, input or anything about the results."""
+    """Call the operator's command, which gets no arguments, no input and nothing about the results."""
     if not config.failure_command:
         return
     nothing = subprocess.DEVNULL

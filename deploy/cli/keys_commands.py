@@ -126,7 +126,7 @@ def copied_command(settings: Path, copy: Path) -> None:
 )
 @click.pass_obj
 def recover_command(settings: Path, copy: Path | None) -> None:
-    """Put the newest backup of the keyring in its place. A passphrase or a recovery sheet opens it."""
+    """Replace the keyring by its newest backup. A passphrase or a recovery sheet opens the backup."""
     from deploy.recover_keyring import choose_backups, recover_keyring
     from deploy.settings.load_settings import load_config
     from journalist_app.config import AdviserConfig

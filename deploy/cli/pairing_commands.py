@@ -81,7 +81,7 @@ def pair_command(  # noqa: PLR0913, PLR0917  # one argument for each option
 @click.option("--remove", metavar="NAME", help="Forget this workstation instead.")
 @click.pass_obj
 def admit_command(settings: Path, pairing: Path | None, remove: str | None) -> None:
-    """On a server: let the workstation that wrote a pairing file sync with this server."""
+    """On a server: allow the workstation that made a pairing file to sync with this server."""
     from deploy.pairing import server
 
     if (pairing is None) == (remove is None):

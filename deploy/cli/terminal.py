@@ -11,7 +11,7 @@ EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 def ask_passphrase() -> str:
-    """Ask for a passphrase, or the words of a recovery sheet, that opens the keyring."""
+    """Ask for a secret that opens the keyring: a passphrase, or the words of a recovery sheet."""
     return ask_secret("Passphrase")
 
 

@@ -51,7 +51,7 @@ class StoreSweeper:
     ) -> int:
         """Destroy all content in the deletion queue. Return how many encrypted parts were destroyed.
 
-        `on_progress` receives this number so far, and the number of all parts to destroy.
+        `on_progress` receives two numbers: the parts destroyed so far, and all parts to destroy.
 
         Raises:
             StoreError: the store failed.
@@ -160,8 +160,8 @@ def sweep_now(
 ) -> int:
     """Destroy deleted content and rewrite the store once, for the command `steunpunt sweep --once`.
 
-    Return the number of encrypted parts that were destroyed. `on_progress` receives this number so far, and
-    the number of all parts to destroy.
+    Return the number of destroyed encrypted parts. `on_progress` receives two numbers: the parts destroyed so
+    far, and all parts to destroy.
 
     Raises:
         StoreError: the store failed.
