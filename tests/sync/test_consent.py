@@ -146,6 +146,30 @@ def test_a_withdrawal_before_the_step_reaches_the_server_counts(
         assert [step.is_void for step in thread_state.steps if step.step is StepName.PASSING_ON] == [True]
 
 
+@pytest.mark.parametrize("way", ["a line that breaks", "a stick"])
+def test_a_step_on_its_way_is_not_confirmed(case: Case, way: str) -> None:
+    """The pouch with the step has left the workstation, and the source takes the agreement back."""
+    case.begins()
+    if way == "a line that breaks":
+
+        def breaks(_pouch: bytes) -> bytes:
+            raise SyncRefusedError(SyncRefusal.UNREACHABLE)
+
+        with sync_refused(SyncRefusal.UNREACHABLE):
+            case.ends.sync(case.workstation, breaks)
+    else:
+        b"".join(build_whole_pouch(case.workstation.endpoint, SERVER))
+    case.answers(Verdict.TAKEN_BACK)
+
+    with refuses(PassOnRefusal.NOT_CONFIRMED):
+        case.makes()
+
+    case.sync()
+    with refuses(PassOnRefusal.WITHDRAWN):
+        case.makes()
+    assert case.paper.made == []
+
+
 @pytest.mark.parametrize("way", ["a line that breaks", "sticks of which one is lost"])
 def test_a_step_is_not_confirmed_before_the_whole_answer_arrived(
     case: Case, monkeypatch: pytest.MonkeyPatch, way: str

@@ -134,13 +134,13 @@ def is_confirmed_by_server(
     # Until the server has the step, the source can withdraw. Any entry that is not here yet may do this.
     begun = {step.entry_id for step in valid_steps(thread, proposed, StepName.PASSING_ON)}
     with desk.store.reading() as session:
-        queued = outbox.of_mailbox(session, SERVER, address)
-        names = [each.name for each in queued if each.kind is OutboxKind.ENTRY]
-        rows = [entries.find_digest(session, address, name) for name in names]
         server = peers.find(session, SERVER)
-    if server is not None and server.has_more:
-        return False
-    return not any(row is not None and row.entry_id in begun for row in rows)
+        rows = [row for each in begun for row in entries.find_by_entry_id(session, address, each)]
+        is_there = all(  # a step in a pouch on its way is not there yet
+            outbox.have_confirmed(session, [SERVER], OutboxKind.ENTRY, address=address, name=row.digest)
+            for row in rows
+        )
+    return server is None or (is_there and not server.has_more)
 
 
 def record_handover(  # noqa: PLR0913  # each argument is part of the step
