@@ -29,7 +29,8 @@ SOURCE_STRAND = StrandId(b"")  # a source has one strand, which has no id
 _LABEL_WORDS = 3
 # For three words (38 bits), an attacker could find a mailbox with the same words within days.
 _SEALING_WORDS = 6
-_DIGEST_WORDS = 4
+_RECEIPT_DIGITS = 16
+_RECEIPT_GROUP = 4
 _NUMBER_BYTES = 8  # with 64 bits, the chances of two words differ by less than one in 2**50
 
 
@@ -49,12 +50,11 @@ def sealing_words(address: Address) -> str:
     return "-".join(_words(b"steunpunt/v1/sealing-words", address, _SEALING_WORDS))
 
 
-def digest_words(digest: Digest) -> str:
-    """Return four words, joined by hyphens, that represent the digest of an entry.
-
-    The source's receipt shows these words.
-    """
-    return "-".join(_words(b"steunpunt/v1/digest", digest, _DIGEST_WORDS))
+def receipt_number(digest: Digest) -> str:
+    """Return the number on the source's receipt, from the digest of an entry: 16 digits in groups of four."""
+    hashed = hashlib.blake2b(frame(b"steunpunt/v1/digest", digest), digest_size=_NUMBER_BYTES).digest()
+    digits = f"{int.from_bytes(hashed) % 10**_RECEIPT_DIGITS:0{_RECEIPT_DIGITS}}"
+    return " ".join(digits[at : at + _RECEIPT_GROUP] for at in range(0, _RECEIPT_DIGITS, _RECEIPT_GROUP))
 
 
 def _words(purpose: bytes, named: bytes, count: int) -> list[str]:

@@ -6,7 +6,7 @@ from typing import cast
 
 from protocol.content import PassOnRecipient, ProposalNote, Verdict
 from protocol.entry import SignedEntry
-from protocol.identifiers import digest_words
+from protocol.identifiers import receipt_number
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.proposal_states import ProposalState, ProposalStatus
 from protocol.transcript.thread_state import thread_state
@@ -40,7 +40,7 @@ class ShownProposal:
     verdict: Verdict | None  # the newest answer
     answered_on: date | None
     answer_text: str = field(repr=False)
-    answer_words: str  # receipt words of the newest answer, or empty if there is no answer
+    answer_receipt: str  # number on the receipt of the newest answer, or empty if there is no answer
     must_destroy: bool  # the file was made although the source had withdrawn in time
     signed: SignedEntry = field(repr=False)
 
@@ -75,7 +75,7 @@ def view_of_proposal(proposed: ProposalState) -> ShownProposal:
         verdict=None if answer is None else answer.verdict,
         answered_on=None if answer is None else answer.day,
         answer_text="" if answer is None else answer.content.text,
-        answer_words="" if answer is None else digest_words(answer.signed.digest),
+        answer_receipt="" if answer is None else receipt_number(answer.signed.digest),
         must_destroy=proposed.must_destroy,
         signed=proposed.signed,
     )

@@ -15,7 +15,7 @@ from protocol.content import Content, Kind, StepName, Verdict
 from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.heads import Heads
-from protocol.identifiers import Digest, StrandId, digest_words
+from protocol.identifiers import Digest, StrandId, receipt_number
 from protocol.mailbox_keys import MailboxKeys
 from protocol.transcript.closing import closed_until
 from protocol.transcript.proposal_states import ProposalStatus
@@ -57,7 +57,7 @@ class ThreadEntry:
     id: str
     is_own: bool
     day: date
-    words: str  # receipt words, made from the entry's digest
+    receipt: str  # number on the entry's receipt
     withheld: Withheld | None
     kind: Kind | None = None
     text: str = field(default="", repr=False)
@@ -97,6 +97,7 @@ class Thread:
     to_come: tuple[StepName, ...]  # the steps that usually follow
     expect_step: Expected | None  # the day for which the adviser promised the next step
     asked: tuple[ShownProposal, ...]  # the proposals that wait for an answer of the source
+    answered: ShownProposal | None  # the proposal to which the source's newest entry is an answer
     newest_proposal: ShownProposal | None
     # For each passing on without the source's consent: its newest step.
     without_consent: tuple[ThreadStep, ...]
@@ -134,6 +135,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
     ]
     left = [each for each in shown if not each.is_removed]
     replies = [each for each in left if not each.is_own]
+    own = [each for each in left if each.is_own]
     is_emptied = bool(shown) and not left
     waiting = waiting_since(transcript, non_answers(mailbox.opened))
     now = state.current
@@ -152,6 +154,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
         else _USUAL_STEPS[_USUAL_STEPS_DONE.get(now.step, 3) :],
         expect_step=_expected(promised, today) if promised is not None else None,
         asked=tuple(each for each in proposals if each.state is ProposalStatus.WAITING),
+        answered=own[-1].proposal if own else None,
         newest_proposal=next((view_of_proposal(each) for each in state.proposals if each.is_newest), None),
         without_consent=tuple(
             {
@@ -277,7 +280,7 @@ def _show_entry(signed: SignedEntry, content: Content | Withheld) -> ThreadEntry
     part = signed.envelope
     is_own = part.author is Author.SOURCE
     withheld = content if isinstance(content, Withheld) else None
-    entry = ThreadEntry(part.entry_id.hex(), is_own, part.day, digest_words(signed.digest), withheld)
+    entry = ThreadEntry(part.entry_id.hex(), is_own, part.day, receipt_number(signed.digest), withheld)
     if isinstance(content, Withheld):
         return entry
     verdict = None if content.answer is UNSET else content.answer.verdict

@@ -38,7 +38,7 @@ FILE = b"a page of the dossier. " * 20_000  # longer than one segment of an age 
 
 @dataclass(slots=True)
 class ProofSource:
-    """Source with a browser, the keys of their mailbox, and the words of their receipts."""
+    """Source with a browser, the keys of their mailbox, and the numbers of their receipts."""
 
     browser: SourceBrowser
     keys: MailboxKeys

@@ -23,7 +23,7 @@ from protocol.content import Content, Kind
 from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass, Envelope
 from protocol.heads import Heads
-from protocol.identifiers import Address, Digest, EntryId, StrandId, digest_words
+from protocol.identifiers import Address, Digest, EntryId, StrandId, receipt_number
 from protocol.mailbox_keys import derive_mailbox_keys
 from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from protocol.transcript.ending import proof_to_bytes
@@ -826,7 +826,7 @@ def test_the_newest_message_dropped_before_the_adviser_saw_it_is_proved_only_by_
     system: MailboxSystem, source: ProofSource
 ) -> None:
     """The adviser never saw the message and cannot miss it. The source can: the message is no longer in their
-    mailbox, and the four words on their receipt prove that it was.
+    mailbox, and the number on their receipt proves that it was.
     """
     entry_id = source.writes("a third message")
     stored = system.query(
@@ -849,5 +849,5 @@ def test_the_newest_message_dropped_before_the_adviser_saw_it_is_proved_only_by_
     assert SOURCE_MISSES not in page
     assert "a third message" not in page
     ((envelope, signature),) = stored
-    assert source.receipts[-1] == digest_words(Digest(hashlib.sha256(envelope + signature).digest()))
-    assert len(set(source.receipts)) == len(source.receipts)  # each message has its own words
+    assert source.receipts[-1] == receipt_number(Digest(hashlib.sha256(envelope + signature).digest()))
+    assert len(set(source.receipts)) == len(source.receipts)  # each message has its own number

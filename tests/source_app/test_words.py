@@ -59,9 +59,20 @@ def _strings(value: object) -> Iterator[str]:
             yield from _strings(each)
 
 
+def _page_texts(code: str) -> list[str]:
+    return [form for message in _messages(_translated(code)).values() for form in _forms(message.string)]
+
+
+def _texts_in(code: str, settings: object) -> Iterator[str]:
+    """Yield each text of a language in the settings, such as `name.fr`."""
+    if isinstance(settings, dict):
+        for key, value in settings.items():
+            yield from _strings(value) if key == code else _texts_in(code, value)
+
+
 def _dutch_texts() -> list[str]:
     """Return every Dutch text for sources: of the pages, the signpost and the poster."""
-    texts = [form for message in _messages(_translated("nl")).values() for form in _forms(message.string)]
+    texts = _page_texts("nl")
     for path in (FOLDER / "nl" / "signpost.toml", FOLDER / "nl" / "poster.toml"):
         texts += _strings(tomllib.loads(path.read_text("utf-8")))
     return texts
@@ -106,6 +117,17 @@ def test_every_label_that_tests_use_is_in_the_catalogue() -> None:
 
     assert len(used) > 30
     assert [name for name, words in used.items() if words not in known] == []
+
+
+def test_the_example_desk_writes_apostrophes_as_the_pages_of_its_languages_do() -> None:
+    straight = re.compile(r"\w'\w")
+    example = tomllib.loads((FOLDER.parent / "config.example.toml").read_text("utf-8"))
+    curly = [code for code in _LANGUAGES if any("\u2019" in text for text in _page_texts(code))]
+
+    assert "fr" in curly
+    for code in curly:
+        texts = [*_page_texts(code), *_texts_in(code, example)]
+        assert [text for text in texts if straight.search(text)] == []
 
 
 def test_dutch_speaks_to_one_person_and_plainly() -> None:

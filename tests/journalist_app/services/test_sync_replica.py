@@ -270,6 +270,47 @@ def test_sync_now_brings_what_a_source_wrote(at: AtDesk, endpoint_setting: str) 
     assert at.sees(source) == ["vraag"]
 
 
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_an_adviser_is_told_before_sending_what_a_sync_brought_meanwhile(
+    at: AtDesk, *, is_deleted: bool
+) -> None:
+    source = a_source(at.ends.world)
+    message = source.writes("vraag")
+    at.syncs()
+    browser = a_browser(at)
+    path = f"/mailbox/{source.address}"
+    page = browser.get(path)
+    assert hooks(page.text, "hint") == ["since_sync"]
+    if is_deleted:
+        source.removes(message)
+    else:
+        source.writes("wacht, nog iets")
+    at.syncs()
+
+    refused = browser.answer(path, answer_fields(page, "mijn tekst"))
+
+    assert refused.status_code == 409
+    assert hooks(refused.text, "refusal") == ["source_wrote"]
+    assert "mijn tekst" in refused.text
+
+
+def test_an_answer_that_crosses_an_unsynced_message_leaves_that_message_waiting(at: AtDesk) -> None:
+    source = a_source(at.ends.world)
+    source.writes("vraag")
+    at.syncs()
+    browser = a_browser(at)
+    path = f"/mailbox/{source.address}"
+    page = browser.get(path)
+    source.writes("wacht, nog iets")
+
+    assert browser.answer(path, answer_fields(page, "antwoord")).status_code == 303
+    at.syncs()
+
+    assert at.sees(source)[:1] == ["vraag"]
+    assert {"wacht, nog iets", "antwoord"} < set(at.sees(source))
+    assert source.address in browser.get("/inbox?state=waiting").text
+
+
 def test_what_was_sent_goes_out_soon_and_by_itself(
     at: AtDesk, endpoint_setting: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -135,7 +135,7 @@ def test_agreeing_takes_two_movements_of_the_hand(
     assert answers_in(a_desk, keys) == [Verdict.AGREED]
     page = source.get(path_of(made)).text
     assert re.search(rf"{hook('state', 'agreed')}>[^<]*\b2 March 2026", page)
-    assert shown(a_desk, keys, made).answer_words in page
+    assert shown(a_desk, keys, made).answer_receipt in page
 
 
 def test_the_answer_names_the_proposal_that_was_read(
@@ -225,6 +225,24 @@ def test_an_answer_waits_for_the_desk_like_any_word(
     assert not thread.is_answered
     assert thread.expect is not None
     assert "waiting" in hooks(source.get("/en/mailbox").text, "notice")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "next_step"), [("agreed", "hand_over"), ("declined", "answers"), ("changes_asked", "answers")]
+)
+def test_after_an_answer_the_mailbox_first_says_what_happens_with_the_proposal(
+    source: SourceBrowser, made: SignedEntry, verdict: str, next_step: str
+) -> None:
+    source.write("a message before")
+
+    say(source, made, verdict, text="Please change the name.", sure="y")
+
+    page = source.get("/en/mailbox").text
+    first = page[page.index('data-notice="waiting"') : page.index('id="thread-state"')]
+    assert hooks(first, "state") == [verdict]
+    assert hooks(first, "expected") == ["2026-03-05"]
+    assert "newest message" not in first
+    assert set(hooks(page, "next")) == {next_step}
 
 
 # ---- refusals ----------------------------------------------------------------------------------------
