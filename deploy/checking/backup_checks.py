@@ -21,16 +21,19 @@ def make_backup_checks(settings: MachineSettings, today: date) -> list[CheckResu
     """Return the results of all checks of backups. A workstation has no backup of its store."""
     if "source" not in settings.sections:
         return []
-    return [
-        *made_or_unknown("backup", lambda: _backups(settings, today), _RIGHT_USER),
-        *made_or_unknown("rehearsal", lambda: _rehearsed(settings, today), _RIGHT_USER),
-    ]
+    results = made_or_unknown("backup", lambda: _backups(settings, today), _RIGHT_USER)
+    if "backup" in settings.sections:
+        results += made_or_unknown("rehearsal", lambda: _rehearsed(settings, today), _RIGHT_USER)
+    return results
 
 
 def _backups(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
     serial_path = settings.files("letterhead_serial_path")[0]
     with closing(open_store(settings.store_path)) as store:
         letterhead = inspect_letterhead(store, settings.text("source", "fingerprint"), serial_path)
+    if letterhead.is_trial and "backup" not in settings.sections:
+        yield CheckResult("backup", Level.OK, "This is a trial desk, which needs no backups.")
+        return
     for sentence in backup_faults(settings.path, letterhead, today):
         yield CheckResult("backup", Level.FAULT, sentence, _SECTION)
     if (newest := newest_sound_backup(settings.path)) is None:

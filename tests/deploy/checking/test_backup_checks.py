@@ -12,6 +12,7 @@ from deploy.noted_days import REHEARSED, note_day
 from deploy.settings.backup_settings import BackupConfig
 from deploy.settings.load_settings import load_config
 from deploy.setup import STORE
+from protocol.letterhead import TRIAL_SALT
 from tests.deploy.checking.machines import levels
 from tests.deploy.two_machines import Machine, TwoMachineDesk
 from web.dates import utc_today
@@ -70,6 +71,30 @@ def test_a_server_without_the_section_is_a_fault(server: Machine) -> None:
     server.settings.write_text(head + "[check]" + rest.partition("[check]")[2], "utf-8")
 
     assert [Level.FAULT] == levels(_checked(server), "backup")
+
+
+def test_a_trial_desk_needs_no_backup_and_no_rehearsal(made: TwoMachineDesk, tmp_path: Path) -> None:
+    """`steunpunt check` on a demo found a fault that no one should repair."""
+    desk = made.copied(tmp_path / "trial")
+    assert [Level.FAULT] == [each.level for each in _checked(desk.first)]
+    desk.publishes(desk.first, site_salt=TRIAL_SALT)
+
+    (result,) = _checked(desk.first)
+
+    assert (Level.OK, "") == (result.level, result.to_do)
+    assert "trial desk" in result.state
+
+
+def test_backups_of_a_trial_desk_are_checked_if_its_settings_ask_for_them(
+    made: TwoMachineDesk, tmp_path: Path
+) -> None:
+    desk = made.copied(tmp_path / "trial")
+    desk.publishes(desk.first, site_salt=TRIAL_SALT)
+    text = desk.first.settings.read_text("utf-8")
+    text += '[backup]\nfolder = "backups"\nkeep = 7\nkeep_days = 7\nage_recipients = []\n'
+    desk.first.settings.write_text(text, "utf-8")
+
+    assert [Level.FAULT, Level.FAULT] == levels(_checked(desk.first), "backup")
 
 
 def test_a_store_that_cannot_be_read_leaves_the_promise_unknown(server: Machine) -> None:
