@@ -9,7 +9,7 @@ from pathlib import Path
 
 from store.database.own_journal import journal_of, refuse_foreign_journal
 from store.database.sqlite_errors import translating
-from store.errors import StoreDamagedError, StoreError, StoreMissingError, StoreOutdatedError
+from store.errors import StoreDamagedError, StoreMissingError, StoreOutdatedError
 
 # For each version, the digest of its tables (`_digest`). `store/migrations/versions/` makes them. The web
 # workers read this without loading Alembic.
@@ -20,6 +20,9 @@ _VERSION = re.compile(r"[0-9]{4}")
 _NAMES = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
 _SQL = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version' ORDER BY type, name"
 _WAL_AT = 18  # byte of the file that is 2 in the mode WAL; source: sqlite.org/fileformat2.html, section 1.3
+# Reading of a journal whose file -shm a power cut lost. No program uses this store, so SQLite takes no locks,
+# and makes the content of -shm in memory (locking_mode=EXCLUSIVE). With mode=ro, it cannot move the journal.
+_ALONE = "mode=ro&vfs=unix-none"
 _OLDER = (
     "the store has the tables of version {}, and this program needs version {}: stop all programs, and run: "
     "steunpunt upgrade"
@@ -31,10 +34,6 @@ _NEWER = (
 _CHANGED = (
     "the store's tables are not those of version {}, so someone changed them by hand: stop all programs, and "
     "restore a backup"
-)
-_UNREADABLE_JOURNAL = (
-    "a program was killed, and its journal beside the store cannot be read without a change of the store: "
-    "run this command without --dry-run"
 )
 
 
@@ -86,20 +85,21 @@ def inspect_store(path: Path) -> StoreForm:
     The store may be in use, or may have been left by a program that was killed.
 
     Raises:
-        StoreError: the store is missing, damaged or newer, or its journal cannot be read.
+        StoreError: the store is missing, damaged or newer.
     """
     if not path.is_file():
         raise StoreMissingError
     refuse_foreign_journal(path)
-    how, journal = "immutable=1", journal_of(path)
+    journal, how = journal_of(path), "immutable=1"
     if journal.exists() and journal.stat().st_size:
-        how = "mode=ro&readonly_shm=1"
-        if not path.with_name(f"{path.name}-shm").exists():
-            raise StoreError(_UNREADABLE_JOURNAL)
+        has_shm = path.with_name(f"{path.name}-shm").exists()
+        how = "mode=ro&readonly_shm=1" if has_shm else _ALONE
     with path.open("rb") as file:
         is_wal = file.read(_WAL_AT + 1)[_WAL_AT:] == b"\2"
     place = f"{path.absolute().as_uri()}?{how}"
     with translating(path), closing(sqlite3.connect(place, uri=True)) as connection:
+        if how == _ALONE:
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         return StoreForm(version_of(connection), SCHEMA, is_wal)
 
 
