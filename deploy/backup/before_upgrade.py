@@ -28,7 +28,7 @@ from protocol.letterhead import Letterhead
 from store import letterheads
 from store.database.atomic_files import sync_folder
 from store.database.engine import Store
-from store.database.file_copies import write_copy
+from store.database.file_copies import refuse_other_rows, write_copy
 from web.dates import utc_today
 
 _FOLDER = "before-upgrade"
@@ -48,7 +48,7 @@ def copy_before_upgrade(settings: Path, store_path: Path, version: str | None) -
 
     Raises:
         OSError: a file cannot be written.
-        StoreError: the store cannot be read, or the disk has no room for the copy.
+        StoreError: the store cannot be read, the disk has no room for the copy, or a row of the copy differs.
     """
     folder = folder_before_upgrade(store_path)
     if not folder.is_dir():
@@ -61,6 +61,7 @@ def copy_before_upgrade(settings: Path, store_path: Path, version: str | None) -
             write_copy(store_path, copy)
             with copy.open("rb") as file:
                 os.fsync(file.fileno())
+            refuse_other_rows(store_path, copy)
             manifest = Manifest(FORMAT, version, utc_today(), 0, {STORE_FILE: file_digest(copy)})
             write_new(unfinished / MANIFEST_FILE, manifest_bytes(manifest))
         give_to_owner_of(settings.parent, folder, unfinished, *unfinished.iterdir())

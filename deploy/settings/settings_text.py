@@ -51,6 +51,12 @@ def with_key(text: str, section: str, key: str, value: str) -> str:
     return "".join(change(part) if name == section else part for name, part in _parts(text))
 
 
+def with_section(text: str, example: str, section: str) -> str:
+    """Add a section of the example, with its comments and without keys, to the end. Return the new text."""
+    comment, header, _ = dict(_parts(example))[section].partition(f"[{section}]\n")
+    return text.rstrip("\n") + _GAP + comment + header
+
+
 def with_documented_keys(text: str, example: str, section: str, keys: Collection[str]) -> str:
     """Add keys of the example, with comments and values, to the end of a section. Return the new text."""
     blocks = (_with_only(block, keys) for block in dict(_parts(example))[section].split("\n\n"))

@@ -16,7 +16,7 @@ from deploy.settings.backup_settings import BackupConfig
 from deploy.settings.check_settings import CheckConfig
 from deploy.settings.load_settings import DeskConfig, load_config, read_sections
 from deploy.settings.onion_settings import OnionConfig
-from deploy.settings.settings_text import EXAMPLE, line_of, with_documented_keys
+from deploy.settings.settings_text import EXAMPLE, line_of, with_documented_keys, with_section
 from deploy.settings.sync_settings import SyncConfig
 from journalist_app.config import AdviserConfig
 from source_app.config import SourceConfig
@@ -31,6 +31,8 @@ _SHAPES: Mapping[str, type[Any]] = {
     "backup": BackupConfig,
     "check": CheckConfig,
 }
+# Sections with usual values, of a machine that has the section to the left: of the first that fits.
+_NEEDED = (("sync", ("onion", "backup", "check")), ("source", ("onion", "check")), ("adviser", ("check",)))
 _FILLED_IN = frozenset({"fingerprint", "bind", "origin", "server"})  # by set-up or pairing: no usual value
 _FILL_IN = "write the key {!r} under [{}], which has no usual value"
 _IN_MEMORY = re.compile(r'"/dev/shm/steunpunt-[0-9a-f]+/')  # folder with a random name, drawn by set-up
@@ -45,9 +47,9 @@ class NewSettings:
 
 
 def plan_settings(path: Path) -> NewSettings:
-    """Return the text of a settings file, with missing keys added from `config.example.toml`.
+    """Return the text of a settings file, with missing keys and sections added from `config.example.toml`.
 
-    All lines of the file stay. Missing sections are not added.
+    All lines of the file stay. Sections that this kind of machine does not need are not added.
 
     Raises:
         ConfigError: the file has unknown keys or wrong values, or lacks a key that the operator must fill in.
@@ -60,6 +62,9 @@ def plan_settings(path: Path) -> NewSettings:
     known: dict[str, dict[str, Any]] = tomllib.loads(example)
     wanted: dict[str, Any] = tomllib.loads(text)
     faults, added, new = [], [], text
+    for section in next((needed for has, needed in _NEEDED if has in wanted), ()):
+        if section not in wanted:
+            new, wanted[section] = with_section(new, example, section), {}
     for section, table in wanted.items():
         if section not in known or not isinstance(table, dict):
             faults.append(_unknown(text, section))

@@ -2,6 +2,7 @@
 
 import os
 from contextlib import closing
+from itertools import zip_longest
 from pathlib import Path
 
 from store.database.atomic_files import sync_folder
@@ -10,6 +11,8 @@ from store.database.disk_room import bytes_in_use, free_on_disk
 from store.database.own_journal import journal_of, write_new_number
 from store.database.sqlite_errors import translating
 from store.errors import StoreBusyError, StoreError, StoreFullError
+
+_OTHER_ROWS = "the copy of the store differs from the store: check the disk, and run the same command again"
 
 
 def write_copy(path: Path, copy: Path) -> None:
@@ -33,6 +36,20 @@ def write_copy(path: Path, copy: Path) -> None:
             copied.execute("BEGIN")
             write_new_number(copied)  # so that no journal of the store fits the copy
             copied.execute("COMMIT")
+
+
+def refuse_other_rows(path: Path, copy: Path) -> None:
+    """Check that a copy has the same rows as a store of any version, which no program uses.
+
+    Raises:
+        StoreError: a row differs, or one of the files cannot be read.
+    """
+    with translating(copy), closing(connect(path)) as store, closing(connect(copy)) as copied:
+        for (table,) in store.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            query = f"SELECT * FROM {table} ORDER BY rowid"  # noqa: S608  # a name of our own
+            pair = (each.execute(query) for each in (store, copied))
+            if any(row != other for row, other in zip_longest(*pair)):
+                raise StoreError(_OTHER_ROWS)
 
 
 def put_in_place(copy: Path, path: Path) -> None:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import ConfigError
+from deploy.pairing.server import _SERVER as SERVER
+from deploy.pairing.workstation import _WORKSTATION_SECTIONS as WORKSTATION
 from deploy.settings.settings_text import EXAMPLE, from_example, line_of
 from deploy.setup import ONE_MACHINE
 from deploy.upgrading.new_settings import _SHAPES, plan_settings, replacing_settings
@@ -249,6 +251,34 @@ def test_if_the_upgrade_of_the_store_fails_the_old_settings_stay(settings: Path)
     assert [settings] == list(settings.parent.iterdir())
 
 
-def test_sections_that_a_machine_does_not_have_are_not_added(settings: Path) -> None:
-    settings.write_text(from_example(ONE_MACHINE, FINGERPRINT, {}), "utf-8")
+KINDS = {"one machine": ONE_MACHINE, "server": SERVER, "workstation": WORKSTATION}
+WITH_USUAL_VALUES = {"onion", "backup", "check"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sections_that_this_kind_of_machine_does_not_need_are_not_added(settings: Path, kind: str) -> None:
+    settings.write_text(from_example(KINDS[kind], FINGERPRINT, {}), "utf-8")
     assert () == plan_settings(settings).added
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_section_that_a_later_version_brought_is_added_as_set_up_writes_it(
+    settings: Path, kind: str
+) -> None:
+    """Without it, `steunpunt backup` and `steunpunt onion` only said that a section is missing."""
+    needed = [name for name in KINDS[kind] if name in WITH_USUAL_VALUES]
+    older = [name for name in KINDS[kind] if name not in needed]
+    settings.write_text(from_example(older, FINGERPRINT, {}) + "# the end\n", "utf-8")
+
+    planned = plan_settings(settings)
+
+    whole = from_example(KINDS[kind], FINGERPRINT, {})
+    assert planned.text.startswith(settings.read_text("utf-8"))
+    assert lines_of(whole) == lines_of(planned.text.replace("# the end\n", ""))
+    keys = {f"{key} to [{name}]" for name in needed for key in tomllib.loads(whole)[name]}
+    assert keys == {re.sub(r" = .* to ", " to ", each) for each in planned.added}
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines in any order, without the random names of folders in memory."""
+    return sorted(filter(None, re.sub("steunpunt-[0-9a-f]{16}", "", text).split("\n")))

@@ -11,8 +11,8 @@ import pytest
 from store import cleanup, entries
 from store.database import disk_room, file_copies
 from store.database.engine import Store, open_store
-from store.database.file_copies import put_in_place, refuse_store_in_use, write_copy
-from store.errors import StoreBusyError, StoreFullError, StoreJournalError
+from store.database.file_copies import put_in_place, refuse_other_rows, refuse_store_in_use, write_copy
+from store.errors import StoreBusyError, StoreError, StoreFullError, StoreJournalError
 from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, destroy, rows
 from tests.stores import killed_after
 
@@ -60,6 +60,31 @@ def test_a_copy_replaces_no_file(store: Store) -> None:
     with pytest.raises(FileExistsError):
         write_copy(store.path, store.path)
     assert rows(store, "usage")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE sealed SET payload = zeroblob(length(payload))",
+        "UPDATE entry SET day = '2020-02-02'",
+        "DELETE FROM entry",
+        "INSERT INTO deletion_queue VALUES (7)",
+        "DELETE FROM alembic_version",
+        "DROP TABLE entry",
+    ],
+)
+def test_a_copy_with_other_rows_than_the_store_is_refused(
+    store: Store, address: bytes, tmp_path: Path, damage: str
+) -> None:
+    an_entry(store, address)
+    copy = tmp_path / "copy.db"
+    write_copy(store.path, copy)
+    refuse_other_rows(store.path, copy)
+    with closing(sqlite3.connect(copy)) as copied, copied:
+        copied.execute(damage)
+
+    with pytest.raises(StoreError):
+        refuse_other_rows(store.path, copy)
 
 
 def test_a_disk_without_room_for_a_copy_is_reported(
