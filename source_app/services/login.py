@@ -156,10 +156,18 @@ def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
     return _open_session(desk, root, now=now)
 
 
-def log_in(desk: PublicDesk, typed: str, visit: Visit = _FIRST_VISIT, *, now: int) -> MailboxSession:
+def log_in(
+    desk: PublicDesk,
+    typed: str,
+    visit: Visit = _FIRST_VISIT,
+    *,
+    now: int,
+    after_argon2: Callable[[], None] = lambda: None,
+) -> MailboxSession:
     """Log in with a typed passphrase, and return the session of the mailbox that it opens.
 
-    The browser's earlier session ends, whether the words open a mailbox or not.
+    The browser's earlier session ends, whether the words open a mailbox or not. `after_argon2` is called when
+    Argon2id has run, before anything depends on whether the words are right.
 
     Raises:
         PassphraseRefusedError: the words are wrong or the mailbox has ended. The reason does not say which.
@@ -168,6 +176,7 @@ def log_in(desk: PublicDesk, typed: str, visit: Visit = _FIRST_VISIT, *, now: in
     # Argon2id runs for every typed text, also for words on no word list: every response takes equally long.
     words = passphrase.typed_words(typed)
     root = _root(desk, " ".join(words), visit.place, now=now)
+    after_argon2()
     keys = derive_mailbox_keys(root)
     with desk.store.reading() as reading:
         mailbox = mailboxes.find(reading, keys.address)

@@ -1,8 +1,9 @@
 """Request context: language, desk, open mailbox and session cookie of the current request."""
 
 import secrets
+import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from typing import cast
@@ -82,15 +83,22 @@ def current_session() -> MailboxSession | None:
     return cast("MailboxSession | None", g.opened)
 
 
-def limit_decryption(here: MailboxSession | None) -> AbstractContextManager[None]:
-    """Return a context manager that waits until this request may decrypt its mailbox.
+def note_end_of_wait() -> None:
+    """Remember that a wait of this request ends now. The time step of the answer depends on this moment."""
+    g.waited_until = time.monotonic()
+
+
+@contextmanager
+def limit_decryption(here: MailboxSession | None) -> Iterator[None]:
+    """Wait until this request may decrypt its mailbox.
 
     `here` is None after a failed log-in. That request waits in the same queue as all other requests.
     """
     limiter = cast("MailboxLimiter", current_app.extensions["mailbox_limiter"])
-    return limiter.of(
-        here.keys.address if here else request.cookies.get(cookie_name()) or secrets.token_bytes()
-    )
+    mailbox = here.keys.address if here else request.cookies.get(cookie_name()) or secrets.token_bytes()
+    with limiter.of(mailbox):
+        note_end_of_wait()
+        yield
 
 
 def set_current_session(opened: MailboxSession) -> None:

@@ -23,6 +23,7 @@ from source_app.views.request_context import (
     lang,
     limit_decryption,
     logged_out,
+    note_end_of_wait,
     render_page,
     set_current_session,
     set_session_cookie,
@@ -99,7 +100,9 @@ def try_log_in() -> ResponseReturnValue:
     if "look" in request.form:  # the visitor chose another language, and did not press the button to log in
         return render_login(form)
     try:
-        opened = login.log_in(desk(), form.words.data or "", visit_of(form), now=half_hour_now())
+        opened = login.log_in(
+            desk(), form.words.data or "", visit_of(form), now=half_hour_now(), after_argon2=note_end_of_wait
+        )
     except PassphraseRefusedError as why:
         set_session_cookie(why.typos)
         with limit_decryption(None) if text else nullcontext():

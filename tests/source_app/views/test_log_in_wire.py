@@ -1,6 +1,10 @@
 """After a log-in, an observer of the connection sees neither that it failed nor that an answer waits."""
 
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from html import escape
 
 import pytest
@@ -8,9 +12,13 @@ from werkzeug.test import TestResponse
 
 from crypto import passphrase
 from protocol.session import token_hash
+from source_app.argon2_limiter import Argon2Limiter
 from source_app.background_thread import BackgroundThread
+from source_app.mailbox_limiter import MailboxLimiter
 from source_app.passphrase_typos import PassphraseTypos, find_typos
+from source_app.queue_place import QueuePlace
 from source_app.session_cookie import open_cookie, seal_cookie
+from source_app.views import request_hooks
 from source_app.views.request_hooks import CONVERSATION_STEP_BYTES
 from tests.pages import hooks
 from tests.source_app.desks import ADesk, SourceBrowser
@@ -204,25 +212,82 @@ def test_in_a_mailbox_of_up_to_ten_entries_the_size_does_not_show_an_answer(
     assert sizes == {CONVERSATION_STEP_BYTES}
 
 
+@dataclass
+class SlowDesk:
+    """Desk whose clock moves only while a request waits for its turn, while it works, and while it pauses."""
+
+    waits_seconds: float
+    works_seconds: float = 0.0
+    now: float = 0.0
+
+    def install(self, a_desk: ADesk, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the waits for Argon2id and for a mailbox take time, and the work after them."""
+        run, of, pad = Argon2Limiter.run, MailboxLimiter.of, request_hooks.pad
+
+        def run_slowly(
+            limiter: Argon2Limiter, work: Callable[[], object], place: QueuePlace | None
+        ) -> object:
+            self.now += self.waits_seconds
+            return run(limiter, work, place)
+
+        @contextmanager
+        def wait_slowly(limiter: MailboxLimiter, mailbox: str | bytes) -> Iterator[None]:
+            self.now += self.waits_seconds
+            with of(limiter, mailbox):
+                yield
+
+        def pad_slowly(page: bytes, step: int) -> bytes:
+            self.now += self.works_seconds
+            return pad(page, step)
+
+        def pause(seconds: float) -> None:
+            self.now += seconds
+
+        monkeypatch.setattr(Argon2Limiter, "run", run_slowly)
+        monkeypatch.setattr(MailboxLimiter, "of", wait_slowly)
+        monkeypatch.setattr(request_hooks, "pad", pad_slowly)
+        monkeypatch.setattr("source_app.views.request_hooks.time.monotonic", lambda: self.now)
+        a_desk.app.extensions["pause"] = pause
+
+
+@pytest.mark.parametrize("waits_seconds", [0.0, 0.05, 0.097, 0.1, 0.399, 1.0])
+def test_a_little_more_work_after_a_wait_does_not_move_the_answer_to_another_time_step(
+    a_desk: ADesk, monkeypatch: pytest.MonkeyPatch, waits_seconds: float
+) -> None:
+    """Attack: the words are tried when the queue ends just before a step, and right words take more work."""
+    source, slow = a_desk.browser(), SlowDesk(waits_seconds)
+    source.start()
+    slow.install(a_desk, monkeypatch)
+    taken: set[float] = set()
+    for slow.works_seconds in (0.0, 0.004, 0.07):
+        for words in (source.passphrase, "abacus"):
+            slow.now = 0.0
+            source.log_in(words)
+            taken.add(round(slow.now, 6))
+            slow.now = 0.0
+            source.get("/en/mailbox")
+            taken.add(round(slow.now, 6))
+
+    assert len(taken) == 1
+    (seconds,) = taken
+    assert seconds * 10 == pytest.approx(round(seconds * 10))
+
+
 @pytest.mark.parametrize(
-    ("worked_seconds", "paused_seconds"), [(0.003, 0.097), (0.09, 0.01), (0.101, 0.099), (1.05, 0.05)]
+    ("works_seconds", "takes_seconds"), [(0.003, 0.1), (0.09, 0.1), (0.101, 0.2), (1.05, 1.1)]
 )
 def test_the_answers_after_a_log_in_are_sent_at_a_time_step(
-    a_desk: ADesk, monkeypatch: pytest.MonkeyPatch, worked_seconds: float, paused_seconds: float
+    a_desk: ADesk, monkeypatch: pytest.MonkeyPatch, works_seconds: float, takes_seconds: float
 ) -> None:
-    paused: list[float] = []
-    a_desk.app.extensions["pause"] = paused.append
-    source = a_desk.browser()
+    source, slow = a_desk.browser(), SlowDesk(0.0, works_seconds)
     source.start()
-    clock = iter(range(1_000))
-    monkeypatch.setattr("source_app.views.request_hooks.time.monotonic", lambda: next(clock) * worked_seconds)
+    slow.install(a_desk, monkeypatch)
 
-    source.log_in(source.passphrase)
-    source.get("/en/mailbox")
-    source.log_in("abacus")
-    source.get("/en/mailbox")
-
-    assert paused == pytest.approx([paused_seconds] * 4)
+    for words in (source.passphrase, "abacus"):
+        for ask in (partial(source.log_in, words), partial(source.get, "/en/mailbox")):
+            slow.now = 0.0
+            ask()
+            assert slow.now == pytest.approx(takes_seconds)
 
 
 @pytest.mark.parametrize("path", ["/en/mailbox", "/en/mailbox/save"])
@@ -269,7 +334,7 @@ def test_the_cookie_of_a_failed_log_in_occupies_no_thread_however_often_it_is_se
 
     assert paused == []
     assert len(client.held) == 5
-    assert all(0 <= each < 0.1 for each in client.held)
+    assert all(0 <= each < 0.2 for each in client.held)
 
 
 def test_an_unread_answer_delays_no_later_request(a_desk: ADesk) -> None:
