@@ -58,7 +58,7 @@ from journalist_app.views import (
     unsent_pages,
 )
 from journalist_app.views.looking import look_pages
-from journalist_app.views.own_desk import about_desk_pages, keys_pages
+from journalist_app.views.own_desk import about_desk_pages, desk_texts_pages, keys_pages
 from store.database.engine import Store
 from store.errors import StoreError
 from web import headers
@@ -114,6 +114,7 @@ def create_adviser_app(
         evidence_pages.bp,
         sync_pages.bp,
         about_desk_pages.bp,
+        desk_texts_pages.bp,
         keys_pages.bp,
     ):
         app.register_blueprint(blueprint)

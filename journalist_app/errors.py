@@ -186,6 +186,19 @@ class CalendarRefusedError(UseCaseRefusedError[CalendarRefusal]):
     """The desk's calendar was not published. `reason` says why."""
 
 
+class DeskTextsRefusal(StrEnum):
+    """Reason why the desk's texts for sources were not published.
+
+    `templates/about/texts.html` has the sentences to show.
+    """
+
+    TEXTS = "texts"  # a text is missing or too long, or the language does not exist
+
+
+class DeskTextsRefusedError(UseCaseRefusedError[DeskTextsRefusal]):
+    """The desk's texts for sources were not published. `reason` says why."""
+
+
 class ReportRefusal(StrEnum):
     """Reason why the figures of a yearly report were not counted, or the report was not published.
 

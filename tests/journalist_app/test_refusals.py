@@ -10,6 +10,7 @@ from journalist_app.errors import (
     CalendarRefusal,
     CasefileRefusal,
     ConversionRefusal,
+    DeskTextsRefusal,
     FileRefusal,
     KeysRefusal,
     PassOnRefusal,
@@ -22,6 +23,7 @@ TEMPLATES = Path(errors.__file__).with_name("templates")
 TABLES: dict[type[StrEnum], tuple[str, ...]] = {
     CalendarRefusal: ("calendar/show.html",),
     CasefileRefusal: ("casefile/show.html",),
+    DeskTextsRefusal: ("about/texts.html",),
     ConversionRefusal: ("look/_refused.html",),
     KeysRefusal: ("keys/_words.html",),
     FileRefusal: ("thread/_refused.html",),

@@ -56,7 +56,7 @@ _KINDS = {
     ),
     *("note", "label", "handover", "closed", "query", "q", "proposal", "beside", "how", "begun", "report"),
     *("closing", "junk", "unsent", "stale", "extra"),
-    *("holder", "slot"),
+    *("holder", "slot", "talk", "limits"),
 }
 
 
@@ -145,6 +145,8 @@ def _work_at_the_desk(browser: AdviserBrowser) -> None:
     browser.get("/reply-templates?place=8")
     browser.post("/reply-templates", {**reply, "token": "x", "text": typed("stale")})
     browser.post("/calendar", calendar_form(browser, closed=f"2026-02-30 {typed('closed')}"))
+    texts = {"language": "nl", "name": typed("name"), "talk": typed("talk"), "limits": typed("limits")}
+    browser.post("/about/texts", {"token": "x", **texts})
     for query in ("text", "query"):
         search = {"token": token(browser.get("/search"), "/search"), "query": typed(query)}
         browser.post("/search", search)

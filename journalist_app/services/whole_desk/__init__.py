@@ -7,6 +7,7 @@ the root of `journalist_app`, and `sync`, `report`, `web`, `stored_mailbox`, `st
 
 - `background_check`: checks the store for changes, in the background
 - `desk_calendar`: reads and publishes the desk's calendar and response times
+- `desk_texts`: reads and publishes the desk's texts for sources
 - `letterhead_merge`: merges two letterheads that were signed at the same time
 - `merge_records`: merges records that two workstations changed
 - `publish_letterhead`: signs the next letterhead

@@ -13,7 +13,8 @@ from protocol.letterhead import Letterhead, Strand
 
 _LISTS: Final = ("closed_days", "absences", "reports")
 _Each = TypeVar("_Each", bound=Hashable)
-_TOGETHER: Final = (("openpgp_fingerprint", "openpgp_key"),)  # a key and its fingerprint change together
+# A key and its fingerprint change together, and so do the texts, which must be in the same languages.
+_TOGETHER: Final = (("openpgp_fingerprint", "openpgp_key"), ("desk_name", "talk", "secrecy_limits"))
 _APART: Final = {"serial", "issued", "strands", *_LISTS, *itertools.chain(*_TOGETHER)}
 
 

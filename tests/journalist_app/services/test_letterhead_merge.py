@@ -71,6 +71,25 @@ def test_an_item_that_one_side_removed_is_removed() -> None:
 
 
 @pytest.mark.parametrize("is_ours", [True, False])
+def test_a_language_that_one_side_adds_is_never_merged_with_other_texts_of_the_other(
+    *, is_ours: bool
+) -> None:
+    """Otherwise the texts would be in different languages, and no server would accept the letterhead."""
+    more = BASE.successor(
+        desk_name={**BASE.desk_name, "fr": "Nom"},
+        talk={**BASE.talk, "fr": "Appelez."},
+        secrecy_limits={**BASE.secrecy_limits, "fr": ("Un juge.",)},
+    )
+    other = BASE.successor(talk=dict.fromkeys(BASE.talk, "Call."))
+    ours, theirs = (more, other) if is_ours else (other, more)
+
+    both = merge_letterheads(BASE, ours, theirs)
+
+    assert both.talk == theirs.talk
+    sign_letterhead(both, DESK_KEY)
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
 def test_a_key_is_never_merged_with_the_fingerprint_of_another(*, is_ours: bool) -> None:
     """Otherwise a source who compares key and fingerprint would be told that someone swapped the key."""
     base = a_letterhead(openpgp_fingerprint="A" * 40, openpgp_key=KEY_LINES.format("first"))

@@ -12,7 +12,8 @@ from journalist_app.desk.casefile import Casefile
 from journalist_app.services.records import reply_templates
 from journalist_app.services.records.casefiles import form_digest
 from journalist_app.services.whole_desk import unlocking
-from protocol.letterhead import TRIAL_SALT
+from protocol.letterhead import TRIAL_SALT, verify_letterhead
+from store import letterheads
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import TODAY, World, a_letterhead, a_source, a_world, publish
 from tests.journalist_app.views.test_views import (
@@ -24,10 +25,11 @@ from tests.journalist_app.views.test_views import (
     token,
 )
 from tests.pages import hooks, label_of
+from web.languages import known_languages
 
 __all__ = ["browser"]  # the fixture
 EMPTY = form_digest(Casefile())
-PAGES = ["/search", "/calendar", "/reply-templates", "/unsent", "/evidence"]
+PAGES = ["/search", "/calendar", "/reply-templates", "/unsent", "/evidence", "/about/texts"]
 
 
 def opened(browser: AdviserBrowser) -> None:
@@ -364,6 +366,78 @@ def test_a_calendar_that_cannot_be_published_comes_back_with_the_reason(
     assert hooks(answer.text, "refusal") == [refusal]
 
 
+# ---- texts for sources
+
+
+def texts_form(browser: AdviserBrowser, **changes: object) -> dict[str, object]:
+    return {
+        "token": token(browser.get("/about/texts"), "/about/texts"), "serial": 1, "language": "fr",
+        "name": "Le nom", "talk": "Appelez-nous.\r\nMerci.", "limits": "Un juge.\r\n\r\nLa loi.", **changes,
+    }  # fmt: skip
+
+
+def test_a_desk_adds_a_language_to_its_letterhead_from_the_example_texts(
+    world: World, browser: AdviserBrowser
+) -> None:
+    opened(browser)
+    assert 'href="/about/texts"' in browser.get("/about").text
+    page = browser.get("/about/texts")
+    before = set(world.letterhead.desk_name)
+
+    assert hooks(page.text, "language")[: len(known_languages()) - len(before)] == [
+        code for code in known_languages() if code not in before
+    ]
+    assert "appui externe pour l" in page.text
+    answer = browser.post("/about/texts", texts_form(browser))
+
+    assert (303, "/about/texts?kept=1") == (answer.status_code, answer.headers["Location"])
+    assert hooks(browser.get("/about/texts?kept=1").text, "news") == ["kept"]
+    with world.store.reading() as session:
+        latest = letterheads.latest(session)
+    assert latest is not None
+    published = verify_letterhead(*latest[1:], world.config.fingerprint, at_least_serial=2)
+    assert set(published.desk_name) == {*before, "fr"}
+    assert published.desk_name["fr"] == "Le nom"
+    assert published.talk["fr"] == "Appelez-nous.\nMerci."
+    assert published.secrecy_limits["fr"] == ("Un juge.", "La loi.")
+    assert {code: published.talk[code] for code in before} == world.letterhead.talk
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "refusal"),
+    [
+        ({"name": " "}, 422, "texts"),
+        ({"name": "x" * 201}, 422, "texts"),
+        ({"talk": ""}, 422, "texts"),
+        ({"limits": "\n \n"}, 422, "texts"),
+        ({"language": "xx"}, 422, "texts"),
+        ({"language": "../nl"}, 422, "texts"),
+        ({"serial": 7}, 409, "letterhead_moved"),
+        ({"token": "x"}, 403, "stale"),
+    ],
+)
+def test_texts_that_cannot_be_published_come_back_with_the_reason(
+    browser: AdviserBrowser, changes: dict[str, object], status: int, refusal: str
+) -> None:
+    opened(browser)
+
+    answer = browser.post("/about/texts", texts_form(browser, **changes))
+
+    assert status == answer.status_code
+    assert hooks(answer.text, "refusal") == [refusal]
+    assert browser.app.extensions["auto_lock"]._desk.letterhead.serial == 1
+
+
+def test_refused_texts_stay_in_their_form(browser: AdviserBrowser) -> None:
+    opened(browser)
+
+    page = browser.post("/about/texts", texts_form(browser, name="")).text
+
+    shown = page[page.index('data-language="fr" open') :]
+    assert "Appelez-nous.\nMerci.</textarea>" in shown
+    assert "Un juge.\nLa loi.</textarea>" in shown
+
+
 # ---- reply templates
 
 
@@ -416,7 +490,9 @@ def test_a_template_that_cannot_be_kept_comes_back(
 # ---- what meets a locked app
 
 
-@pytest.mark.parametrize("path", ["/reply-templates", "/calendar", "/search", "/mailbox/{}/casefile/notes"])
+@pytest.mark.parametrize(
+    "path", ["/reply-templates", "/calendar", "/about/texts", "/search", "/mailbox/{}/casefile/notes"]
+)
 def test_every_form_that_meets_a_locked_app_is_kept(world: World, browser: AdviserBrowser, path: str) -> None:
     where = path.format(a_source(world).address)
 
