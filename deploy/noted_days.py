@@ -29,10 +29,12 @@ def noted_day(store_path: Path, task: str) -> tuple[date, str]:
     return date.min, SOUND
 
 
-def last_time(day: date, age: int) -> str:
-    """Return a phrase such as "last, 3 days ago on 2030-01-05,", or "never".
+def last_time(thing: str, done: str, day: date, age: int) -> str:
+    """Return a sentence about the last time of a task: "The store was last verified on … (3 days ago).".
 
     `day` is the day on which a task last ended, or `date.min` for never. `age` is the number of days since
-    then. A verb such as "made" follows the phrase in a sentence.
+    then.
     """
-    return "never" if day == date.min else f"last, {age} days ago on {day},"
+    if day == date.min:
+        return f"{thing} was never {done}."
+    return f"{thing} was last {done} on {day} ({age} day{'' if age == 1 else 's'} ago)."

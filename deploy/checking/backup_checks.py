@@ -39,7 +39,7 @@ def _backups(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
     if (newest := newest_sound_backup(settings.path)) is None:
         return  # one of the sentences says so
     age = (today - newest).days
-    state = f"A backup was {last_time(newest, age)} made and verified."
+    state = last_time("A backup", "made and verified", newest, age)
     if age > _BACKUP_DAYS:
         yield CheckResult(
             "backup", Level.FAULT, state, "Run steunpunt backup, and let systemd run it each night."
@@ -53,7 +53,7 @@ def _rehearsed(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
     # A restore notes its day in the folder of the backup, which can be this server's folder of backups.
     day = max(noted_day(path, REHEARSED)[0] for path in (settings.store_path, folder / "backup"))
     age = (today - day).days
-    state = f"The restore of a backup was {last_time(day, age)} rehearsed."
+    state = last_time("The restore of a backup", "rehearsed", day, age)
     if day == date.min or age > _REHEARSE_DAYS:
         advice = (
             "Restore the newest backup on another machine, and then run here: steunpunt check --rehearsed"

@@ -53,6 +53,9 @@ def _words(command: Sequence[str], settings: Path, process: Path) -> tuple[str, 
     Return no words for another program, or for another desk's program. `process` is the folder of the process
     in /proc.
     """
+    # Other programs, such as `su - steunpunt`, name our user or folder.
+    if not (command and Path(command[0]).name.startswith("python")):
+        return ()
     start = next((at for at, word in enumerate(command) if Path(word).name in _COMMANDS), len(command))
     words, place = list(command[start + 1 :]), Path("var/config.toml")
     while words and words[0] in _OPTIONS:

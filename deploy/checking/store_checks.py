@@ -69,17 +69,17 @@ def _verified(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
             checked = path.with_name("store-check.age").stat().st_mtime
             day = max(day, datetime.fromtimestamp(checked, UTC).date())
     age = (today - day).days
+    state = last_time("The whole store", "verified", day, age)
     if day == date.min or age > _VERIFY_DAYS:
-        state = f"The whole store was {last_time(day, age)} verified."
         yield CheckResult("store_verified", Level.WARNING, state, "Run: steunpunt store verify")
     else:
-        yield CheckResult("store_verified", Level.OK, f"The whole store was {last_time(day, age)} verified.")
+        yield CheckResult("store_verified", Level.OK, state)
 
 
 def _rewritten(path: Path, today: date) -> Iterator[CheckResult]:
     day, _ = noted_day(path, REWRITTEN)
     age = (today - day).days
-    state = f"The store was {last_time(day, age)} rewritten by the sweeper."
+    state = last_time("The store", "rewritten by the sweeper", day, age)
     if day == date.min or age > _REWRITE_DAYS:
         level = Level.WARNING if day == date.min else Level.FAULT
         advice = "Let steunpunt sweep run in the night, and look for StoreFullError in its log."

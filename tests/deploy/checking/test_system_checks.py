@@ -112,6 +112,23 @@ def test_the_programs_of_this_desk_are_found_and_no_others(tmp_path: Path) -> No
     ] == found
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["su", "-", "steunpunt", "-c", "steunpunt sweep"],  # as the manual says, from a shell of root
+        ["sudo", "-u", "steunpunt", "/srv/steunpunt/.venv/bin/steunpunt", "sweep"],
+        ["rsync", "-a", "/srv/steunpunt", "/mnt/copy"],
+        ["-bash", "steunpunt", "sweep"],
+        [],  # a thread of the kernel
+    ],
+)
+def test_a_program_of_root_that_only_names_us_is_not_one_of_ours(tmp_path: Path, words: list[str]) -> None:
+    """Each of them was a fault of `steunpunt check`, and stopped an upgrade."""
+    _process(tmp_path, 1, *words, user=0)
+
+    assert [] == running_programs(Path("var/config.toml"), tmp_path)
+
+
 def test_a_program_of_another_desk_on_this_machine_is_known_by_its_folder(tmp_path: Path) -> None:
     """The usual settings file is named from the folder in which a command was typed."""
     proc, command = tmp_path / "proc", "/srv/steunpunt/.venv/bin/steunpunt"
