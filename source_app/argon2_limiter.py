@@ -22,7 +22,9 @@ _T = TypeVar("_T")
 WAIT_SECONDS: Final = range(10, 61, 10)  # a page asks visitors to wait this long before they try again
 
 _POLL_SECONDS = 0.002  # the first in the queue checks this often whether a slot is free
-_NICENESS = 1  # reading a page comes first, but a flood of pages must not stop the log-ins
+_NICENESS = (
+    1  # above the server's own: reading a page comes first, but a flood of pages must not stop the log-ins
+)
 
 
 class Argon2Limiter:
@@ -39,8 +41,9 @@ class Argon2Limiter:
         self._in_use: set[QueuePlace] = set()  # of callers in the queue, and of those whose work runs
         self._queue_changed = threading.Condition()
         self._last_wait_seconds = 0.0  # how long the last one who got a slot had waited
-        # The pool starts its threads at first use, after the fork. A raised niceness cannot be lowered again.
-        self._workers = ThreadPoolExecutor(at_once, "argon2", initializer=_lower_priority)
+        # The pool starts its threads at first use, after the fork. On Linux, `nice` changes only one thread.
+        # A raised niceness cannot be lowered again.
+        self._workers = ThreadPoolExecutor(at_once, "argon2", initializer=os.nice, initargs=(_NICENESS,))
 
     def run(self, work: Callable[[], _T], place: QueuePlace | None = None) -> _T:
         """Wait in the queue for a free slot, then call `work` in a thread and return the result of `work`.
@@ -84,10 +87,6 @@ class Argon2Limiter:
     def _refusal(self, place: QueuePlace) -> QueueFullError:
         left = self._last_wait_seconds - place.waited_seconds
         return QueueFullError(place, next((each for each in WAIT_SECONDS if each >= left), WAIT_SECONDS[-1]))
-
-
-def _lower_priority() -> None:
-    os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)  # on Linux, 0 means this thread only
 
 
 def _lock_one(paths: Sequence[Path]) -> int | None:

@@ -252,10 +252,30 @@ def test_a_worker_that_is_killed_leaves_its_place(tmp_path: Path) -> None:
 
 def test_readers_have_priority_over_log_ins(tmp_path: Path) -> None:
     limiter = Argon2Limiter(tmp_path, at_once=1, waiting=0)
-    before = os.getpriority(os.PRIO_PROCESS, 0)
+    before = _priority()
 
-    assert limiter.run(lambda: os.getpriority(os.PRIO_PROCESS, 0)) == 1
-    assert os.getpriority(os.PRIO_PROCESS, 0) == before
+    assert limiter.run(_priority) == before + 1
+    assert _priority() == before
+
+
+def test_a_server_that_was_started_with_a_low_priority_still_opens_mailboxes(tmp_path: Path) -> None:
+    """Only root may raise a priority, so the server answered each log-in with status 500."""
+    found: list[int] = []
+
+    def serve() -> None:
+        os.nice(5)  # of this thread alone
+        found.append(Argon2Limiter(tmp_path, at_once=1, waiting=0).run(_priority))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    thread.join()
+
+    assert [_priority() + 6] == found
+
+
+def _priority() -> int:
+    """Return the niceness of this thread."""
+    return os.getpriority(os.PRIO_PROCESS, 0)
 
 
 # ---- places in the queue ------------------------------------------------------------------------------
