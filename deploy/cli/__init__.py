@@ -10,12 +10,12 @@ each process loads only its own part.
 - `setup_commands`: setup, setup server, upgrade
 - `run_commands`: run, demo, serve, sweep
 - `check_commands`: check
-- `public_commands`: fingerprint, letterhead, poster, store verify
+- `store_commands`: fingerprint, letterhead, poster, store verify
 - `backup_commands`: backup, restore
-- `desk_commands`: openpgp, report
+- `report_commands`: openpgp, report
 - `keys_commands`: keys
 - `onion_commands`: onion
-- `pairing_commands`: card, pair, admit, retire, rebuild
-- `sync_commands`: sync, pouch
+- `workstation_commands`: card, pair, admit, retire, rebuild
+- `pouch_commands`: sync, pouch
 - `terminal`: types of arguments, questions and progress lines that several commands share
 """

@@ -8,14 +8,14 @@ import click
 from deploy.cli import (
     backup_commands,
     check_commands,
-    desk_commands,
     keys_commands,
     onion_commands,
-    pairing_commands,
-    public_commands,
+    pouch_commands,
+    report_commands,
     run_commands,
     setup_commands,
-    sync_commands,
+    store_commands,
+    workstation_commands,
 )
 from deploy.errors import DeployError
 from deploy.hardening import end_with_parent, harden_process
@@ -59,13 +59,13 @@ for _module in (
     setup_commands,
     run_commands,
     check_commands,
-    public_commands,
+    store_commands,
     backup_commands,
-    desk_commands,
+    report_commands,
     keys_commands,
     onion_commands,
-    pairing_commands,
-    sync_commands,
+    workstation_commands,
+    pouch_commands,
 ):
     for _command in _module.COMMANDS:
         main.add_command(_command)

@@ -7,5 +7,5 @@ Imports `deploy.pairing`, `deploy.settings`, modules at the root of `deploy`, an
 - `pending_at_server`: background thread that applies pouch files that came before an earlier one
 - `server_endpoint`: a server's end of a sync: its store and its key
 - `sync_refusals`: table of sentences about refusals
-- `workstation_commands`: sync, retire and rebuild, on a workstation
+- `at_workstation`: sync, retire and rebuild, on a workstation
 """

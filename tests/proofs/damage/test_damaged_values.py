@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.cli import public_commands
+from deploy.cli import store_commands
 from store.database.damaged_rows import count_damaged
 from store.database.engine import Store
 from tests.proofs.damage.damaged_pair import Pair, a_pair
@@ -101,7 +101,7 @@ def test_every_value_of_a_wrong_type_is_counted_as_damage(
         if has_damage(store, pair, damage):
             with store.reading() as session:
                 assert damage.table in {table for table, _ in count_damaged(session)}, str(damage)
-            assert public_commands.show_damaged_rows(store.path)  # as `steunpunt store verify` does
+            assert store_commands.show_damaged_rows(store.path)  # as `steunpunt store verify` does
             assert f"in the table {damage.table}" in capsys.readouterr().out, str(damage)
             written += 1
     print_result(f"{written} values of a wrong type were counted as damaged rows ({end})")

@@ -21,7 +21,7 @@ def sync_command(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is not None:
         return
     from deploy.desk_for_command import open_desk_for_command
-    from deploy.syncing.workstation_commands import sync_now, way_to_server
+    from deploy.syncing.at_workstation import sync_now, way_to_server
 
     with open_desk_for_command(
         ctx.obj, ask_passphrase, check_first=lambda config, _store: way_to_server(config)

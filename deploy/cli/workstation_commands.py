@@ -103,7 +103,7 @@ def admit_command(settings: Path, pairing: Path | None, remove: str | None) -> N
 def retire_command(settings: Path, name: str, since: datetime | None) -> None:
     """On a workstation: take another workstation of the desk out of use."""
     from deploy.desk_for_command import open_desk_for_command
-    from deploy.syncing.workstation_commands import refuse_unknown_workstation, retire_workstation
+    from deploy.syncing.at_workstation import refuse_unknown_workstation, retire_workstation
 
     with open_desk_for_command(
         settings, ask_passphrase, check_first=lambda _config, store: refuse_unknown_workstation(store, name)
@@ -136,7 +136,7 @@ def rebuild_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     """
     from deploy.desk_for_command import open_keyring_copy
     from deploy.pairing import workstation
-    from deploy.syncing.workstation_commands import rebuild_workstation
+    from deploy.syncing.at_workstation import rebuild_workstation
 
     request = workstation.PairingRequest(workstation.read_card_file(card_path), server, out, click.echo)
     workstation.check_new_workstation(settings, fingerprint, name or _NEW_NAME, request)
