@@ -75,9 +75,10 @@ $(VENV)/translations.stamp: $(CATALOGUES) $(VENV)/run.stamp
 
 # ---- running -------------------------------------------------------------------------------------
 
-# exec, so that Ctrl-C and SIGTERM reach the program itself. The desk is marked as a trial: it has no recovery sheet.
+# The desk is marked as a trial: it has no recovery sheet. exec, so that Ctrl-C and SIGTERM reach the program itself.
 run: run-packages $(VENV)/run.stamp $(VENV)/translations.stamp
-	@exec $(BIN)/steunpunt run --trial
+	@test -e var/config.toml || $(BIN)/steunpunt setup --trial
+	@exec $(BIN)/steunpunt run
 
 # ---- testing -------------------------------------------------------------------------------------
 

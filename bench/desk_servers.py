@@ -120,7 +120,9 @@ def serve_all(desk: Desk) -> Iterator[DeskServers]:
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(serving(desk, "source"))
         adviser = stack.enter_context(serving(desk, "adviser"))
-        stack.enter_context(processes.running([*_COMMAND, "--settings", str(desk.settings), "sweep"]))
+        stack.enter_context(
+            processes.running([*_COMMAND, "--settings", str(desk.settings), "run", "sweeper"])
+        )
         yield DeskServers(desk, source, adviser)
 
 
@@ -128,6 +130,6 @@ def serve_all(desk: Desk) -> Iterator[DeskServers]:
 def serving(desk: Desk, interface: str) -> Iterator[Server]:
     """Run one interface, `source` or `adviser`, and stop it afterwards."""
     host, port = desk.address(interface)
-    argv = [*_COMMAND, "--settings", str(desk.settings), "serve", interface]
+    argv = [*_COMMAND, "--settings", str(desk.settings), "run", interface]
     with processes.serving(argv, host, port) as server:
         yield server

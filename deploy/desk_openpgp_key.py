@@ -1,4 +1,4 @@
-"""The desk's OpenPGP key: made at set-up, or later with `steunpunt openpgp make`."""
+"""The desk's OpenPGP key: made at set-up, or later with `steunpunt keys make-openpgp`."""
 
 import contextlib
 import secrets

@@ -235,4 +235,4 @@ def _refuse_beside_keyring(config: AdviserConfig, place: Path) -> None:
 def _copy_sentence(desk: OpenDesk) -> str:
     backup = find_backup(desk.config).newest
     place = backup.path if backup is not None else f"the backup in {desk.config.keyring_backups_path}"
-    return f"Copy {place} to another place, and run: steunpunt keys copied FILE"
+    return f"Copy {place} to another place, and run: steunpunt keys confirm-copy FILE"

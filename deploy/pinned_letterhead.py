@@ -220,7 +220,7 @@ def _newest_in(store: Store) -> tuple[bytes, bytes]:
     if newest is None:
         raise LetterheadError(
             "The store holds no letterhead: pair the desk's workstation with this server, and run here: "
-            "steunpunt admit FILE."
+            "steunpunt server admit FILE."
         )
     return newest[1:]
 

@@ -20,7 +20,8 @@ from store.database.keyring_backups import backup_name, list_backups
 
 _OTHER_WORKSTATION: Final = (
     "This keyring is another workstation's, or the trusted state is damaged. Nothing was changed. To replace "
-    "a lost workstation, run steunpunt rebuild; for a damaged trusted state, see the operator's manual."
+    "a lost workstation, run steunpunt workstation rebuild; for a damaged trusted state, see the operator's "
+    "manual."
 )
 _NOT_NEEDED: Final = (
     "The keyring in its place opens with this passphrase or sheet, and is as new as the backup. Nothing was "

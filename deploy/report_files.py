@@ -1,4 +1,4 @@
-"""Files of a yearly report for `steunpunt report YEAR`, made without the adviser's interface."""
+"""Files of a yearly report for `steunpunt report make YEAR`, made without the adviser's interface."""
 
 from collections.abc import Callable
 from itertools import product

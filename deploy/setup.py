@@ -42,7 +42,7 @@ SERIAL = "letterhead-serial"
 ONE_MACHINE = ("desk", "source", "adviser", "onion", "check")
 _WITHOUT_OPENPGP = (
     "The desk has no OpenPGP key: advisers cannot pass anything on, and sources cannot encrypt with OpenPGP. "
-    "Everything else works. Install gnupg, then run: steunpunt openpgp make"
+    "Everything else works. Install gnupg, then run: steunpunt keys make-openpgp"
 )
 
 

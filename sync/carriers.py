@@ -28,7 +28,7 @@ _POUCH_SECONDS: Final = 1800.0  # longest time for one pouch, however slowly its
 _WORD_BYTES: Final = 100
 _HTTP_PORT: Final = 80
 _OK: Final = 200
-SSH_POUCHES: Final = b"pouch\n"  # `steunpunt sync answer` writes this before pouches,
+SSH_POUCHES: Final = b"pouch\n"  # `steunpunt server answer` writes this before pouches,
 SSH_REFUSED: Final = b"refused "  # and writes this before a word of refusal
 
 _SSH_COMMAND: Final = (
@@ -110,7 +110,7 @@ class SshCarrier:
             ServerRefusedError: the server sent a reason to refuse, instead of pouches.
         """
         # A forced command in the server's authorized_keys replaces the command that is named here.
-        command = [*_SSH_COMMAND, *self.options, self.target, "steunpunt sync answer"]
+        command = [*_SSH_COMMAND, *self.options, self.target, "steunpunt server answer"]
         with _unreachable(), tempfile.TemporaryFile() as question:
             question.write(pouch)
             question.seek(0)
@@ -189,7 +189,7 @@ def _post(opened: socket.socket, response: HTTPResponse, host: str, pouch: bytes
 def _read_ssh(output: IO[bytes]) -> Iterator[bytes]:
     """Yield the pouches (sync bundles) of the server's answer over SSH.
 
-    The answer is the output of the command `steunpunt sync answer`, which runs on the server.
+    The answer is the output of the command `steunpunt server answer`, which runs on the server.
     """
     start = output.read(len(SSH_POUCHES))
     if start != SSH_POUCHES:

@@ -1,9 +1,10 @@
 """Measurements of sync: of a full server, and of one new entry, each beside a copy of the bytes.
 
-The server is set up by `steunpunt setup server`, and its sync endpoint runs under gunicorn on a Unix socket.
-The workstation is set up by `steunpunt pair`. They are connected by that socket, and by our own Tor network.
-A copy of the bytes sends requests and answers of the same sizes over the same connection, to a view that does
-nothing. Each measured sync runs in its own process, so that the memory of that process can be measured.
+The server is set up by `steunpunt server setup`, and its sync endpoint runs under gunicorn on a Unix socket.
+The workstation is set up by `steunpunt workstation pair`. They are connected by that socket, and by our own
+Tor network. A copy of the bytes sends requests and answers of the same sizes over the same connection, to a
+view that does nothing. Each measured sync runs in its own process, so that the memory of that process can be
+measured.
 """
 
 import contextlib
@@ -189,14 +190,14 @@ def _set_up(folder: Path, sockets: Path, mailboxes: int) -> _Machines:
     first = desk_servers.set_up(folder / "paired")
     fingerprint = str(first.section("source")["fingerprint"])
     server = folder / "filled" / "config.toml"
-    _run(server, "setup", "server", fingerprint, "--sync-bind", address)
-    _run(server, "card", "--out", folder / "card")
+    _run(server, "server", "setup", fingerprint, "--sync-bind", address)
+    _run(server, "server", "card", "--out", folder / "card")
     _run(
         first.settings,
-        *("pair", folder / "card", "--server", address, "--out", folder / "pairing"),
+        *("workstation", "pair", folder / "card", "--server", address, "--out", folder / "pairing"),
         typed=first.passphrase,
     )
-    _run(server, "admit", folder / "pairing")
+    _run(server, "server", "admit", folder / "pairing")
     keyring = first.settings.with_name("keyring.age").read_bytes()
     strand = keyrings.open_keyring(keyring, first.passphrase, fingerprint).strand
     store = open_store(server.with_name("store.db"))
@@ -291,7 +292,7 @@ def _fresh_endpoint(machines: _Machines) -> Iterator[int]:
     """Serve the sync endpoint of a fresh copy of the filled server. Yield the process id of its worker."""
     shutil.rmtree(machines.folder / "server", ignore_errors=True)
     shutil.copytree(machines.folder / "filled", machines.folder / "server")
-    argv = [*_COMMAND, "--settings", str(machines.settings("server")), "serve", "sync"]
+    argv = [*_COMMAND, "--settings", str(machines.settings("server")), "run", "sync"]
     with processes.serving_at(argv, machines.endpoint) as endpoint:
         (worker,) = memory.children(endpoint.pid)
         yield worker

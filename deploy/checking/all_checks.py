@@ -32,7 +32,7 @@ def check_machine(settings_path: Path, config: CheckConfig, today: date) -> list
         settings,
         today,
         frozenset(program.user for program in programs),
-        is_serving=any(program.is_part("serve", "source") for program in programs),
+        is_serving=any(program.is_part("run", "source") for program in programs),
     )
     return [
         *look_at_states(scene),

@@ -23,7 +23,7 @@ class RunningProgram:
     core_bytes: str
 
     def is_part(self, *words: str) -> bool:
-        """Return True if the command begins with these words, such as `serve source`."""
+        """Return True if the command begins with these words, such as `run source`."""
         return self.words[: len(words)] == words
 
 

@@ -82,7 +82,7 @@ def _rewritten(path: Path, today: date) -> Iterator[CheckResult]:
     state = last_time("The store", "rewritten by the sweeper", day, age)
     if day == date.min or age > _REWRITE_DAYS:
         level = Level.WARNING if day == date.min else Level.FAULT
-        advice = "Let steunpunt sweep run in the night, and look for StoreFullError in its log."
+        advice = "Let the sweeper run in the night, and look for StoreFullError in its log."
         yield CheckResult("store_rewritten", level, state, advice)
     else:
         yield CheckResult("store_rewritten", Level.OK, state)

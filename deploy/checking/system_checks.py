@@ -42,9 +42,9 @@ def make_system_checks(
 
 
 def _running(settings: MachineSettings, programs: Sequence[RunningProgram]) -> Iterator[CheckResult]:
-    parts: dict[str, tuple[str, ...]] = {"sweeper": ("sweep",)}
+    parts: dict[str, tuple[str, ...]] = {"sweeper": ("run", "sweeper")}
     if "source" in settings.sections:
-        parts["source's interface"] = ("serve", "source")
+        parts["source's interface"] = ("run", "source")
     for name, words in parts.items():
         if any(program.is_part(*words) for program in programs):
             yield CheckResult("running", Level.OK, f"The {name} runs.")

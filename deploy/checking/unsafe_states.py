@@ -217,7 +217,7 @@ UNSAFE_STATES = (
         refuses=True,
         find=_lost_serials,
         state="The file {0} is missing, so no one would notice that the store was replaced by an older copy.",
-        to_do="Find out who removed it. If the store is the right one, run: steunpunt letterhead show",
+        to_do="Find out who removed it. If the store is the right one, run: steunpunt store letterhead",
         fine="The file with the letterhead's serial is in its place.",
     ),
     UnsafeState(
@@ -234,7 +234,7 @@ UNSAFE_STATES = (
         find=_clock_ahead,
         state="The clock shows {0}, and the last sign of a running program is of {1}. Mailboxes whose day of "
         "deletion has come are deleted.",
-        to_do="Correct the clock. If the clock is right, run: steunpunt sweep --once",
+        to_do="Correct the clock. If the clock is right, run: steunpunt store sweep",
         fine="The clock is not ahead.",
     ),
     UnsafeState(

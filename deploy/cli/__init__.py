@@ -7,15 +7,16 @@ modules at the root of `deploy`, and `source_app`, `journalist_app`, `sync`, `st
 each process loads only its own part.
 
 - `main`: options of all commands, and the list of commands
-- `setup_commands`: setup, setup server, upgrade
-- `run_commands`: run, demo, serve, sweep
+- `setup_commands`: setup, upgrade
+- `run_commands`: run, demo
 - `check_commands`: check
-- `store_commands`: fingerprint, letterhead, poster, store verify
 - `backup_commands`: backup, restore
-- `report_commands`: openpgp, report
+- `server_commands`: server
+- `workstation_commands`: workstation
 - `keys_commands`: keys
+- `store_commands`: store
 - `onion_commands`: onion
-- `workstation_commands`: card, pair, admit, retire, rebuild
-- `pouch_commands`: sync, pouch
+- `pouch_commands`: pouch
+- `report_commands`: report
 - `terminal`: types of arguments, questions and progress lines that several commands share
 """

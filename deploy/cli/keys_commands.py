@@ -1,6 +1,7 @@
-"""Command group `keys`: who can open the desk's keyring, its backups, and its recovery."""
+"""Command group `keys`: who can open the desk's keyring, its backups and recovery, and the public keys."""
 
 import functools
+import re
 import sys
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import click
 
 from crypto.passphrase import DUTCH, LANGUAGES, Language
 from deploy.cli.setup_commands import print_passphrase_option
+from deploy.cli.store_commands import verified_letterhead
 from deploy.cli.terminal import EXISTING_FILE, ask_passphrase, ask_secret
 from deploy.errors import DeployError
 
@@ -20,7 +22,7 @@ _NOWHERE_TO_SHOW = (
 
 @click.group()
 def keys_group() -> None:
-    """Manage the passphrases and the recovery sheets that open the desk's keyring."""
+    """Manage who can open the desk's keyring, and show the desk's fingerprint. For the adviser."""
 
 
 @keys_group.command("list")
@@ -108,10 +110,10 @@ def change_passphrase_command(settings: Path, *, typed: bool, print_passphrase: 
         keys_at_terminal.ask_new_passphrase(desk, secret(), terminal, None, is_typed=typed)
 
 
-@keys_group.command("copied")
+@keys_group.command("confirm-copy")
 @click.argument("copy", type=EXISTING_FILE)
 @click.pass_obj
-def copied_command(settings: Path, copy: Path) -> None:
+def confirm_copy_command(settings: Path, copy: Path) -> None:
     """Check that a file is a copy of the keyring's newest backup, and note that such a copy exists."""
     from deploy.keys_at_terminal import compare_copy
     from deploy.settings.load_settings import load_config
@@ -136,6 +138,32 @@ def recover_command(settings: Path, copy: Path | None) -> None:
     recover_keyring(
         config, backups, ask_secret("Passphrase, or the words or the key of the sheet"), say=click.echo
     )
+
+
+@keys_group.command("fingerprint")
+@click.pass_obj
+def fingerprint_command(settings: Path) -> None:
+    """Print the desk's fingerprint, which is on the desk's posters.
+
+    If the desk has an OpenPGP key, print the fingerprint of that key too.
+    """
+    from deploy.settings.public_settings import load_public_settings
+
+    click.echo(load_public_settings(settings).fingerprint)
+    if (openpgp_fingerprint := verified_letterhead(settings).openpgp_fingerprint) is not None:
+        click.echo("OpenPGP: " + " ".join(re.findall("....", openpgp_fingerprint)))
+
+
+@keys_group.command("make-openpgp")
+@click.pass_obj
+def make_openpgp_command(settings: Path) -> None:
+    """Make the OpenPGP key of a desk that has no such key, and publish it in the desk's signed letterhead.
+
+    A letterhead is the desk's signed public statement.
+    """
+    from deploy.desk_openpgp_key import make_openpgp_key
+
+    make_openpgp_key(settings, ask_passphrase, say=click.echo)
 
 
 def _require_terminal(*, may_print: bool) -> None:

@@ -13,6 +13,7 @@ from deploy.cli import (
     pouch_commands,
     report_commands,
     run_commands,
+    server_commands,
     setup_commands,
     store_commands,
     workstation_commands,
@@ -59,13 +60,14 @@ for _module in (
     setup_commands,
     run_commands,
     check_commands,
-    store_commands,
     backup_commands,
-    report_commands,
-    keys_commands,
-    onion_commands,
+    server_commands,
     workstation_commands,
+    keys_commands,
+    store_commands,
+    onion_commands,
     pouch_commands,
+    report_commands,
 ):
     for _command in _module.COMMANDS:
         main.add_command(_command)

@@ -1,4 +1,4 @@
-"""Commands `openpgp` and `report`, for the adviser. Both commands ask for the adviser's passphrase."""
+"""Command group `report`: the files of a yearly report. The command asks for the adviser's passphrase."""
 
 from pathlib import Path
 
@@ -8,23 +8,11 @@ from deploy.cli.terminal import ask_passphrase, show_step
 
 
 @click.group()
-def openpgp_group() -> None:
-    """Manage the desk's OpenPGP key."""
+def report_group() -> None:
+    """Make the files of a yearly report. For the adviser."""
 
 
-@openpgp_group.command("make")
-@click.pass_obj
-def make_openpgp_command(settings: Path) -> None:
-    """Make the OpenPGP key of a desk that has no such key, and publish it in the desk's signed letterhead.
-
-    A letterhead is the desk's signed public statement.
-    """
-    from deploy.desk_openpgp_key import make_openpgp_key
-
-    make_openpgp_key(settings, ask_passphrase, say=click.echo)
-
-
-@click.command()
+@report_group.command("make")
 @click.argument("year", type=click.IntRange(2000, 2099))
 @click.option(
     "--folder",
@@ -32,8 +20,8 @@ def make_openpgp_command(settings: Path) -> None:
     help="Folder for the files, which only you can read. [default: report-YEAR]",
 )
 @click.pass_obj
-def report_command(settings: Path, year: int, folder: Path | None) -> None:
-    """Write the files of a yearly report, for the public and for the Secretary-General.
+def make_report_command(settings: Path, year: int, folder: Path | None) -> None:
+    """Make the files of a yearly report, for the public and for the Secretary-General.
 
     The files are drafts if the report is not published yet.
     """
@@ -43,4 +31,4 @@ def report_command(settings: Path, year: int, folder: Path | None) -> None:
     make_report_files(settings, year, target, ask_passphrase, say=click.echo, on_step=show_step)
 
 
-COMMANDS = (openpgp_group, report_command)
+COMMANDS = (report_group,)

@@ -1,21 +1,20 @@
-"""Commands `run`, `demo`, `serve` and `sweep`, which start the programs that stay running."""
+"""Commands `run` and `demo`, which start the programs that stay running."""
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli.setup_commands import (
-    adviser_bind_option,
-    print_passphrase_option,
-    set_up_and_show,
-    source_bind_option,
-    trial_option,
-)
-from deploy.cli.terminal import show_count, show_step, stop_on_signals
+from deploy.cli.setup_commands import adviser_bind_option, say_if_incomplete, source_bind_option
+from deploy.cli.terminal import stop_on_signals
 from deploy.serving.gc_tuning import collect_from_here
 from deploy.serving.wiped_memory import overwrite_freed_memory
+
+if TYPE_CHECKING:
+    from deploy.sweeping.server_cleanup import StoreSweeper
 
 _STOP_SECONDS = 10  # time that a pouch which came early gets to be applied after a signal to stop
 
@@ -26,35 +25,82 @@ refuse_unsafe_option = click.option(
 )
 
 
-@click.command()
-@source_bind_option
-@adviser_bind_option
-@print_passphrase_option
-@trial_option
+def _run_source(settings: Path) -> None:
+    from deploy.serving.serve_source import serve_source
+
+    serve_source(settings)
+
+
+def _run_adviser(settings: Path) -> None:
+    from deploy.serving.serve_adviser import serve_adviser
+
+    serve_adviser(settings)
+
+
+def _run_sync(settings: Path) -> None:
+    from deploy.serving.serve_sync import serve_sync
+
+    serve_sync(settings)
+
+
+def _run_sweeper(settings: Path) -> None:
+    from deploy.settings.load_settings import sections_in
+    from deploy.sweeping.server_cleanup import sweep_until_stopped
+    from deploy.syncing.pending_at_server import apply_pending_until_stopped
+
+    sweeper = open_sweeper(settings)
+    collect_from_here()
+    stop = stop_on_signals()
+    pending = threading.Thread(target=apply_pending_until_stopped, args=(settings, stop), daemon=True)
+    if is_server := "sync" in sections_in(settings):
+        pending.start()
+    sweep_until_stopped(sweeper, stop)
+    if is_server:
+        pending.join(_STOP_SECONDS)
+    sweeper.store.settle()
+
+
+_PROGRAMS: dict[str, Callable[[Path], None]] = {
+    "source": _run_source,
+    "adviser": _run_adviser,
+    "sync": _run_sync,
+    "sweeper": _run_sweeper,
+}
+
+
+@click.command("run")
+@click.argument("program", required=False, type=click.Choice(list(_PROGRAMS)))
 @refuse_unsafe_option
 @click.pass_context
-def run_command(  # noqa: PLR0913  # one argument for each option
-    ctx: click.Context,
-    source_bind: str,
-    adviser_bind: str,
-    *,
-    print_passphrase: bool,
-    trial: bool,
-    refuse_unsafe: bool,
-) -> None:
-    """Set up a desk if there are no settings, and start each part that has a section in the settings."""
+def run_command(ctx: click.Context, program: str | None, *, refuse_unsafe: bool) -> None:
+    """Run the programs of this machine until Ctrl-C or SIGTERM. If you name a program, run only this one.
+
+    source is the source's interface, and adviser is the adviser's interface. sync is the endpoint for
+    workstations. The sweeper destroys deleted content every 20 seconds, and rewrites the store once a night.
+    """
+    settings: Path = ctx.obj
+    if program is None:
+        _run_together(ctx, refuses=refuse_unsafe)
+        return
+    if program == "source":
+        overwrite_freed_memory()  # before the imports, which the second start repeats
+    warn_of_states(ctx, refuses=refuse_unsafe)
+    _PROGRAMS[program](settings)
+
+
+def _run_together(ctx: click.Context, *, refuses: bool) -> None:
     from deploy.serving.supervisor import run_together
     from deploy.serving.topology import parts_to_run
 
     settings: Path = ctx.obj
-    set_up_and_show(settings, source_bind, adviser_bind, may_print=print_passphrase or trial, is_trial=trial)
     parts, lines = parts_to_run(settings)
-    _look_at_states(ctx, refuses=refuse_unsafe)
+    say_if_incomplete(settings)
+    warn_of_states(ctx, refuses=refuses)
     run_together(settings, parts, stop_on_signals(), lambda: click.echo("\n".join(lines)))
     click.echo("Stopped.")
 
 
-@click.command()
+@click.command("demo")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -74,77 +120,28 @@ def demo_command(ctx: click.Context, folder: Path, source_bind: str, adviser_bin
 
     ctx.obj = folder.absolute() / "config.toml"
     make_demo(ctx.obj, source_bind=source_bind, adviser_bind=adviser_bind, say=click.echo)
-    ctx.invoke(
-        run_command,
-        source_bind=source_bind,
-        adviser_bind=adviser_bind,
-        print_passphrase=False,
-        trial=True,
-        refuse_unsafe=False,
-    )
+    _run_together(ctx, refuses=False)
 
 
-@click.command()
-@click.argument("interface", type=click.Choice(["source", "adviser", "sync"]))
-@refuse_unsafe_option
-@click.pass_context
-def serve_command(ctx: click.Context, interface: str, *, refuse_unsafe: bool) -> None:
-    """Serve one of the two sites, or the sync endpoint for workstations, until Ctrl-C or SIGTERM."""
-    settings: Path = ctx.obj
-    if interface == "source":
-        overwrite_freed_memory()  # before the imports, which the second start repeats
-    _look_at_states(ctx, refuses=refuse_unsafe)
-    if interface == "source":
-        from deploy.serving import serve_source
+def open_sweeper(settings: Path) -> "StoreSweeper":
+    """Open the store of a server or a workstation, and return the task that destroys deleted content.
 
-        serve_source.serve_source(settings)
-    elif interface == "sync":
-        from deploy.serving import serve_sync
-
-        serve_sync.serve_sync(settings)
-    else:
-        from deploy.serving import serve_adviser
-
-        serve_adviser.serve_adviser(settings)
-
-
-@click.command()
-@click.option("--once", is_flag=True, help="Destroy and rewrite now, then end.")
-@refuse_unsafe_option
-@click.pass_context
-def sweep_command(ctx: click.Context, *, once: bool, refuse_unsafe: bool) -> None:
-    """Destroy deleted content every 20 seconds, and rewrite the store once a night."""
+    Raises:
+        ConfigError: the settings have faults.
+        StoreError: the store cannot be opened.
+    """
     from deploy.settings.load_settings import sections_in
-    from deploy.sweeping import server_cleanup
-    from deploy.syncing.pending_at_server import apply_pending_now, apply_pending_until_stopped
 
-    settings: Path = ctx.obj
-    _look_at_states(ctx, refuses=refuse_unsafe)
-    sections = sections_in(settings)
-    if "source" in sections:
-        sweeper: server_cleanup.StoreSweeper = server_cleanup.open_server_cleanup(settings)
-    else:
-        from deploy.sweeping import replica_cleanup
+    if "source" in sections_in(settings):
+        from deploy.sweeping.server_cleanup import open_server_cleanup
 
-        sweeper = replica_cleanup.open_replica_cleanup(settings)
-    if once:
-        rows = server_cleanup.sweep_now(sweeper, on_step=show_step, on_progress=show_count)
-        click.echo(f"Destroyed {rows} encrypted parts.")
-        if "sync" in sections:
-            apply_pending_now(settings)
-        return
-    collect_from_here()
-    stop = stop_on_signals()
-    pending = threading.Thread(target=apply_pending_until_stopped, args=(settings, stop), daemon=True)
-    if "sync" in sections:
-        pending.start()
-    server_cleanup.sweep_until_stopped(sweeper, stop)
-    if "sync" in sections:
-        pending.join(_STOP_SECONDS)
-    sweeper.store.settle()
+        return open_server_cleanup(settings)
+    from deploy.sweeping.replica_cleanup import open_replica_cleanup
+
+    return open_replica_cleanup(settings)
 
 
-def _look_at_states(ctx: click.Context, *, refuses: bool) -> None:
+def warn_of_states(ctx: click.Context, *, refuses: bool) -> None:
     """Look for unsafe states before a program starts, unless `steunpunt run` has already done so."""
     if ctx.find_root().params["parent"] is not None:
         return
@@ -156,4 +153,4 @@ def _look_at_states(ctx: click.Context, *, refuses: bool) -> None:
     warn_or_refuse(scene, refuses=refuses, warn=lambda line: click.echo(line, err=True))
 
 
-COMMANDS = (run_command, demo_command, serve_command, sweep_command)
+COMMANDS = (run_command, demo_command)

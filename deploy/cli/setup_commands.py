@@ -1,10 +1,9 @@
-"""Commands `setup`, `setup server` and `upgrade`: make a desk or a server, or upgrade it."""
+"""Commands `setup` and `upgrade`: make a desk, or bring a machine to the version of this program."""
 
 import sys
 from pathlib import Path
 
 import click
-from click.core import ParameterSource
 
 from deploy.cli.terminal import ask_secret, show_step
 from deploy.errors import DeployError
@@ -43,52 +42,26 @@ trial_option = click.option(
 )
 
 
-@click.group(invoke_without_command=True)
+@click.command("setup")
 @source_bind_option
 @adviser_bind_option
 @print_passphrase_option
 @trial_option
-@click.pass_context
-def setup_group(
-    ctx: click.Context, source_bind: str, adviser_bind: str, *, print_passphrase: bool, trial: bool
+@click.pass_obj
+def setup_command(
+    settings: Path, source_bind: str, adviser_bind: str, *, print_passphrase: bool, trial: bool
 ) -> None:
     """Make a desk with new keys and an empty store, unless there is a desk already."""
     from deploy.keys_at_terminal import lacks_sheet
     from deploy.setup import refuse_another_machine
 
-    if ctx.invoked_subcommand is not None:
-        _refuse_lost_options(ctx)
-        return
-    if ctx.obj.exists():
-        refuse_another_machine(ctx.obj)
-    is_new = set_up_and_show(
-        ctx.obj, source_bind, adviser_bind, may_print=print_passphrase or trial, is_trial=trial
+    if settings.exists():
+        refuse_another_machine(settings)
+    is_new = _set_up_and_show(
+        settings, source_bind, adviser_bind, may_print=print_passphrase or trial, is_trial=trial
     )
-    if not (is_new and lacks_sheet(ctx.obj)):
-        _say_whether_new(ctx.obj, "desk", is_new=is_new)
-
-
-@setup_group.command()
-@click.argument("fingerprint")
-@source_bind_option
-@click.option(
-    "--sync-bind", default="127.0.0.3:8082", show_default=True, help="Address of the sync endpoint."
-)
-@click.pass_obj
-def server_command(settings: Path, fingerprint: str, source_bind: str, sync_bind: str) -> None:
-    """Set up this machine as the server of the desk with this fingerprint, unless it is a server already.
-
-    The server gets none of the desk's secret keys.
-    """
-    from deploy.pairing.server import set_up_server
-
-    is_new = set_up_server(settings, fingerprint, source_bind=source_bind, sync_bind=sync_bind)
-    _say_whether_new(settings, "server", is_new=is_new)
-    if is_new:
-        click.echo(
-            "The server starts after it has the desk's letterhead: make its card file (steunpunt card --out "
-            "FILE), and pair the workstation."
-        )
+    if not (is_new and lacks_sheet(settings)):
+        say_whether_new(settings, "desk", is_new=is_new)
 
 
 @click.command()
@@ -106,21 +79,15 @@ def upgrade_command(settings: Path, *, dry_run: bool) -> None:
     upgrade_machine(settings, is_dry_run=dry_run, say=click.echo)
 
 
-def _refuse_lost_options(ctx: click.Context) -> None:
-    """Refuse options between `setup` and a subcommand, because they would have no effect."""
-    given = [name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
-    if given:
-        raise click.UsageError(f"Write the options after the word {ctx.invoked_subcommand}.")
-
-
-def _say_whether_new(settings: Path, what: str, *, is_new: bool) -> None:
+def say_whether_new(settings: Path, what: str, *, is_new: bool) -> None:
+    """Print whether a desk or a server was set up, or nothing was changed. `what` names it."""
     if is_new:
         click.echo(f"The {what} is set up in {settings.parent}.")
     else:
         click.echo(f"Nothing was changed: {settings} exists, so this machine was set up before.")
 
 
-def set_up_and_show(
+def _set_up_and_show(
     settings: Path, source_bind: str, adviser_bind: str, *, may_print: bool, is_trial: bool
 ) -> bool:
     """Make a desk and print its passphrase once. If there is a desk already, return False.
@@ -131,8 +98,7 @@ def set_up_and_show(
         DeployError: the passphrase cannot be shown on a terminal, or the set-up failed.
     """
     # Any other output can end up in a file, so it needs `may_print`.
-    from deploy.keys_at_terminal import lacks_sheet
-    from deploy.setup import is_trial_desk, set_up
+    from deploy.setup import set_up
 
     if not (settings.exists() or may_print or sys.stdout.isatty()):
         raise DeployError(_NOWHERE_TO_SHOW)
@@ -159,9 +125,18 @@ def set_up_and_show(
         click.echo(f"{_TRIAL} It has no recovery sheet.")
     elif shown and sys.stdin.isatty():
         _make_first_sheet(settings, shown[0])
-    if not is_trial and lacks_sheet(settings):
-        click.echo(_TRIAL if is_trial_desk(settings) else _INCOMPLETE.format(settings.parent))
+    if not is_trial:
+        say_if_incomplete(settings)
     return bool(shown)
+
+
+def say_if_incomplete(settings: Path) -> None:
+    """Print a warning if this machine has a desk without a recovery sheet."""
+    from deploy.keys_at_terminal import lacks_sheet
+    from deploy.setup import is_trial_desk
+
+    if lacks_sheet(settings):
+        click.echo(_TRIAL if is_trial_desk(settings) else _INCOMPLETE.format(settings.parent))
 
 
 def _make_first_sheet(settings: Path, passphrase: str) -> None:
@@ -175,4 +150,4 @@ def _make_first_sheet(settings: Path, passphrase: str) -> None:
         print_new_sheet(desk, passphrase, Terminal(click.echo, ask_secret), safe, DUTCH, None)
 
 
-COMMANDS = (setup_group, upgrade_command)
+COMMANDS = (setup_command, upgrade_command)

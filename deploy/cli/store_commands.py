@@ -1,71 +1,21 @@
-"""Commands `fingerprint`, `letterhead`, `poster` and `store`, which need no secret key.
+"""Command group `store`: verify and clean the store, and print its letterhead. No secret key is needed."""
 
-They print what the desk publishes about itself, and check that the store is as it was signed.
-"""
-
-import re
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli.terminal import show_verified
+from deploy.cli.run_commands import open_sweeper, refuse_unsafe_option, warn_of_states
+from deploy.cli.terminal import show_count, show_step, show_verified
 
 if TYPE_CHECKING:
     from protocol.letterhead import Letterhead
 
 
-@click.command()
-@click.pass_obj
-def fingerprint_command(settings: Path) -> None:
-    """Print the desk's fingerprint, which is on the desk's posters.
-
-    If the desk has an OpenPGP key, print the fingerprint of that key too.
-    """
-    from deploy.settings.public_settings import load_public_settings
-
-    click.echo(load_public_settings(settings).fingerprint)
-    if (openpgp_fingerprint := _verified_letterhead(settings).openpgp_fingerprint) is not None:
-        click.echo("OpenPGP: " + " ".join(re.findall("....", openpgp_fingerprint)))
-
-
-@click.command()
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path("poster"),
-    show_default=True,
-    help="Folder for the four files.",
-)
-@click.option("--telephone", default="", help="The desk's telephone number, as the poster will show it.")
-@click.pass_obj
-def poster_command(settings: Path, folder: Path, telephone: str) -> None:
-    """Make the poster for partner organisations, in each language of the site, as PDF and as SVG."""
-    from deploy.poster import make_poster
-    from deploy.settings.load_settings import load_config
-    from source_app.config import SourceConfig
-
-    source = load_config(settings, "source", SourceConfig)
-    for path in make_poster.make_posters(source, _verified_letterhead(settings), folder, telephone):
-        click.echo(path)
-
-
-@click.group()
-def letterhead_group() -> None:
-    """Inspect the letterhead, which is the desk's signed public statement."""
-
-
-@letterhead_group.command()
-@click.pass_obj
-def show_command(settings: Path) -> None:
-    """Verify the newest letterhead (the desk's signed public statement) in the store, and print it."""
-    click.echo(_verified_letterhead(settings).to_bytes().decode())
-
-
 @click.group(name="store")
 def store_group() -> None:
-    """Inspect the encrypted store."""
+    """Verify and clean the store, on a server or on a workstation."""
 
 
 @store_group.command(name="verify")
@@ -86,7 +36,7 @@ def verify_command(settings: Path) -> None:
     click.echo("Counting the damaged rows of the whole store.", err=True)
     is_damaged = show_damaged_rows(path)
     total = unsound = 0
-    for verdict in verify_in_processes(path, _verified_letterhead(settings).strand_keys):
+    for verdict in verify_in_processes(path, verified_letterhead(settings).strand_keys):
         total += verdict.entries
         show_verified(verdict.done, verdict.total)
         if not verdict.is_sound:
@@ -98,6 +48,36 @@ def verify_command(settings: Path) -> None:
     if not is_sound:
         click.echo("Tell the desk which mailboxes and tables these are. Do not change the store.")
         raise click.exceptions.Exit(1)
+
+
+@store_group.command("sweep")
+@refuse_unsafe_option
+@click.pass_context
+def sweep_command(ctx: click.Context, *, refuse_unsafe: bool) -> None:
+    """Destroy deleted content and rewrite the store now, as the sweeper does each night.
+
+    If the disk has no room to rewrite the store, the command ends with status 1.
+    """
+    from deploy.settings.load_settings import sections_in
+    from deploy.sweeping.server_cleanup import sweep_now
+    from deploy.syncing.pending_at_server import apply_pending_now
+
+    settings: Path = ctx.obj
+    warn_of_states(ctx, refuses=refuse_unsafe)
+    rows = sweep_now(open_sweeper(settings), on_step=show_step, on_progress=show_count)
+    click.echo(f"Destroyed {rows} encrypted parts.")
+    if "sync" in sections_in(settings):
+        apply_pending_now(settings)
+
+
+@store_group.command("letterhead")
+@click.pass_obj
+def letterhead_command(settings: Path) -> None:
+    """Verify the newest letterhead in the store, and print it as JSON.
+
+    A letterhead is the desk's signed public statement.
+    """
+    click.echo(verified_letterhead(settings).to_bytes().decode())
 
 
 def show_damaged_rows(path: Path) -> bool:
@@ -117,7 +97,13 @@ def show_damaged_rows(path: Path) -> bool:
     return bool(damaged)
 
 
-def _verified_letterhead(settings: Path) -> "Letterhead":
+def verified_letterhead(settings: Path) -> "Letterhead":
+    """Verify the newest letterhead (the desk's public statement) in this machine's store, and return it.
+
+    Raises:
+        DeployError: the settings have faults, or the letterhead must not be used.
+        StoreError: the store cannot be read.
+    """
     from deploy.pinned_letterhead import open_letterhead
     from deploy.settings.public_settings import load_public_settings
     from store.database.engine import open_store
@@ -127,4 +113,4 @@ def _verified_letterhead(settings: Path) -> "Letterhead":
         return open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
 
 
-COMMANDS = (fingerprint_command, letterhead_group, poster_command, store_group)
+COMMANDS = (store_group,)

@@ -1,11 +1,11 @@
-"""Commands `card`, `pair`, `admit`, `retire` and `rebuild`: connect, retire or replace workstations."""
+"""Command group `workstation`: connect this workstation with its server, sync, and replace a lost one."""
 
 from datetime import datetime
 from pathlib import Path
 
 import click
 
-from deploy.cli.terminal import EXISTING_FILE, FILE, ask_passphrase, show_step
+from deploy.cli.terminal import EXISTING_FILE, FILE, ask_passphrase, show_items_left
 
 _server_option = click.option(
     "--server",
@@ -19,25 +19,12 @@ _NEW_NAME = "New workstation"  # in checks, before the keyring says the lost one
 _FINGERPRINT_HELP = "The desk's fingerprint, as its posters show it."
 
 
-@click.command()
-@click.option("--out", type=FILE, help="Write a card file: the card, and the desk's newest letterhead.")
-@click.pass_obj
-def card_command(settings: Path, out: Path | None) -> None:
-    """On a server: print the server's card (its public keys), by which workstations recognise the server.
-
-    The card is not secret.
-    """
-    from deploy.pairing import server
-
-    card_file = server.server_card(settings)
-    if out is None:
-        click.echo(str(card_file.card))
-        return
-    server.write_card_file(card_file, out)
-    click.echo(f"Bring {out} to the workstation, and run there: steunpunt pair {out.name} --server ...")
+@click.group()
+def workstation_group() -> None:
+    """Pair, sync and replace workstations. For the adviser."""
 
 
-@click.command()
+@workstation_group.command("pair")
 @click.argument("card_path", metavar="CARD", type=EXISTING_FILE)
 @_server_option
 @click.option(
@@ -56,7 +43,7 @@ def pair_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     fingerprint: str | None,
     out: Path | None,
 ) -> None:
-    """On a workstation: pair with a server. The card file has the server's public keys.
+    """Pair with a server. The card file has the server's public keys.
 
     The command writes a pairing file. Take this file to the server, and admit the workstation there.
     """
@@ -76,23 +63,20 @@ def pair_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     workstation.pair_new_workstation(settings, copy, name, request)
 
 
-@click.command()
-@click.argument("pairing", type=EXISTING_FILE, required=False)
-@click.option("--remove", metavar="NAME", help="Forget this workstation instead.")
+@workstation_group.command("sync")
 @click.pass_obj
-def admit_command(settings: Path, pairing: Path | None, remove: str | None) -> None:
-    """On a server: allow the workstation that made a pairing file to sync with this server."""
-    from deploy.pairing import server
+def sync_command(settings: Path) -> None:
+    """Sync with the server now, in both directions."""
+    from deploy.desk_for_command import open_desk_for_command
+    from deploy.syncing.at_workstation import sync_now, way_to_server
 
-    if (pairing is None) == (remove is None):
-        raise click.UsageError("Name a pairing file, or --remove NAME.")
-    if remove is not None:
-        server.remove_workstation(settings, remove, say=click.echo)
-    elif pairing is not None:
-        server.admit_workstation(settings, pairing, say=click.echo, on_step=show_step)
+    with open_desk_for_command(
+        settings, ask_passphrase, check_first=lambda config, _store: way_to_server(config)
+    ) as desk:
+        sync_now(desk, say=click.echo, on_left=show_items_left)
 
 
-@click.command()
+@workstation_group.command("retire")
 @click.argument("name")
 @click.option(
     "--since",
@@ -101,7 +85,7 @@ def admit_command(settings: Path, pairing: Path | None, remove: str | None) -> N
 )
 @click.pass_obj
 def retire_command(settings: Path, name: str, since: datetime | None) -> None:
-    """On a workstation: take another workstation of the desk out of use."""
+    """Take another workstation of the desk out of use."""
     from deploy.desk_for_command import open_desk_for_command
     from deploy.syncing.at_workstation import refuse_unknown_workstation, retire_workstation
 
@@ -111,7 +95,7 @@ def retire_command(settings: Path, name: str, since: datetime | None) -> None:
         retire_workstation(desk, name, since and since.date(), say=click.echo)
 
 
-@click.command()
+@workstation_group.command("rebuild")
 @click.argument("keyring_backup", type=EXISTING_FILE)
 @click.argument("card_path", metavar="CARD", type=EXISTING_FILE)
 @_server_option
@@ -145,4 +129,4 @@ def rebuild_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     rebuild_workstation(settings, lost, name, passphrase, request)
 
 
-COMMANDS = (card_command, pair_command, admit_command, retire_command, rebuild_command)
+COMMANDS = (workstation_group,)

@@ -78,8 +78,7 @@ def _socket(path: str, control: str) -> Iterator[StatusLine]:
     elif not Path(path).is_socket():
         yield StatusLine(
             "The source's interface does not listen on its socket for Tor.",
-            "Start steunpunt serve source. If it is running, this user may not look into the socket's "
-            "folder.",
+            "Start steunpunt run source. If it is running, this user may not look into the socket's folder.",
         )
     elif not _tor_may_use(Path(path), control):
         yield StatusLine(

@@ -151,7 +151,7 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
     if strand.until is None:
         say(
             "The letterhead still names it, so it may connect again: the desk must retire it (steunpunt "
-            "retire)."
+            "workstation retire)."
         )
     _dismiss_from_onion(settings, strand.id.hex(), say)
 
@@ -219,8 +219,8 @@ def _is_newer(store: Store, pairing: Pairing, in_use: Letterhead | None) -> bool
     if newest is None or pairing.base != letterhead_digest(newest[1]):
         raise DeployError(
             "The desk published another letterhead since this workstation was paired. Nothing was changed: "
-            "make a new card file here (steunpunt card --out FILE), and run steunpunt pair on the "
-            "workstation again."
+            "make a new card file here (steunpunt server card --out FILE), and run steunpunt workstation "
+            "pair on the workstation again."
         )
     return True
 

@@ -22,7 +22,9 @@ def read_server_key(path: Path) -> ServerKey:
         UnsafePathError: others can read the file.
     """
     if not path.exists():
-        raise DeployError(f"There is no server key in {path}: restore its backup, or run: steunpunt card")
+        raise DeployError(
+            f"There is no server key in {path}: restore its backup, or run: steunpunt server card"
+        )
     refuse_readable_by_others(path)
     damaged = f"{path} is not a server key of 64 bytes: restore its backup."
     with os_error_as(f"{path} cannot be read"), refused_as(MalformedError, damaged):

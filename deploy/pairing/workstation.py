@@ -86,7 +86,7 @@ def read_card_file(path: Path) -> CardFile:
     Raises:
         DeployError: the file cannot be read, or is not a card file.
     """
-    damaged = f"{path} is not a card file: make it again on the server, with steunpunt card --out FILE"
+    damaged = f"{path} is not a card file: make it again on the server, with steunpunt server card --out FILE"
     with os_error_as(f"{path} cannot be read"), refused_as(MalformedError, damaged):
         return CardFile.from_bytes(path.read_bytes())
 
@@ -291,7 +291,9 @@ def _write_pairing_file(
     out = request.out or Path(f"{_slug(keyring.strand.name)}.pairing")
     with os_error_as(f"{out} cannot be written"):
         replace_file(out, [pairing.to_bytes(keyring.strand.seed)])
-    request.say(f"Bring {out} to the server (it holds no secret), and run there: steunpunt admit {out.name}")
+    request.say(
+        f"Bring {out} to the server (it holds no secret), and run there: steunpunt server admit {out.name}"
+    )
 
 
 def _make_onion_key(folder: Path, request: PairingRequest) -> str:

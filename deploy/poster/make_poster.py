@@ -1,4 +1,4 @@
-"""Files of the poster, for `steunpunt poster`: the same page as PDF and as SVG, in each language."""
+"""Files of the poster, for `steunpunt server poster`: the same page as PDF and as SVG, in each language."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -33,7 +33,7 @@ def parts_to_run(settings: Path) -> tuple[list[Part], list[str]]:
     for section, shape, name, line in _PARTS:
         if section in sections:
             config = load_config(settings, section, shape)
-            parts.append(Part(name, ["serve", section], config.bind))
+            parts.append(Part(name, ["run", section], config.bind))
             lines.append(line.format(config))
     if "adviser" in sections:
         _refuse_wrong_sections(settings, sections)
@@ -46,7 +46,7 @@ def parts_to_run(settings: Path) -> tuple[list[Part], list[str]]:
     lines.append("Ctrl-C stops both." if len(parts) > 1 else "Ctrl-C stops it.")
     check = load_check_config(settings)
     watch = [Part("watch", ["check", "--watch"])] if check.health_socket or check.failure_command else []
-    return [*parts, Part("sweeper", ["sweep"]), *watch], lines
+    return [*parts, Part("sweeper", ["run", "sweeper"]), *watch], lines
 
 
 def _refuse_wrong_sections(settings: Path, sections: frozenset[str]) -> None:
@@ -66,5 +66,6 @@ def _refuse_wrong_sections(settings: Path, sections: frozenset[str]) -> None:
         )
     if not is_paired and "source" not in sections:
         raise ConfigError(
-            f"{settings}: there is no [source] here and [adviser] names no server: run steunpunt pair."
+            f"{settings}: there is no [source] here and [adviser] names no server: run steunpunt workstation "
+            "pair."
         )

@@ -102,6 +102,10 @@ def _document(path: Path, raw: bytes | None = None) -> tuple[_Table, str]:
     try:
         text = (path.read_bytes() if raw is None else raw).decode("utf-8")
         return tomllib.loads(text), text
+    except FileNotFoundError as why:
+        raise ConfigError(
+            f"There are no settings in {path}: run steunpunt setup, or name another file with --settings."
+        ) from why
     except (OSError, ValueError, RecursionError) as why:
         raise ConfigError(f"{path}: not readable as TOML ({type(why).__name__}).") from why
 

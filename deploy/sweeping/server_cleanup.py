@@ -158,7 +158,7 @@ def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
 def sweep_now(
     sweeper: StoreSweeper, on_step: Callable[[str], None], on_progress: Callable[[int, int], None]
 ) -> int:
-    """Destroy deleted content and rewrite the store once, for the command `steunpunt sweep --once`.
+    """Destroy deleted content and rewrite the store once, for the command `steunpunt store sweep`.
 
     Return the number of destroyed encrypted parts. `on_progress` receives two numbers: the parts destroyed so
     far, and all parts to destroy.

@@ -85,7 +85,7 @@ def retire_workstation(desk: OpenDesk, name: str, since: date | None, *, say: Sa
     say(f"Signatures of {name} after {ended.until} do not count. The server is told with the next sync.")
     say(
         "If it connected over an onion service, ask the operator to remove its key, which works at once: "
-        f'steunpunt admit --remove "{name}"'
+        f'steunpunt server dismiss "{name}"'
     )
     if since is not None:
         say(
@@ -128,7 +128,7 @@ def rebuild_workstation(
     request.say(f'This is now the desk\'s workstation "{name}". "{lost.strand.name}" ends today.')
     is_onion = request.server.startswith(ONION)
     if request.server == BY_FILE:
-        request.say("Then carry a pouch from the server to here, and one back: steunpunt pouch out FILE")
+        request.say("Then carry a pouch from the server to here, and one back: steunpunt pouch make FILE")
         return
     with open_desk_for_command(settings, lambda: passphrase) as desk:
         try:
@@ -139,7 +139,7 @@ def rebuild_workstation(
             key = "give Tor its key here, as described above, " if is_onion else ""
             raise DeployError(
                 f"{why} This workstation is complete, except for the contents of the server: {key}bring the "
-                "pairing file to the server, and then run here: steunpunt sync"
+                "pairing file to the server, and then run here: steunpunt workstation sync"
             ) from why
         check_after_sync(desk, utc_today())
     key = "; the pairing file brings it the key to the onion service" if is_onion else ""
@@ -180,10 +180,12 @@ def way_to_server(config: AdviserConfig) -> Carrier:
     """
     server = config.server
     if server == ONE_MACHINE:
-        raise DeployError("This is one machine, without a server to sync with: see steunpunt pair.")
+        raise DeployError(
+            "This is one machine, without a server to sync with: see steunpunt workstation pair."
+        )
     if server == BY_FILE:
         raise DeployError(
-            "This workstation has no connection to its server: carry pouches, with steunpunt pouch out "
-            "and in."
+            "This workstation has no connection to its server: carry pouches, with steunpunt pouch make "
+            "and apply."
         )
     return carrier_of(server, config.socks)

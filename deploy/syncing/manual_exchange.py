@@ -45,7 +45,7 @@ def write_pouch_file(
                 replace_file(part, pieces)
             say(
                 f"{part} is for {name}, and encrypted to it alone. Carry it there, and run: steunpunt pouch "
-                f"in {part.name}"
+                f"apply {part.name}"
             )
 
 

@@ -43,7 +43,7 @@ _POUCH: dict[PouchRefusal, str] = {
 _SYNC: dict[SyncRefusal, str] = {
     SyncRefusal.UNKNOWN_WORKSTATION: (
         f"The desk's letterhead does not name the workstation that made this. {_NOTHING}: bring its pairing "
-        "file here, and run: steunpunt admit FILE"
+        "file here, and run: steunpunt server admit FILE"
     ),
     SyncRefusal.REVOKED_WORKSTATION: (
         f"The desk took the workstation that made this out of use. {_NOTHING}: tell the desk."
@@ -53,7 +53,8 @@ _SYNC: dict[SyncRefusal, str] = {
         "was applied: keep a copy of everything as it is, and tell the desk by telephone."
     ),
     SyncRefusal.NOT_PAIRED: (
-        "These two machines do not know each other: run steunpunt pair, and then steunpunt admit."
+        "These two machines do not know each other: run steunpunt workstation pair, and then steunpunt "
+        "server admit."
     ),
     SyncRefusal.NO_ROOM: (
         "There is no room for files left on this machine. Everything received before is kept: make room, and "
@@ -73,7 +74,7 @@ _SYNC: dict[SyncRefusal, str] = {
 _SERVER: dict[str, str] = {
     "unknown": (
         f"The server does not know this workstation. {_NOT_EXCHANGED}: bring its pairing file to the server, "
-        "and run there: steunpunt admit FILE"
+        "and run there: steunpunt server admit FILE"
     ),
     "revoked": (
         f"The desk took this workstation out of use, so the server refuses it. {_NOT_EXCHANGED}: use another "
@@ -95,7 +96,8 @@ _SERVER: dict[str, str] = {
     ),
     PouchRefusal.UNREADABLE: (
         "The server cannot open what this workstation sends: the card here is another server's, or the "
-        f"server has a new key. {_NOT_EXCHANGED}: fetch a new card file, and run steunpunt pair again."
+        f"server has a new key. {_NOT_EXCHANGED}: fetch a new card file, and run steunpunt "
+        "workstation pair again."
     ),
     PouchRefusal.NEWER: (
         f"This workstation's program is newer than the server's. {_NOT_EXCHANGED}: call the operator."
@@ -113,7 +115,7 @@ _SERVER: dict[str, str] = {
     PouchRefusal.FORK: (
         "The server has another entry at the place of one from this workstation: its keyring is in use on "
         f"two machines, or the workstation was restored to an earlier day. {_NOT_EXCHANGED}: rebuild it "
-        "(steunpunt rebuild)."
+        "(steunpunt workstation rebuild)."
     ),
 }
 _ANSWER_FORGED = (

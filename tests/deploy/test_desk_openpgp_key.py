@@ -120,7 +120,7 @@ def test_without_gpg_a_desk_is_made_without_a_key_and_set_up_says_so(
     desk, said = from_before
 
     assert (_keyring(desk).openpgp, _letterhead(desk).openpgp_fingerprint) == ("", None)
-    assert [line for line in said if "steunpunt openpgp make" in line and "not installed" in line]
+    assert [line for line in said if "steunpunt keys make-openpgp" in line and "not installed" in line]
 
 
 def test_a_desk_without_a_key_gets_one_by_one_command(without: Desk, home: GpgHome) -> None:
@@ -173,7 +173,7 @@ def test_a_restored_older_keyring_makes_no_second_key(without: Desk) -> None:
 def test_a_slot_that_was_removed_while_gpg_made_the_key_stays_removed(
     without: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Attack: on the page Keys, a colleague's passphrase is removed while `steunpunt openpgp make` runs."""
+    """Attack: on the page Keys, a colleague's passphrase is removed while `keys make-openpgp` runs."""
     cheap, removed = Argon2Params(t=1, m_kib=8, p=1), "een zin van een collega die vertrekt"
     with open_desk_for_command(without[0], lambda: without[1]) as desk:
         change_slots.add_passphrase(desk, without[1], removed, holder="Collega", today=DAY, cost=cheap)

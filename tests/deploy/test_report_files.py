@@ -24,11 +24,11 @@ def test_the_command_writes_both_versions_for_its_user_alone(tmp_path: Path) -> 
     settings, folder = tmp_path / "var" / "config.toml", tmp_path / "files"
     passphrase = _passphrase(_run(settings, "setup", "--trial").stdout)
 
-    refused = _run(settings, "report", "2025", "--folder", folder, typed="wrong\n")
+    refused = _run(settings, "report", "make", "2025", "--folder", folder, typed="wrong\n")
     assert (1, False) == (refused.returncode, folder.exists())
     assert "The passphrase does not fit" in refused.stderr
 
-    made = _run(settings, "report", "2025", "--folder", folder, typed=f"{passphrase}\n")
+    made = _run(settings, "report", "make", "2025", "--folder", folder, typed=f"{passphrase}\n")
     assert 0 == made.returncode, made.stderr
     assert "There is nothing in this year." in made.stdout
     assert "Give a draft to no one" in made.stdout
@@ -46,5 +46,7 @@ def test_the_command_writes_both_versions_for_its_user_alone(tmp_path: Path) -> 
     assert {0o600} == {file.stat().st_mode & 0o777 for file in folder.iterdir()}
     assert 0o700 == folder.stat().st_mode & 0o777
 
-    blocked = _run(settings, "report", "2025", "--folder", settings / "below", typed=f"{passphrase}\n")
+    blocked = _run(
+        settings, "report", "make", "2025", "--folder", settings / "below", typed=f"{passphrase}\n"
+    )
     assert (1, True) == (blocked.returncode, "in which this user can write" in blocked.stderr)

@@ -83,12 +83,12 @@ class TwoMachineDesk:
     def pair_first(self, way: str = "file") -> None:
         """Pair the first workstation, and let the server admit it."""
         card = self.card()
-        self.first.does("pair", card, "--server", way, "--out", self.folder / "first.pairing")
-        self.server.does("admit", self.folder / "first.pairing")
+        self.first.does("workstation", "pair", card, "--server", way, "--out", self.folder / "first.pairing")
+        self.server.does("server", "admit", self.folder / "first.pairing")
 
     def card(self) -> Path:
         path = self.folder / "card"
-        self.server.does("card", "--out", path)
+        self.server.does("server", "card", "--out", path)
         return path
 
     def copy_of_keyring(self) -> Path:
@@ -102,9 +102,9 @@ class TwoMachineDesk:
         made = self.machine("second")
         words = ["--keyring", self.copy_of_keyring(), "--name", "Werkstation 2"]
         words += ["--fingerprint", self.keyring.fingerprint, "--out", self.folder / "second.pairing"]
-        made.does("pair", self.card(), "--server", way, *words)
+        made.does("workstation", "pair", self.card(), "--server", way, *words)
         if admit:
-            self.server.does("admit", self.folder / "second.pairing")
+            self.server.does("server", "admit", self.folder / "second.pairing")
         return made
 
     def world(self, machine: Machine, keyring: Keyring | None = None) -> World:
@@ -161,7 +161,7 @@ def a_desk(
         store.close()
     desk = a_desk_in(folder, keyring)
     binds = ["--source-bind", source_bind, "--sync-bind", sync_bind]
-    desk.server.does("setup", "server", keyring.fingerprint, *binds)
+    desk.server.does("server", "setup", keyring.fingerprint, *binds)
     return desk
 
 
@@ -174,8 +174,8 @@ def a_desk_in(folder: Path, keyring: Keyring) -> TwoMachineDesk:
 
 def carry(out_of: Machine, into: Machine, stick: Path, *to: str) -> str:
     """Write a pouch on one machine and apply it on the other. Return the output of the second machine."""
-    out_of.does("pouch", "out", stick, *to)
-    return into.does("pouch", "in", stick)
+    out_of.does("pouch", "make", stick, *to)
+    return into.does("pouch", "apply", stick)
 
 
 def texts_held(machine: Machine) -> set[bytes]:

@@ -38,7 +38,7 @@ def _asserts_nothing_half_made(folder: Path, machine: Machine, words: list[str |
 @pytest.mark.parametrize("size", _SIZES)
 def test_a_server_is_made_completely_or_not_at_all(desk: TwoMachineDesk, size: str) -> None:
     with a_small_disk(size) as folder:
-        words: list[str | Path] = ["setup", "server", desk.keyring.fingerprint]
+        words: list[str | Path] = ["server", "setup", desk.keyring.fingerprint]
         _asserts_nothing_half_made(folder, Machine(folder / "var" / "config.toml", ""), words)
 
 
@@ -51,7 +51,15 @@ def test_a_desk_is_made_completely_or_not_at_all(size: str) -> None:
 
 @pytest.mark.parametrize("size", _SIZES)
 def test_a_second_workstation_is_made_completely_or_not_at_all(desk: TwoMachineDesk, size: str) -> None:
-    words: list[str | Path] = ["pair", desk.folder / "card", "--server", "file", "--name", "Werkstation 2"]
+    words: list[str | Path] = [
+        "workstation",
+        "pair",
+        desk.folder / "card",
+        "--server",
+        "file",
+        "--name",
+        "Werkstation 2",
+    ]
     words += ["--keyring", desk.folder / "copy.age", "--fingerprint", desk.keyring.fingerprint]
     with a_small_disk(size) as folder:
         out = ["--out", desk.folder / "second.pairing"]
@@ -63,9 +71,9 @@ def test_with_room_again_the_same_command_makes_the_server(desk: TwoMachineDesk)
         ballast = folder / "ballast"
         ballast.write_bytes(bytes(4_100_000))
         machine = Machine(folder / "var" / "config.toml", "")
-        machine.is_told("setup", "server", desk.keyring.fingerprint)
+        machine.is_told("server", "setup", desk.keyring.fingerprint)
 
         ballast.unlink()
 
-        assert "The server is set up" in machine.does("setup", "server", desk.keyring.fingerprint)
+        assert "The server is set up" in machine.does("server", "setup", desk.keyring.fingerprint)
         assert not (machine.settings.parent / KEYRING).exists()

@@ -51,7 +51,7 @@ def test_a_killed_server_answers_again_and_nothing_is_lost(desk: TwoMachineDesk,
 
 def test_two_sweepers_at_once_and_a_killed_one_leave_a_whole_store(desk: TwoMachineDesk) -> None:
     held = texts_held(desk.server)
-    command = [*desk_servers._COMMAND, "--settings", str(desk.server.settings), "sweep"]
+    command = [*desk_servers._COMMAND, "--settings", str(desk.server.settings), "run", "sweeper"]
 
     with processes.running(command) as killed:
         at_once = [subprocess.Popen([*command, "--once"], stderr=subprocess.DEVNULL) for _ in range(2)]

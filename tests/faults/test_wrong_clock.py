@@ -23,7 +23,7 @@ def desk(tmp_path: Path) -> TwoMachineDesk:
     made = a_desk(tmp_path / "desk")
     made.pair_first()
     made.a_source_writes()
-    made.server.does("letterhead", "show")
+    made.server.does("store", "letterhead")
     note_day(made.server.settings.parent / STORE, REWRITTEN, utc_today())
     made.server.store().settle()
     return made
@@ -50,7 +50,7 @@ def run_at(shift: str, machine: Machine, *words: str | Path) -> subprocess.Compl
 def test_no_program_starts_and_nothing_is_deleted(desk: TwoMachineDesk, shift: str) -> None:
     before = (desk.server.settings.parent / STORE).read_bytes()
 
-    for words in (("serve", "source"), ("sweep", "--once")):
+    for words in (("run", "source"), ("store", "sweep")):
         done = run_at(shift, desk.server, *words, "--refuse-unsafe")
         assert 1 == done.returncode, done.stderr
         assert f"The clock shows {SHIFTS[shift]}" in done.stderr
@@ -68,12 +68,12 @@ def test_a_pouch_from_the_future_is_refused_and_the_next_right_one_arrives(
 ) -> None:
     """A pouch may have travelled for long, so one from the past is accepted."""
     stick, is_ahead = tmp_path / "stick", shift == "+365d"
-    assert 0 == run_at(shift, desk.server, "pouch", "out", stick).returncode
+    assert 0 == run_at(shift, desk.server, "pouch", "make", stick).returncode
 
-    done = desk.first.types("pouch", "in", stick)
+    done = desk.first.types("pouch", "apply", stick)
 
     assert is_ahead == ("one of the two clocks is wrong" in done.stderr)
     assert is_ahead == (texts_held(desk.first) == set())
-    desk.server.does("pouch", "out", stick)
-    desk.first.does("pouch", "in", stick)
+    desk.server.does("pouch", "make", stick)
+    desk.first.does("pouch", "apply", stick)
     assert texts_held(desk.server) == texts_held(desk.first)

@@ -157,7 +157,7 @@ def test_a_full_store_is_rewritten_and_keeps_every_entry() -> None:
             source.write("written before the clean-up")
             start = time.monotonic()
             command = [sys.executable, "-m", "deploy.cli.main", "--settings", str(desk.settings)]
-            subprocess.run([*command, "sweep", "--once"], check=True, capture_output=True, timeout=600)
+            subprocess.run([*command, "store", "sweep"], check=True, capture_output=True, timeout=600)
             seconds = time.monotonic() - start
             source.write("written after the clean-up")
             page = source.log_in(passphrase).body

@@ -131,7 +131,7 @@ def test_a_stolen_server_holds_nothing_readable(
     adviser_host, adviser_port = desk.address("adviser")
     running = [
         _serve(desk, logs, temporary, *part)
-        for part in (("serve", "source"), ("serve", "adviser"), ("sweep",))
+        for part in (("run", "source"), ("run", "adviser"), ("run", "sweeper"))
     ]
     memory_disk = desk.path("source", "sessions_path").parent
     try:

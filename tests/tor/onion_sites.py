@@ -106,7 +106,7 @@ def serve_onion_site(network: TorNetwork) -> Iterator[OnionSite]:
         desk.pair_first(f"onion:{sync_host}")
         tor.reload()  # as `admit` asks for
         stack.enter_context(desk_servers.serving(server, "source"))
-        serve = [*COMMAND, "--settings", str(server.settings), "serve", "sync"]
+        serve = [*COMMAND, "--settings", str(server.settings), "run", "sync"]
         stack.enter_context(processes.serving_at(serve, endpoint_socket))
         tor.wait_until_bootstrapped()
         yield OnionSite(desk, tor, host, sync_host, key)

@@ -34,7 +34,7 @@ DAYS = 30
 
 @pytest.fixture(scope="module")
 def workstation_tor(site: OnionSite, network: TorNetwork) -> Iterator[Tor]:
-    """Start the workstation's tor, with the folder into which `steunpunt pair` wrote its key."""
+    """Start the workstation's tor, with the folder into which `steunpunt workstation pair` wrote its key."""
     folder = site.desk.first.settings.parent / "onion-auth"
     tor = network.add("paired", [f"ClientOnionAuthDir {folder}"], socks=True)
     tor.start()
@@ -59,10 +59,10 @@ def through(machine: Machine, tor: Tor) -> None:
 def test_a_sync_brings_a_message_and_sends_the_answer_back(site: OnionSite, first: Machine) -> None:
     source = site.desk.a_source_writes("I write from far away.", file=("photo.jpg", b"picture" * 300_000))
 
-    said = first.does("sync")
+    said = first.does("workstation", "sync")
     came = texts_held(first)
     site.desk.is_answered(source, first)
-    first.does("sync")
+    first.does("workstation", "sync")
 
     assert "new items" in said
     assert came
@@ -74,16 +74,16 @@ def test_without_the_key_a_sync_is_refused_in_a_sentence_and_nothing_is_lost(
     site: OnionSite, first: Machine, workstation_tor: Tor, client: Tor
 ) -> None:
     source = site.desk.a_source_writes()
-    first.does("sync")
+    first.does("workstation", "sync")
     site.desk.is_answered(source, first)
     site.desk.a_source_writes("and another")
     before = texts_held(first), texts_held(site.desk.server)
 
     through(first, client)
-    told = first.is_told("sync")
+    told = first.is_told("workstation", "sync")
     after = texts_held(first), texts_held(site.desk.server)
     through(first, workstation_tor)
-    first.does("sync")
+    first.does("workstation", "sync")
 
     assert told == (
         "The server could not be reached, or the connection was lost. Nothing is lost: what did not arrive "
@@ -96,17 +96,17 @@ def test_without_the_key_a_sync_is_refused_in_a_sentence_and_nothing_is_lost(
 def test_the_next_sync_works_after_tor_was_killed_and_restarted(
     site: OnionSite, first: Machine, workstation_tor: Tor
 ) -> None:
-    first.does("sync")
+    first.does("workstation", "sync")
     site.desk.a_source_writes("before the power went")
 
     for tor in (site.tor, workstation_tor):
         tor.kill()
-    told = first.is_told("sync")
+    told = first.is_told("workstation", "sync")
     for tor in (site.tor, workstation_tor):
         tor.start()
         tor.wait_until_bootstrapped()
     wait_for_answer(workstation_tor, site.sync_host)
-    first.does("sync")
+    first.does("workstation", "sync")
 
     assert "could not be reached" in told
     assert texts_held(first) == texts_held(site.desk.server)

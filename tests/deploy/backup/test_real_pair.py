@@ -33,13 +33,13 @@ def command(settings: Path, *words: str) -> list[str]:
 
 @contextmanager
 def serving_source(desk: BackedUpDesk, port: int) -> Iterator[None]:
-    with processes.serving(command(desk.server.settings, "serve", "source"), "127.0.0.1", port):
+    with processes.serving(command(desk.server.settings, "run", "source"), "127.0.0.1", port):
         yield
 
 
 @contextmanager
 def serving_sync(desk: BackedUpDesk, path: Path) -> Iterator[None]:
-    with processes.serving_at(command(desk.server.settings, "serve", "sync"), path):
+    with processes.serving_at(command(desk.server.settings, "run", "sync"), path):
         yield
 
 
@@ -62,28 +62,28 @@ def test_after_a_restore_sources_and_advisers_go_on_with_everything(
     with (
         serving_source(desk, port),
         serving_sync(desk, socket_path),
-        processes.running(command(desk.server.settings, "sweep")),
+        processes.running(command(desk.server.settings, "run", "sweeper")),
     ):
         with SourceClient("127.0.0.1", port) as source:
             passphrase = source.open_mailbox()
             source.write("before the backup", {"a.png": b"content" * 1000})
             backup = desk.backs_up().rename(tmp_path / "kept elsewhere")
             source.write("after the backup", {"b.png": b"content" * 1000})
-        first.does("sync")
+        first.does("workstation", "sync")
     everything = texts_held(first)
     shutil.rmtree(desk.var)
 
     desk.server.does("restore", backup, "--identity", desk.identity)
     with serving_sync(desk, socket_path):
-        said = first.does("sync")
-        first.does("sync")
+        said = first.does("workstation", "sync")
+        first.does("workstation", "sync")
     assert "restored to an earlier day" in said
     assert everything == texts_held(desk.server)
 
     with (
         serving_source(desk, port),
         serving_sync(desk, socket_path),
-        processes.serving(command(workstation, "serve", "adviser"), "127.0.0.2", adviser_port),
+        processes.serving(command(workstation, "run", "adviser"), "127.0.0.2", adviser_port),
         AdviserClient("127.0.0.2", adviser_port) as adviser,
         SourceClient("127.0.0.1", port) as source,
     ):
@@ -91,12 +91,12 @@ def test_after_a_restore_sources_and_advisers_go_on_with_everything(
         assert "before the backup" in shown
         assert "after the backup" in shown
         source.write("since the restore")
-        first.does("sync")
+        first.does("workstation", "sync")
         adviser.unlock(PASSPHRASE)
         adviser.wait_until_checked()
         (mailbox,) = adviser.mailboxes()
         assert "since the restore" in shown_text(adviser.read(mailbox))
         assert 303 == adviser.answer(mailbox, "an answer").status
-        first.does("sync")
+        first.does("workstation", "sync")
         assert "an answer" in shown_text(source.thread_page())
     assert texts_held(first) <= texts_held(desk.server)

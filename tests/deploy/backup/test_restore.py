@@ -48,7 +48,7 @@ def test_a_lost_server_comes_back_with_its_keys_and_both_machines_catch_up(
     source, stick = desk.desk.a_source_writes(), tmp_path / "stick"
     carry(desk.server, desk.desk.first, stick)
     backup = desk.backs_up().rename(tmp_path / "kept elsewhere")
-    card, fingerprint = desk.server.does("card"), desk.server.does("fingerprint")
+    card, fingerprint = desk.server.does("server", "card"), desk.server.does("keys", "fingerprint")
     onion = read_service_key(load_config(desk.server.settings, "onion", OnionConfig).source_folder)
     desk.desk.is_answered(source, desk.desk.first)
     desk.desk.publishes(desk.desk.first, answer_working_days=9)
@@ -61,8 +61,8 @@ def test_a_lost_server_comes_back_with_its_keys_and_both_machines_catch_up(
     said = desk.server.does("restore", backup, "--identity", desk.identity)
 
     assert "Start only the sync endpoint now" in said
-    assert card == desk.server.does("card")
-    assert fingerprint == desk.server.does("fingerprint")
+    assert card == desk.server.does("server", "card")
+    assert fingerprint == desk.server.does("keys", "fingerprint")
     assert onion == read_service_key(load_config(desk.server.settings, "onion", OnionConfig).source_folder)
     assert 0o700 == desk.var.stat().st_mode & 0o777
     assert {0o600} == {path.stat().st_mode & 0o777 for path in desk.var.iterdir() if path.is_file()}
@@ -122,7 +122,7 @@ def test_a_store_is_replaced_only_with_replace_and_an_older_letterhead_is_no_fau
     backup = desk.backs_up()
     desk.desk.publishes(desk.server, answer_working_days=9)
     desk.desk.a_source_writes()
-    desk.server.does("letterhead", "show")  # the newer serial is remembered
+    desk.server.does("store", "letterhead")  # the newer serial is remembered
     there = everything_in(desk.var)
 
     assert "add --replace" in desk.server.is_told("restore", backup)
@@ -131,7 +131,7 @@ def test_a_store_is_replaced_only_with_replace_and_an_older_letterhead_is_no_fau
     desk.server.does("restore", backup, "--replace")
 
     assert before == texts_held(desk.server)
-    desk.server.does("letterhead", "show")
+    desk.server.does("store", "letterhead")
     assert there.keys() == everything_in(desk.var).keys()
     assert there["config.toml"] == everything_in(desk.var)["config.toml"]
 
@@ -275,7 +275,7 @@ def test_a_backup_of_another_desk_is_refused(desk: BackedUpDesk) -> None:
 
 def test_a_letterhead_with_another_salt_is_refused(desk: BackedUpDesk) -> None:
     """No passphrase would open its mailbox any more."""
-    desk.server.does("letterhead", "show")
+    desk.server.does("store", "letterhead")
     backup = desk.backs_up()
     serial = desk.var / "letterhead-serial"
     serial.write_text(serial.read_text().split()[0] + " " + "0" * 64 + "\n")
@@ -335,7 +335,7 @@ def test_a_server_and_a_workstation_do_not_take_the_store_of_the_other(desk: Bac
         assert "not of this kind of machine" in machine.is_told("restore", backup, "--replace")
         assert there == everything_in(machine.settings.parent)
     said = desk.desk.first.does("restore", of_workstation, "--replace")
-    assert "run twice: steunpunt sync" in said
+    assert "run twice: steunpunt workstation sync" in said
 
 
 def test_a_one_machine_desk_hears_nothing_about_workstations(desk: BackedUpDesk) -> None:

@@ -12,8 +12,8 @@ from tests.deploy.checking.machines import levels, set_text
 from tests.deploy.two_machines import Machine
 
 _HEADER = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
-SWEEPER = RunningProgram(1000, ("sweep",), "0")
-SOURCE = RunningProgram(1000, ("serve", "source"), "0")
+SWEEPER = RunningProgram(1000, ("run", "sweeper"), "0")
+SOURCE = RunningProgram(1000, ("run", "source"), "0")
 
 
 def _device(
@@ -94,31 +94,33 @@ def _process(proc: Path, number: int, *words: str, user: int = 1000, core: str =
 def test_the_programs_of_this_desk_are_found_and_no_others(tmp_path: Path) -> None:
     ours, command = "/srv/steunpunt/var/config.toml", "/srv/steunpunt/.venv/bin/steunpunt"
     _process(tmp_path, 1, "/sbin/init")
-    _process(tmp_path, 2, "python", command, "--settings", ours, "serve", "source", core="unlimited")
-    _process(tmp_path, 3, "python", command, "sweep", user=0)
-    _process(tmp_path, 4, "python", "-m", "deploy.cli.main", "--settings", "/other/config.toml", "sweep")
+    _process(tmp_path, 2, "python", command, "--settings", ours, "run", "source", core="unlimited")
+    _process(tmp_path, 3, "python", command, "run", "sweeper", user=0)
+    _process(
+        tmp_path, 4, "python", "-m", "deploy.cli.main", "--settings", "/other/config.toml", "run", "sweeper"
+    )
     _process(tmp_path, 5, "python", command, "check", "--json")
     _process(
-        tmp_path, 6, "python", "-m", "deploy.cli.main", "--settings", ours, "--parent", "2", "serve", "sync"
+        tmp_path, 6, "python", "-m", "deploy.cli.main", "--settings", ours, "--parent", "2", "run", "sync"
     )
     (tmp_path / "7").mkdir()  # it ended while we looked
 
     found = sorted(running_programs(Path(ours), tmp_path), key=lambda each: each.words)
 
     assert [
-        RunningProgram(1000, ("serve", "source"), "unlimited"),
-        RunningProgram(1000, ("serve", "sync"), "0"),
-        RunningProgram(0, ("sweep",), "0"),
+        RunningProgram(1000, ("run", "source"), "unlimited"),
+        RunningProgram(0, ("run", "sweeper"), "0"),
+        RunningProgram(1000, ("run", "sync"), "0"),
     ] == found
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        ["su", "-", "steunpunt", "-c", "steunpunt sweep"],  # as the manual says, from a shell of root
-        ["sudo", "-u", "steunpunt", "/srv/steunpunt/.venv/bin/steunpunt", "sweep"],
+        ["su", "-", "steunpunt", "-c", "steunpunt run sweeper"],  # as the manual says, from a shell of root
+        ["sudo", "-u", "steunpunt", "/srv/steunpunt/.venv/bin/steunpunt", "run", "sweeper"],
         ["rsync", "-a", "/srv/steunpunt", "/mnt/copy"],
-        ["-bash", "steunpunt", "sweep"],
+        ["-bash", "steunpunt", "run", "sweeper"],
         [],  # a thread of the kernel
     ],
 )
@@ -133,14 +135,14 @@ def test_a_program_of_another_desk_on_this_machine_is_known_by_its_folder(tmp_pa
     """The usual settings file is named from the folder in which a command was typed."""
     proc, command = tmp_path / "proc", "/srv/steunpunt/.venv/bin/steunpunt"
     for number, folder in enumerate(("ours", "other"), 1):
-        _process(proc, number, "python", command, "sweep", user=number)
+        _process(proc, number, "python", command, "run", "sweeper", user=number)
         _process(proc, number + 2, "python", command, "--settings", "var/config.toml", "run", user=number)
         for each in (number, number + 2):
             (proc / str(each) / "cwd").symlink_to(tmp_path / folder)
 
     found = running_programs(tmp_path / "ours" / "var" / "config.toml", proc)
 
-    assert {(1, ("sweep",)), (1, ("run",))} == {(each.user, each.words) for each in found}
+    assert {(1, ("run", "sweeper")), (1, ("run",))} == {(each.user, each.words) for each in found}
 
 
 def _checked(desk: Machine, *programs: RunningProgram, logs: tuple[Path, ...] = ()) -> list[CheckResult]:
@@ -153,11 +155,11 @@ def test_a_program_that_does_not_run_is_a_fault(desk: Machine) -> None:
 
 
 def test_a_program_that_could_leave_a_core_dump_is_a_fault(desk: Machine) -> None:
-    dumping = RunningProgram(1000, ("serve", "source"), "unlimited")
+    dumping = RunningProgram(1000, ("run", "source"), "unlimited")
 
     (result,) = (each for each in _checked(desk, SWEEPER, dumping) if each.check == "core_dumps")
 
-    assert (Level.FAULT, True) == (result.level, "serve source" in result.state)
+    assert (Level.FAULT, True) == (result.level, "run source" in result.state)
     assert [Level.OK] == levels(_checked(desk, SWEEPER), "core_dumps")
 
 

@@ -182,7 +182,7 @@ def test_a_store_that_cannot_be_opened_is_refused_by_the_program_itself_in_one_s
 ) -> None:
     (desk.settings.parent / STORE).unlink()
 
-    told = desk.types("sweep", "--once")
+    told = desk.types("store", "sweep")
 
     assert 1 == told.exit_code
     assert 1 == told.stderr.count("Error: ")
@@ -192,8 +192,8 @@ def test_a_store_that_cannot_be_opened_is_refused_by_the_program_itself_in_one_s
 def test_a_unit_refuses_on_the_command_line_and_a_trial_only_warns(desk: Machine) -> None:
     (desk.settings.parent / STORE).chmod(0o644)
 
-    refused = desk.types("sweep", "--once", "--refuse-unsafe")
-    warned = desk.types("sweep", "--once")
+    refused = desk.types("store", "sweep", "--refuse-unsafe")
+    warned = desk.types("store", "sweep")
 
     assert (1, 0) == (refused.exit_code, warned.exit_code)
     assert 1 == refused.stderr.count("Other users can read or change")
@@ -205,7 +205,7 @@ def test_a_unit_refuses_on_the_command_line_and_a_trial_only_warns(desk: Machine
 def test_the_clean_up_notes_that_the_machine_ran_today(desk: Machine) -> None:
     (desk.settings.parent / "last-rewrite").unlink()
 
-    desk.does("sweep", "--once")
+    desk.does("store", "sweep")
 
     assert f"{TODAY} sound\n" == (desk.settings.parent / "last-rewrite").read_text()
 

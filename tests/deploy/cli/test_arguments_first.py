@@ -41,10 +41,10 @@ def _contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["sync"], "one machine, without a server"),
-        (["retire", "Nergens"], "Which workstation?"),
-        (["pouch", "out", NOWHERE], "is not a folder in which this user can write"),
-        (["report", "2026", "--folder", NOWHERE], "is not a folder in which this user can write"),
+        (["workstation", "sync"], "one machine, without a server"),
+        (["workstation", "retire", "Nergens"], "Which workstation?"),
+        (["pouch", "make", NOWHERE], "is not a folder in which this user can write"),
+        (["report", "make", "2026", "--folder", NOWHERE], "is not a folder in which this user can write"),
         (["keys", "add", "--typed", "--holder", " "], "one line of 1 to 200"),
         (["keys", "add", "--sheet", "--holder", "Kluis", "--folder", "/proc/self"], "can write"),
         (["keys", "remove", "kluis"], "nothing with this id"),
@@ -63,9 +63,18 @@ def test_a_wrong_server_is_refused_first(desk: TwoMachineDesk, command: str, way
     card, copy = desk.folder / "card", desk.folder / "copy.age"
     fingerprint = ["--fingerprint", desk.keyring.fingerprint]
     words: list[str | Path] = {
-        "pair": ["pair", card],
-        "pair a new one": ["pair", card, "--keyring", copy, "--name", "Werkstation 2", *fingerprint],
-        "rebuild": ["rebuild", copy, card, *fingerprint],
+        "pair": ["workstation", "pair", card],
+        "pair a new one": [
+            "workstation",
+            "pair",
+            card,
+            "--keyring",
+            copy,
+            "--name",
+            "Werkstation 2",
+            *fingerprint,
+        ],
+        "rebuild": ["workstation", "rebuild", copy, card, *fingerprint],
     }[command]
     machine = desk.first if command == "pair" else desk.machine("new")
 
@@ -75,7 +84,7 @@ def test_a_wrong_server_is_refused_first(desk: TwoMachineDesk, command: str, way
 
 
 def test_a_pairing_file_that_cannot_be_written_is_refused_first(desk: TwoMachineDesk) -> None:
-    words = ["pair", desk.folder / "card", "--server", "file", "--out", NOWHERE]
+    words = ["workstation", "pair", desk.folder / "card", "--server", "file", "--out", NOWHERE]
 
     assert "is not a folder in which this user can write" in _is_told_at_once(desk.first, *words)
 
@@ -87,8 +96,8 @@ def test_a_workstation_that_exists_is_not_set_up_again_and_no_passphrase_is_aske
     copy, card = desk.folder / "copy.age", desk.folder / "card"
 
     for words in (
-        ["pair", card, "--keyring", copy, "--name", "Werkstation 2", *new],
-        ["rebuild", copy, card, *new],
+        ["workstation", "pair", card, "--keyring", copy, "--name", "Werkstation 2", *new],
+        ["workstation", "rebuild", copy, card, *new],
     ):
         assert "this is a workstation already" in _is_told_at_once(desk.first, *words)
 
@@ -97,7 +106,7 @@ def test_a_new_workstation_is_checked_against_its_card_first(desk: TwoMachineDes
     paired = desk.copied(desk.folder.with_name("paired"))
     paired.pair_first()
     card, copy = paired.card(), paired.folder / "copy.age"
-    words: list[str | Path] = ["pair", card, "--server", "file", "--keyring", copy]
+    words: list[str | Path] = ["workstation", "pair", card, "--server", "file", "--keyring", copy]
     ours = ["--fingerprint", paired.keyring.fingerprint]
     new = paired.machine("new")
     other = keyrings.create_keyring("other", [Slot.for_passphrase("x", Argon2Params(t=1, m_kib=8, p=1))])
@@ -108,7 +117,17 @@ def test_a_new_workstation_is_checked_against_its_card_first(desk: TwoMachineDes
         _is_told_at_once(new, *words, "--name", "Werkstation 2", "--fingerprint", "RW" + "A" * 54),
         _is_told_at_once(new, *words, "--name", "Werkstation 2", "--fingerprint", other.fingerprint),
         _is_told_at_once(
-            new, "pair", desk.folder / "card", "--server", "file", "--keyring", copy, "--name", "x", *ours
+            new,
+            "workstation",
+            "pair",
+            desk.folder / "card",
+            "--server",
+            "file",
+            "--keyring",
+            copy,
+            "--name",
+            "x",
+            *ours,
         ),
     ]
 
@@ -124,7 +143,15 @@ def test_a_new_workstation_is_checked_against_its_card_first(desk: TwoMachineDes
 
 def test_options_that_would_do_nothing_are_refused(desk: TwoMachineDesk) -> None:
     told = _is_told_at_once(
-        desk.first, "pair", desk.folder / "card", "--server", "file", "--name", "Werkstation 2", status=2
+        desk.first,
+        "workstation",
+        "pair",
+        desk.folder / "card",
+        "--server",
+        "file",
+        "--name",
+        "Werkstation 2",
+        status=2,
     )
 
     assert "--name and --fingerprint belong to --keyring" in told
@@ -134,7 +161,7 @@ def test_a_keyring_that_others_can_read_is_refused_first(desk: TwoMachineDesk, t
     copied = desk.copied(tmp_path / "desk")
     (copied.first.settings.parent / KEYRING).chmod(0o644)
 
-    assert "can be read by others" in _is_told_at_once(copied.first, "sync")
+    assert "can be read by others" in _is_told_at_once(copied.first, "workstation", "sync")
 
 
 def test_without_gpg_no_passphrase_is_asked_for_an_openpgp_key(
@@ -142,17 +169,17 @@ def test_without_gpg_no_passphrase_is_asked_for_an_openpgp_key(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert "is not installed" in _is_told_at_once(desk.first, "openpgp", "make")
+    assert "is not installed" in _is_told_at_once(desk.first, "keys", "make-openpgp")
 
 
 def test_a_second_retirement_says_that_nothing_was_changed(desk: TwoMachineDesk, tmp_path: Path) -> None:
     paired = desk.copied(tmp_path / "desk")
     paired.pair_first()
     second = paired.second()
-    paired.first.does("pouch", "in", _pouch(paired, "first"))
-    paired.first.does("retire", "Werkstation 2")
+    paired.first.does("pouch", "apply", _pouch(paired, "first"))
+    paired.first.does("workstation", "retire", "Werkstation 2")
 
-    again = paired.first.does("retire", "Werkstation 2")
+    again = paired.first.does("workstation", "retire", "Werkstation 2")
 
     assert "Nothing was changed" in again
     assert "Signatures of" not in again
@@ -161,7 +188,7 @@ def test_a_second_retirement_says_that_nothing_was_changed(desk: TwoMachineDesk,
 
 def _pouch(paired: TwoMachineDesk, name: str) -> Path:
     path = paired.folder / f"for-{name}"
-    paired.server.does("pouch", "out", path, "--to", FIRST)
+    paired.server.does("pouch", "make", path, "--to", FIRST)
     return path
 
 
@@ -170,9 +197,9 @@ def test_a_workstation_that_the_server_forgot_is_not_forgotten_again(
 ) -> None:
     paired = desk.copied(tmp_path / "desk")
     paired.pair_first()
-    assert f"This server has forgotten {FIRST}." in paired.server.does("admit", "--remove", FIRST)
+    assert f"This server has forgotten {FIRST}." in paired.server.does("server", "dismiss", FIRST)
 
-    again = paired.server.does("admit", "--remove", FIRST)
+    again = paired.server.does("server", "dismiss", FIRST)
 
     assert f"This server did not know {FIRST} any more." in again
     assert "has forgotten" not in again
@@ -182,7 +209,7 @@ def test_a_workstation_that_the_server_forgot_is_not_forgotten_again(
 
 
 def _set_up_server(machine: Machine, fingerprint: str, *options: str) -> tuple[int, str]:
-    done = machine.types("setup", "server", fingerprint, *options)
+    done = machine.types("server", "setup", fingerprint, *options)
     return done.exit_code, done.output
 
 
@@ -256,7 +283,7 @@ def test_a_server_or_a_half_lost_desk_is_not_called_a_desk_that_is_set_up(
     [
         ["setup", "--trial", "--source-bind", "0.0.0.0:80"],  # refused
         ["setup", "--trial", "--adviser-bind", "example.org:80"],
-        ["setup", "server", "FINGERPRINT", "--sync-bind", "192.0.2.1:80"],
+        ["server", "setup", "FINGERPRINT", "--sync-bind", "192.0.2.1:80"],
     ],
     ids=lambda words: words[-2],
 )
@@ -269,15 +296,4 @@ def test_an_address_that_no_program_would_accept_makes_no_desk_and_no_server(
     said = machine.is_told(*words)
 
     assert "'bind' must be a loopback address" in said
-    assert not any(tmp_path.iterdir())
-
-
-def test_options_in_front_of_a_subcommand_would_do_nothing_and_are_refused(
-    desk: TwoMachineDesk, tmp_path: Path
-) -> None:
-    machine = Machine(tmp_path / "var" / "config.toml", "")
-
-    done = machine.types("setup", "--trial", "server", desk.keyring.fingerprint)
-
-    assert (2, True) == (done.exit_code, "after the word server" in done.output)
     assert not any(tmp_path.iterdir())

@@ -160,10 +160,10 @@ def test_only_a_copy_in_another_place_with_the_same_bytes_is_confirmed(
     (backup,) = list_backups(_config(machine).keyring_backups_path)
     copy = tmp_path / "stick.age"
     copy.write_bytes(b"cut off")
-    assert "is not the newest backup" in machine.is_told("keys", "copied", copy)
-    assert "is the backup itself" in machine.is_told("keys", "copied", backup.path)
+    assert "is not the newest backup" in machine.is_told("keys", "confirm-copy", copy)
+    assert "is the backup itself" in machine.is_told("keys", "confirm-copy", backup.path)
     copy.write_bytes(backup.path.read_bytes())
-    machine.does("keys", "copied", copy)
+    machine.does("keys", "confirm-copy", copy)
     assert "not confirmed" not in machine.does("keys", "list")
 
 
@@ -222,7 +222,7 @@ def test_an_old_copy_can_be_recovered_from_and_its_age_is_said(machine: Machine,
 def test_another_workstations_keyring_is_not_used_here(desk: TwoMachineDesk, tmp_path: Path) -> None:
     desk.pair_first()
     desk.first.does("keys", "list")
-    desk.server.does("card", "--out", tmp_path / "card")
+    desk.server.does("server", "card", "--out", tmp_path / "card")
     second = desk.second()
     second.does("keys", "list")
     (theirs,) = list_backups(_config(second).keyring_backups_path)

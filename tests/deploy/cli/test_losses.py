@@ -89,8 +89,8 @@ def _is_answered(
     world = desk.world(machine, keyring)
     ASource(world, source.keys).is_answered("yes", day=utc_today())
     world.store.close()
-    machine.types("pouch", "out", stick, *to, passphrase=secret)
-    desk.server.does("pouch", "in", stick)
+    machine.types("pouch", "make", stick, *to, passphrase=secret)
+    desk.server.does("pouch", "apply", stick)
     assert ["yes"] == _read_by_source(desk, source)[-1:]
 
 
@@ -176,12 +176,12 @@ def test_a_lost_workstation_is_replaced_with_a_copy_of_the_keyring_and_the_sheet
     words = ["--server", "file", "--fingerprint", desk.keyring.fingerprint, "--name", "Nieuw"]
     words += ["--out", str(desk.folder / "again.pairing")]
 
-    done = again.types("rebuild", copy, desk.card(), *words, passphrase=sheet)
+    done = again.types("workstation", "rebuild", copy, desk.card(), *words, passphrase=sheet)
 
     assert 0 == done.exit_code, done.output
-    desk.server.does("admit", desk.folder / "again.pairing")
-    desk.server.does("pouch", "out", stick, "--to", "Nieuw")
-    assert 0 == again.types("pouch", "in", stick, passphrase=sheet).exit_code
+    desk.server.does("server", "admit", desk.folder / "again.pairing")
+    desk.server.does("pouch", "make", stick, "--to", "Nieuw")
+    assert 0 == again.types("pouch", "apply", stick, passphrase=sheet).exit_code
     assert _WORDS == _reads(again, sheet, source)
     _is_answered(desk, again, sheet, source, stick)
 

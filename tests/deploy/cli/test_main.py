@@ -29,7 +29,7 @@ def settings(tmp_path: Path) -> Path:
 
 
 def test_both_fingerprints_for_posters_are_printed(settings: Path) -> None:
-    said = _run(settings, "fingerprint")
+    said = _run(settings, "keys", "fingerprint")
 
     pinned, sealing = said.stdout.splitlines()
     assert pinned == load_config(settings, "source", SourceConfig).fingerprint
@@ -45,7 +45,7 @@ def test_a_sweep_shows_its_progress(settings: Path) -> None:
         entries.destroy(session, address, entries.digests(session, address))
     store.close()
 
-    said = _run(settings, "sweep", "--once")
+    said = _run(settings, "store", "sweep")
 
     lines = [line for line in said.stderr.splitlines() if not line.startswith("Warning: ")]
     assert lines[1:] == [  # text mode reads a carriage return as the end of a line

@@ -39,11 +39,11 @@ def test_the_planted_file_is_not_called_the_backup(desk: TwoMachineDesk, tmp_pat
     copy.write_bytes(planted.read_bytes())
 
     assert str(backup) in desk.first.does("keys", "list")
-    assert f"copy {backup} again" in desk.first.is_told("keys", "copied", copy)
+    assert f"copy {backup} again" in desk.first.is_told("keys", "confirm-copy", copy)
     (check, _) = make_keyring_checks(read_machine_settings(desk.first.settings))
     assert str(backup) in check.state
     copy.write_bytes(backup.read_bytes())
-    desk.first.does("keys", "copied", copy)
+    desk.first.does("keys", "confirm-copy", copy)
     (check, _) = make_keyring_checks(read_machine_settings(desk.first.settings))
     assert check.level == "ok"
 

@@ -23,7 +23,7 @@ def _open_umask() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_open_umask")
-@pytest.mark.parametrize("words", [("fingerprint",), ("letterhead", "show")])
+@pytest.mark.parametrize("words", [("keys", "fingerprint"), ("store", "letterhead")])
 def test_the_remembered_serial_is_for_its_user_alone(
     desk: TwoMachineDesk, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> TwoMachineDesk:
 
 
 def test_a_trial_desk_is_not_paired_with_a_server_and_asks_for_no_passphrase(desk: TwoMachineDesk) -> None:
-    done = desk.first.types("pair", desk.folder / "card", "--server", "file")
+    done = desk.first.types("workstation", "pair", desk.folder / "card", "--server", "file")
     assert (1, True, False) == (done.exit_code, NEVER in done.output, "Passphrase" in done.output)
 
 
@@ -46,7 +46,7 @@ def test_a_server_does_not_admit_the_workstation_of_a_trial_desk(desk: TwoMachin
     pairing = Pairing(strand=strand.id, base=b"", letterhead=body, signature=signature, onion_client="")
     path = desk.folder / "forced.pairing"
     path.write_bytes(pairing.to_bytes(strand.seed))
-    assert NEVER in desk.server.is_told("admit", path)
+    assert NEVER in desk.server.is_told("server", "admit", path)
 
 
 @pytest.mark.parametrize(

@@ -57,10 +57,11 @@ def _running(folder: Path, source: tuple[str, int], adviser: tuple[str, int]) ->
     binds = [
         f"--{name}-bind={host}:{port}" for name, (host, port) in (("source", source), ("adviser", adviser))
     ]
-    command = [sys.executable, "-m", "deploy.cli.main", "--settings", folder / "config.toml", "run", *binds]
-    command += ["--print-passphrase"]
+    command = [sys.executable, "-m", "deploy.cli.main", "--settings", folder / "config.toml"]
     with said.open("wb") as sink:
-        process = subprocess.Popen(command, stdout=sink, stderr=sink, cwd=ROOT)
+        set_up = [*command, "setup", "--print-passphrase", *binds]
+        subprocess.run(set_up, stdout=sink, stderr=sink, cwd=ROOT, check=True)
+        process = subprocess.Popen([*command, "run"], stdout=sink, stderr=sink, cwd=ROOT)
     try:
         assert _comes_true(lambda: "Ctrl-C" in said.read_text() or process.poll() is not None, seconds=180)
         yield RunningCommand(process, folder, source, adviser, said)
@@ -209,7 +210,7 @@ def test_a_service_manager_that_signals_every_process_stops_them_cleanly(own: Ru
 
 @pytest.mark.parametrize(
     ("part", "name"),
-    [("source", "source's interface"), ("adviser", "adviser's interface"), ("sweep", "sweeper")],
+    [("source", "source's interface"), ("adviser", "adviser's interface"), ("sweeper", "sweeper")],
 )
 def test_when_a_part_ends_the_others_are_stopped_and_it_says_so(
     own: RunningCommand, part: str, name: str

@@ -87,73 +87,71 @@ def _change_settings(folder: Path, change: Callable[[str], str]) -> None:
 def test_a_forged_letterhead_starts_nothing(folder: Path) -> None:
     _change_store(folder, "UPDATE letterhead SET body = CAST(replace(body, 'steun', 'STEUN') AS BLOB)")
 
-    assert "forged" in _refusal(folder, "serve", "source")
+    assert "forged" in _refusal(folder, "run", "source")
 
 
 def test_another_desks_letterhead_starts_nothing(folder: Path, tmp_path: Path) -> None:
     _set_up(tmp_path / "another")
     shutil.copy(tmp_path / "another" / "store.db", folder / "store.db")
 
-    assert "forged" in _refusal(folder, "serve", "source")
+    assert "forged" in _refusal(folder, "run", "source")
 
 
 def test_a_letterhead_older_than_one_seen_starts_nothing(folder: Path) -> None:
     (folder / "letterhead-serial").write_text(f"2 {'00' * 32}\n", "ascii")
 
-    assert "older than one this server has seen" in _refusal(folder, "serve", "source")
+    assert "older than one this server has seen" in _refusal(folder, "run", "source")
 
 
 def test_a_missing_letterhead_starts_nothing(folder: Path) -> None:
     _change_store(folder, "DELETE FROM letterhead")
 
-    assert "holds no letterhead" in _refusal(folder, "serve", "source")
+    assert "holds no letterhead" in _refusal(folder, "run", "source")
 
 
 @pytest.mark.parametrize("interface", ["source", "adviser"])
 def test_a_missing_store_starts_nothing(folder: Path, interface: str) -> None:
     (folder / "store.db").unlink()
 
-    assert "missing" in _refusal(folder, "serve", interface)
+    assert "missing" in _refusal(folder, "run", interface)
 
 
 @pytest.mark.parametrize("interface", ["source", "adviser"])
 def test_a_store_file_in_another_form_starts_nothing(folder: Path, interface: str) -> None:
     (folder / "store.db").write_bytes(b"no database at all" * 1000)
 
-    assert "damaged" in _refusal(folder, "serve", interface)
+    assert "damaged" in _refusal(folder, "run", interface)
 
 
 def test_a_store_of_another_version_starts_nothing(folder: Path) -> None:
     _change_store(folder, "UPDATE alembic_version SET version_num = '9999'")
 
-    assert "tables of version 9999" in _refusal(folder, "serve", "source")
+    assert "tables of version 9999" in _refusal(folder, "run", "source")
 
 
 def test_queues_that_could_occupy_every_thread_start_nothing(folder: Path) -> None:
     _change_settings(folder, lambda text: re.sub(r"(?m)^argon2_queue = .*$", "argon2_queue = 8", text))
 
-    assert "'threads' must exceed 'argon2_at_once' + 'argon2_queue' + 6." in _refusal(
-        folder, "serve", "source"
-    )
+    assert "'threads' must exceed 'argon2_at_once' + 'argon2_queue' + 6." in _refusal(folder, "run", "source")
 
 
 def test_a_keyring_that_others_can_read_starts_nothing(folder: Path) -> None:
     (folder / "keyring.age").chmod(0o640)
 
-    assert "can be read by others: run chmod 600" in _refusal(folder, "serve", "adviser")
+    assert "can be read by others: run chmod 600" in _refusal(folder, "run", "adviser")
 
 
 def test_a_missing_keyring_starts_nothing(folder: Path) -> None:
     (folder / "keyring.age").unlink()
 
-    assert "cannot be found" in _refusal(folder, "serve", "adviser")
+    assert "cannot be found" in _refusal(folder, "run", "adviser")
 
 
 def test_sessions_on_a_disk_start_nothing(folder: Path) -> None:
     config = load_config(folder / "config.toml", "source", SourceConfig)
     _change_settings(folder, lambda text: text.replace(str(config.sessions_path), "sessions.db"))
 
-    assert "must be on tmpfs" in _refusal(folder, "serve", "source")
+    assert "must be on tmpfs" in _refusal(folder, "run", "source")
 
 
 def test_a_folder_in_memory_that_others_can_enter_starts_nothing(folder: Path) -> None:
@@ -163,7 +161,7 @@ def test_a_folder_in_memory_that_others_can_enter_starts_nothing(folder: Path) -
     opened.mkdir()
     opened.chmod(0o755)
     try:
-        assert "open to other users" in _refusal(folder, "serve", "source")
+        assert "open to other users" in _refusal(folder, "run", "source")
     finally:
         shutil.rmtree(opened)
 
@@ -172,13 +170,13 @@ def test_a_folder_in_memory_that_others_can_enter_starts_nothing(folder: Path) -
 def test_faults_in_the_settings_start_nothing(folder: Path, interface: str) -> None:
     _change_settings(folder, lambda text: text.replace("upload_files = 20", 'upload_files = "twenty"'))
 
-    said = _refusal(folder, "serve", interface)
+    said = _refusal(folder, "run", interface)
 
     assert "'upload_files' must be a whole number" in said
     assert "twenty" not in said
 
 
-@pytest.mark.parametrize("arguments", [["serve", "source"], ["serve", "adviser"], ["run"]])
+@pytest.mark.parametrize("arguments", [["run", "source"], ["run", "adviser"], ["run"]])
 def test_a_port_that_is_taken_is_named_and_starts_nothing(folder: Path, arguments: list[str]) -> None:
     host, port = free_address()
     _change_settings(
@@ -204,7 +202,7 @@ def test_a_socket_that_another_program_listens_on_is_not_taken_over(folder: Path
         other.bind(str(path))
         other.listen()
 
-        said = _refusal(folder, "serve", "source")
+        said = _refusal(folder, "run", "source")
 
     assert f"Another program listens on {path}" in said
 
@@ -212,13 +210,13 @@ def test_a_socket_that_another_program_listens_on_is_not_taken_over(folder: Path
 def test_a_socket_without_a_folder_starts_nothing(folder: Path, short_folder: Path) -> None:
     _socket_for_tor(folder, short_folder / "none" / "source.sock")
 
-    assert f"no folder {short_folder / 'none'}" in _refusal(folder, "serve", "source")
+    assert f"no folder {short_folder / 'none'}" in _refusal(folder, "run", "source")
 
 
 def test_onion_location_without_an_onion_starts_nothing(folder: Path) -> None:
     _change_settings(folder, lambda text: text.replace("tells_onion = false", "tells_onion = true"))
 
-    assert "'tells_onion' needs 'onion_host'" in _refusal(folder, "serve", "source")
+    assert "'tells_onion' needs 'onion_host'" in _refusal(folder, "run", "source")
 
 
 def test_the_site_listens_on_its_port_and_for_tors_group_on_its_socket(
@@ -230,7 +228,7 @@ def test_the_site_listens_on_its_port_and_for_tors_group_on_its_socket(
     _socket_for_tor(folder, path)
     host, _, port = load_config(folder / "config.toml", "source", SourceConfig).bind.rpartition(":")
     process = subprocess.Popen(
-        [sys.executable, "-m", "deploy.cli.main", "--settings", folder / "config.toml", "serve", "source"],
+        [sys.executable, "-m", "deploy.cli.main", "--settings", folder / "config.toml", "run", "source"],
         cwd=ROOT,
         stderr=subprocess.DEVNULL,
     )
@@ -252,7 +250,7 @@ def test_a_folder_that_holds_something_else_is_not_set_up(tmp_path: Path) -> Non
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "letter").touch()
 
-    assert "holds files but no config.toml" in _refusal(tmp_path / "var", "run", "--trial")
+    assert "holds files but no config.toml" in _refusal(tmp_path / "var", "setup", "--trial")
 
 
 def test_a_broken_signpost_starts_nothing(folder: Path, tmp_path: Path) -> None:
@@ -263,15 +261,7 @@ def test_a_broken_signpost_starts_nothing(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "languages", house / "languages")
     broken = house / "languages" / "en" / "signpost.toml"
     broken.write_text(broken.read_text("utf-8").replace("to = 82", "to = 28", 1), "utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "deploy.cli.main",
-        "--settings",
-        folder / "config.toml",
-        "serve",
-        "source",
-    ]
+    command = [sys.executable, "-m", "deploy.cli.main", "--settings", folder / "config.toml", "run", "source"]
 
     said = subprocess.run(command, capture_output=True, text=True, cwd=house, timeout=60, check=False)
 

@@ -35,18 +35,18 @@ def assert_only_the_file_is_left(desk: desk_servers.Desk, count: int) -> None:
         assert count == len(mailboxes.all_addresses(session))
 
 
-@pytest.mark.parametrize("last", ["source", "adviser", "sweep"])
+@pytest.mark.parametrize("last", ["source", "adviser", "sweeper"])
 def test_whichever_program_stops_last_leaves_no_journal(desk: desk_servers.Desk, last: str) -> None:
     def start(name: str, stack: ExitStack) -> object:
-        if name == "sweep":
-            command = [*desk_servers._COMMAND, "--settings", str(desk.settings), "sweep"]
+        if name == "sweeper":
+            command = [*desk_servers._COMMAND, "--settings", str(desk.settings), "run", "sweeper"]
             return stack.enter_context(processes.running(command))
         return stack.enter_context(desk_servers.serving(desk, name))
 
     with ExitStack() as late:
         start(last, late)
         with ExitStack() as early:
-            for name in {"source", "adviser", "sweep"} - {last}:
+            for name in {"source", "adviser", "sweeper"} - {last}:
                 start(name, early)
             with AdviserClient(*desk.address("adviser")) as adviser:
                 adviser.unlock(desk.passphrase)
@@ -86,8 +86,8 @@ def test_the_sync_endpoint_and_the_sweeper_of_a_server_leave_no_journal(tmp_path
     command = [*desk_servers._COMMAND, "--settings", str(made.server.settings)]
     host, _, port = address.rpartition(":")
     with (
-        processes.serving([*command, "serve", "sync"], host, int(port)),
-        processes.running([*command, "sweep"]),
+        processes.serving([*command, "run", "sync"], host, int(port)),
+        processes.running([*command, "run", "sweeper"]),
     ):
         made.a_source_writes()
 

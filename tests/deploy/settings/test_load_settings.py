@@ -153,5 +153,5 @@ def test_a_file_in_another_form_gets_one_sentence(tmp_path: Path, raw: bytes) ->
 
 
 def test_a_missing_file_gets_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="FileNotFoundError"):
+    with pytest.raises(ConfigError, match="run steunpunt setup"):
         load_config(tmp_path / "none.toml", "source", SourceConfig)

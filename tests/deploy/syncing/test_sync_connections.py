@@ -60,11 +60,11 @@ class RunningEndpoint:
 def an_endpoint(
     desk: TwoMachineDesk, socket_path: Path, *, is_small: bool = False
 ) -> Iterator[RunningEndpoint]:
-    """Start the endpoint with `steunpunt serve sync`, and wait until it listens."""
+    """Start the endpoint with `steunpunt run sync`, and wait until it listens."""
     settings = desk.server.settings
     settings.write_text(with_key(settings.read_text("utf-8"), "sync", "bind", f"unix:{socket_path}"), "utf-8")
     log = desk.folder / "endpoint.log"
-    command = [sys.executable, "-m", "deploy.cli.main", "--settings", str(settings), "serve", "sync"]
+    command = [sys.executable, "-m", "deploy.cli.main", "--settings", str(settings), "run", "sync"]
     with log.open("wb") as sink:
         process = subprocess.Popen(command, cwd=ROOT, stdout=sink, stderr=sink)
     try:
@@ -98,9 +98,9 @@ def test_messages_of_sources_arrive_by_sync_and_the_answer_goes_back_at_once(
     desk = running.desk
     source = desk.a_source_writes(file=("a.pdf", os.urandom(9_000_000)))
 
-    assert "new items" in desk.first.does("sync")
+    assert "new items" in desk.first.does("workstation", "sync")
     desk.is_answered(source, desk.first)
-    desk.first.does("sync")
+    desk.first.does("workstation", "sync")
 
     assert texts_held(desk.server) == texts_held(desk.first)
     assert len(texts_held(desk.server)) == 2
@@ -113,7 +113,7 @@ def test_two_workstations_on_one_server_work_at_once(running: RunningEndpoint) -
     second = desk.second(running.way)
     machines = (desk.first, second)
     for machine in machines:
-        machine.does("sync")
+        machine.does("workstation", "sync")
     with open_desk_for_command(second.settings, lambda: PASSPHRASE) as there:
         keyring = there.keyring
     desk.is_answered(source, desk.first, "from the first")
@@ -124,7 +124,7 @@ def test_two_workstations_on_one_server_work_at_once(running: RunningEndpoint) -
     with ThreadPoolExecutor() as both:
         done = list(both.map(_syncs, machines))
     for machine in machines:
-        machine.does("sync")
+        machine.does("workstation", "sync")
 
     assert done == [0, 0]
     assert len(texts_held(desk.server)) == 3
@@ -133,7 +133,15 @@ def test_two_workstations_on_one_server_work_at_once(running: RunningEndpoint) -
 
 def _syncs(machine: Machine) -> int:
     """Run a sync in a new process, because click's test runner cannot run two commands in one process."""
-    command = [sys.executable, "-m", "deploy.cli.main", "--settings", str(machine.settings), "sync"]
+    command = [
+        sys.executable,
+        "-m",
+        "deploy.cli.main",
+        "--settings",
+        str(machine.settings),
+        "workstation",
+        "sync",
+    ]
     return subprocess.run(
         command, input=f"{PASSPHRASE}\n".encode(), cwd=ROOT, capture_output=True, check=False
     ).returncode
@@ -146,35 +154,35 @@ def test_the_server_refuses_unknown_and_retired_workstations_and_says_why(
     desk = running.desk
     desk.a_source_writes()
     stranger = desk.second(running.way, admit=False)
-    assert "does not know this workstation" in stranger.is_told("sync")
+    assert "does not know this workstation" in stranger.is_told("workstation", "sync")
 
     (tmp_path / "other").mkdir()
     other = a_desk(tmp_path / "other" / "desk")
     other.pair_first(running.way)
-    assert "has a new key" in other.first.is_told("sync")  # the wrong card
+    assert "has a new key" in other.first.is_told("workstation", "sync")  # the wrong card
     store = other.first.store()
     with store.writing() as session:
         known = peers.find(session, SERVER)
-        card = desk.server.does("card").strip()
+        card = desk.server.does("server", "card").strip()
         assert known is not None
         peers.add(session, SERVER, card.encode())
     store.close()
-    assert "another desk's" in other.first.is_told("sync")
+    assert "another desk's" in other.first.is_told("workstation", "sync")
 
     assert "more than a day apart" in _sentence(desk.first, days=366)
     assert "more than a day apart" in _sentence(desk.first, days=-366)
 
-    desk.server.does("admit", desk.folder / "second.pairing")
-    stranger.does("sync")
-    stranger.does("retire", FIRST, "--since", "2025-01-31")
-    stranger.does("sync")
-    assert "out of use, so the server refuses it" in desk.first.is_told("sync")
+    desk.server.does("server", "admit", desk.folder / "second.pairing")
+    stranger.does("workstation", "sync")
+    stranger.does("workstation", "retire", FIRST, "--since", "2025-01-31")
+    stranger.does("workstation", "sync")
+    assert "out of use, so the server refuses it" in desk.first.is_told("workstation", "sync")
     assert texts_held(desk.first) == set()
 
     world = desk.world(desk.server)
     world.execute("UPDATE letterhead SET body = replace(body, 'Werkstation 1', 'Werkstation 9')")
     world.store.close()
-    said = stranger.is_told("sync")
+    said = stranger.is_told("workstation", "sync")
     assert "someone changed the store" in said
     assert "call the operator" in said
     assert "steunpunt" not in running.logged()
@@ -213,7 +221,7 @@ def test_an_impostor_behind_the_address_is_detected(running: RunningEndpoint) ->
 
 @dataclass(frozen=True, slots=True)
 class _Answering:
-    """Connection that runs the server's command for SSH (`steunpunt sync answer`) directly, without SSH."""
+    """Connection that runs the server's command for SSH (`steunpunt server answer`) directly, without SSH."""
 
     machine: Machine
 
@@ -221,7 +229,7 @@ class _Answering:
     def carry(self, pouch: bytes) -> Iterator[Iterator[bytes]]:
         command = [sys.executable, "-m", "deploy.cli.main", "--settings", str(self.machine.settings)]
         done = subprocess.run(
-            [*command, "sync", "answer"], input=pouch, cwd=ROOT, capture_output=True, check=True
+            [*command, "server", "answer"], input=pouch, cwd=ROOT, capture_output=True, check=True
         )
         yield pouch_stream.read_pouches(io.BytesIO(done.stdout.removeprefix(b"pouch\n")).read)
 
@@ -229,33 +237,33 @@ class _Answering:
 def test_a_server_that_is_not_there_loses_nothing(running: RunningEndpoint, tmp_path: Path) -> None:
     desk = running.desk
     source = desk.a_source_writes()
-    desk.first.does("sync")
+    desk.first.does("workstation", "sync")
     desk.is_answered(source, desk.first)
     elsewhere = desk.first.settings.read_text("utf-8")
     desk.first.settings.write_text(
         with_key(elsewhere, "adviser", "server", f"unix:{tmp_path / 'no.sock'}"), "utf-8"
     )
 
-    assert "could not be reached" in desk.first.is_told("sync")
+    assert "could not be reached" in desk.first.is_told("workstation", "sync")
 
     desk.first.settings.write_text(elsewhere, "utf-8")
-    desk.first.does("sync")
+    desk.first.does("workstation", "sync")
     assert texts_held(desk.server) == texts_held(desk.first)
 
 
 def test_a_lost_workstation_is_rebuilt_with_one_command(running: RunningEndpoint) -> None:
     desk = running.desk
     source = desk.a_source_writes(file=("a.pdf", os.urandom(6_000_000)))
-    desk.first.does("sync")
+    desk.first.does("workstation", "sync")
     desk.is_answered(source, desk.first)
-    desk.first.does("sync")
+    desk.first.does("workstation", "sync")
     copy, card = desk.copy_of_keyring(), desk.card()
     desk.publishes(desk.server, answer_working_days=9)  # after the card was made
     shutil.rmtree(desk.first.settings.parent)
     again = desk.machine("again")
 
     words = ["--server", running.way, "--fingerprint", desk.keyring.fingerprint]
-    said = again.does("rebuild", copy, card, *words, "--out", desk.folder / "again.pairing")
+    said = again.does("workstation", "rebuild", copy, card, *words, "--out", desk.folder / "again.pairing")
 
     assert '"Werkstation 1" ends today' in said
     assert "The server knows this workstation already." in said  # without a word about an onion service
@@ -269,9 +277,9 @@ def test_a_lost_workstation_is_rebuilt_with_one_command(running: RunningEndpoint
         store.close()
         assert letterhead.answer_working_days == 9
         assert [each.until for each in letterhead.strands] == [utc_today(), None]
-    desk.server.does("admit", desk.folder / "again.pairing")
-    again.does("sync")
-    again.does("sync")  # sends what the sync before brought
+    desk.server.does("server", "admit", desk.folder / "again.pairing")
+    again.does("workstation", "sync")
+    again.does("workstation", "sync")  # sends what the sync before brought
     store = desk.server.store()
     with store.reading() as session:
         assert outbox.count(session, letterhead.strands[-1].id) == 0
@@ -287,13 +295,19 @@ def test_a_workstation_rebuilt_without_a_connection_is_admitted_by_hand(
 
     words = ["--server", f"unix:{tmp_path / 'no.sock'}", "--fingerprint", desk.keyring.fingerprint]
     said = again.is_told(
-        "rebuild", desk.copy_of_keyring(), desk.card(), *words, "--out", desk.folder / "again.pairing"
+        "workstation",
+        "rebuild",
+        desk.copy_of_keyring(),
+        desk.card(),
+        *words,
+        "--out",
+        desk.folder / "again.pairing",
     )
     assert "pairing file to the server" in said
-    desk.server.does("admit", desk.folder / "again.pairing")
+    desk.server.does("server", "admit", desk.folder / "again.pairing")
     text = again.settings.read_text("utf-8")
     again.settings.write_text(with_key(text, "adviser", "server", running.way), "utf-8")
-    again.does("sync")
+    again.does("workstation", "sync")
 
     assert texts_held(again) == texts_held(desk.server)
 
@@ -316,15 +330,15 @@ def test_a_full_disk_of_the_server_is_reported_and_the_answer_arrives_once_there
         desk.pair_first(f"unix:{socket_path}")
         source = desk.a_source_writes()
         with an_endpoint(desk, socket_path, is_small=True):
-            desk.first.does("sync")
+            desk.first.does("workstation", "sync")
             desk.is_answered(source, desk.first)
             filler = disk / "filler"
             _fill(filler)
-            said = desk.first.is_told("sync")
+            said = desk.first.is_told("workstation", "sync")
             assert "its disk is full" in said
             assert "operator" in said
             filler.unlink()
-            desk.first.does("sync")
+            desk.first.does("workstation", "sync")
         assert texts_held(desk.server) == texts_held(desk.first)
         folder.unlink()
 
@@ -343,23 +357,23 @@ def test_a_full_disk_of_a_workstation_is_reported_and_the_rest_arrives_once_ther
         settings.write_text(text.replace("reserve_bytes = 2_000_000_000", "reserve_bytes = 0"), "utf-8")
         desk.a_source_writes()
         with an_endpoint(desk, socket_path):
-            desk.first.does("sync")
+            desk.first.does("workstation", "sync")
             before = texts_held(desk.first)
             desk.a_source_writes("large", file=("a.pdf", os.urandom(3_000_000)))
             filler = disk / "filler"
             _fill(filler)
-            said = desk.first.is_told("sync")  # the store cannot even be opened
+            said = desk.first.is_told("workstation", "sync")  # the store cannot even be opened
             assert (
                 said
                 == "The store's disk is full; what is in it stays: make room there, and do the same again."
             )
             os.truncate(filler, filler.stat().st_size - 1_500_000)
-            said = desk.first.is_told("sync")
+            said = desk.first.is_told("workstation", "sync")
             assert "no room for files left on this machine" in said
             assert "Everything received before is kept" in said
             assert texts_held(desk.first) >= before  # words do not wait for their files
             filler.unlink()
-            desk.first.does("sync")
+            desk.first.does("workstation", "sync")
         assert texts_held(desk.first) == texts_held(desk.server)
         assert len(texts_held(desk.first)) == 2
         folder.unlink()
@@ -506,7 +520,7 @@ def test_without_the_ssh_program_the_server_is_not_reached(
     desk.pair_first("ssh:steunpunt@server.example")
     monkeypatch.setenv("PATH", str(tmp_path))
 
-    assert "could not be reached" in desk.first.is_told("sync")
+    assert "could not be reached" in desk.first.is_told("workstation", "sync")
 
 
 def test_a_workstation_that_hangs_up_leaves_no_words_at_the_server(running: RunningEndpoint) -> None:
@@ -519,7 +533,7 @@ def test_a_workstation_that_hangs_up_leaves_no_words_at_the_server(running: Runn
     command = [sys.executable, "-m", "deploy.cli.main", "--settings", str(desk.server.settings)]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
-    with subprocess.Popen([*command, "sync", "answer"], cwd=ROOT, **pipes) as process:
+    with subprocess.Popen([*command, "server", "answer"], cwd=ROOT, **pipes) as process:
         assert process.stdin
         assert process.stdout
         assert process.stderr
@@ -533,6 +547,6 @@ def test_a_workstation_that_hangs_up_leaves_no_words_at_the_server(running: Runn
     log = running.log.read_text()
     with UnixCarrier(running.socket).carry(question) as pouches:
         next(pouches)
-    desk.first.does("sync")
+    desk.first.does("workstation", "sync")
     assert texts_held(desk.server) == texts_held(desk.first)
     assert running.log.read_text() == log

@@ -87,7 +87,7 @@ def test_a_server_is_set_up_without_any_key_of_the_desk(desk: TwoMachineDesk) ->
         "store.db": 0o600,
     }
     before = (folder / "server.key").read_bytes()
-    said = desk.server.does("setup", "server", desk.keyring.fingerprint)
+    said = desk.server.does("server", "setup", desk.keyring.fingerprint)
     assert (folder / "server.key").read_bytes() == before
     assert said.startswith("Nothing was changed: ")
     assert "is set up in" not in said
@@ -96,24 +96,24 @@ def test_a_server_is_set_up_without_any_key_of_the_desk(desk: TwoMachineDesk) ->
 def test_a_server_for_no_desk_is_not_set_up(tmp_path: Path) -> None:
     stranger = Machine(tmp_path / "var" / "config.toml", "RW")
 
-    assert "not the fingerprint of a desk" in stranger.is_told("setup", "server", "RWrong")
+    assert "not the fingerprint of a desk" in stranger.is_told("server", "setup", "RWrong")
     assert not stranger.settings.exists()
 
 
 def test_a_server_starts_nothing_before_the_desks_letterhead_is_there(desk: TwoMachineDesk) -> None:
     for part in ("source", "sync"):
-        assert "holds no letterhead: pair" in desk.server.is_told("serve", part)
+        assert "holds no letterhead: pair" in desk.server.is_told("run", part)
 
 
 def test_a_card_is_one_line_and_the_same_each_time(desk: TwoMachineDesk) -> None:
-    card = desk.server.does("card")
+    card = desk.server.does("server", "card")
 
     assert card.startswith("steunpunt-card/1 ")
     assert card.count("\n") == 1
-    assert desk.server.does("card") == card
+    assert desk.server.does("server", "card") == card
     key = desk.server.settings.with_name("server.key")
     key.unlink()
-    assert desk.server.does("card") != card
+    assert desk.server.does("server", "card") != card
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_spoilt_server_key_is_told(
 ) -> None:
     spoil(desk.server.settings.with_name("server.key"))
 
-    assert said in desk.server.is_told("card")
+    assert said in desk.server.is_told("server", "card")
 
 
 def test_pairing_makes_a_workstation_of_one_machine(desk: TwoMachineDesk) -> None:
@@ -160,7 +160,7 @@ def test_what_was_there_before_pairing_goes_to_the_server(desk: TwoMachineDesk, 
 def test_a_way_that_is_none_is_refused_and_changes_nothing(desk: TwoMachineDesk) -> None:
     before = desk.first.settings.read_bytes()
 
-    said = desk.first.is_told("pair", desk.card(), "--server", "telnet:somewhere")
+    said = desk.first.is_told("workstation", "pair", desk.card(), "--server", "telnet:somewhere")
 
     assert 'The server must be "file", or onion:' in said
     assert desk.first.settings.read_bytes() == before
@@ -169,7 +169,7 @@ def test_a_way_that_is_none_is_refused_and_changes_nothing(desk: TwoMachineDesk)
 def test_a_wrong_passphrase_pairs_nothing(desk: TwoMachineDesk) -> None:
     before = desk.first.settings.read_bytes()
 
-    done = desk.first.types("pair", desk.card(), "--server", "file", passphrase="another one")
+    done = desk.first.types("workstation", "pair", desk.card(), "--server", "file", passphrase="another one")
 
     assert (done.exit_code, desk.first.settings.read_bytes()) == (1, before)
     assert "The passphrase does not fit" in done.output
@@ -179,7 +179,9 @@ def test_a_wrong_passphrase_pairs_nothing(desk: TwoMachineDesk) -> None:
 def test_what_is_no_card_is_refused(desk: TwoMachineDesk, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "card").write_bytes(content)
 
-    assert "is not a card file" in desk.first.is_told("pair", tmp_path / "card", "--server", "file")
+    assert "is not a card file" in desk.first.is_told(
+        "workstation", "pair", tmp_path / "card", "--server", "file"
+    )
 
 
 def with_an_onion_endpoint(server: Machine, folder: Path, way: str = "torrc") -> Path:
@@ -206,7 +208,7 @@ def test_an_onion_gets_a_key_that_only_the_workstation_has(desk: TwoMachineDesk,
     private = secret.read_text("ascii").strip().rpartition(":")[2]
     assert private not in (desk.folder / "first.pairing").read_text("ascii")
 
-    said = desk.server.does("admit", "--remove", FIRST)
+    said = desk.server.does("server", "dismiss", FIRST)
     assert clients.admitted_clients(keys) == {}
     assert "the desk must retire it" in said
     assert "systemctl restart tor" in said  # a reload would leave its connection open
@@ -215,9 +217,9 @@ def test_an_onion_gets_a_key_that_only_the_workstation_has(desk: TwoMachineDesk,
 def test_with_the_control_port_no_one_is_asked_to_restart_tor(desk: TwoMachineDesk, tmp_path: Path) -> None:
     keys = with_an_onion_endpoint(desk.server, tmp_path / "onion", way="control")
     words = ["--server", f"onion:{OnionKey.draw().host}", "--out", desk.folder / "first.pairing"]
-    desk.first.does("pair", desk.card(), *words)
+    desk.first.does("workstation", "pair", desk.card(), *words)
 
-    said = [desk.server.does("admit", *each) for each in ((words[-1],), ("--remove", FIRST))]
+    said = [desk.server.does("server", *each) for each in (("admit", words[-1]), ("dismiss", FIRST))]
 
     assert ["applies it by itself" in each for each in said] == [True, True]
     assert not any("systemctl" in each for each in said)
@@ -238,9 +240,11 @@ def test_one_wrong_letter_in_the_onion_address_writes_nothing(paired: TwoMachine
     before = content_of(paired.folder)
 
     said = [
-        paired.first.is_told("pair", card, "--server", WRONG_ONION, *out),
-        paired.machine("new").is_told("pair", card, *new, *out, "--keyring", copy, "--name", "Werkstation 2"),
-        paired.machine("new").is_told("rebuild", copy, card, *new, *out),
+        paired.first.is_told("workstation", "pair", card, "--server", WRONG_ONION, *out),
+        paired.machine("new").is_told(
+            "workstation", "pair", card, *new, *out, "--keyring", copy, "--name", "Werkstation 2"
+        ),
+        paired.machine("new").is_told("workstation", "rebuild", copy, card, *new, *out),
     ]
 
     assert ["There is a typing error in the address" in each for each in said] == [True] * 3
@@ -249,6 +253,7 @@ def test_one_wrong_letter_in_the_onion_address_writes_nothing(paired: TwoMachine
 
 def test_an_onion_key_for_a_server_without_an_onion_for_sync_is_reported(desk: TwoMachineDesk) -> None:
     desk.first.does(
+        "workstation",
         "pair",
         desk.card(),
         "--server",
@@ -257,7 +262,7 @@ def test_an_onion_key_for_a_server_without_an_onion_for_sync_is_reported(desk: T
         desk.folder / "first.pairing",
     )
 
-    assert "see sync_socket under" in desk.server.does("admit", desk.folder / "first.pairing")
+    assert "see sync_socket under" in desk.server.does("server", "admit", desk.folder / "first.pairing")
 
 
 # ---- admitting -------------------------------------------------------------------------------------
@@ -268,31 +273,33 @@ def test_another_desks_workstation_is_not_admitted(paired: TwoMachineDesk, tmp_p
     other = a_desk(tmp_path / "other")
     other.pair_first()
 
-    said = paired.server.is_told("admit", tmp_path / "other" / "first.pairing")
+    said = paired.server.is_told("server", "admit", tmp_path / "other" / "first.pairing")
 
     assert "is not this desk's. Nothing was changed" in said
 
 
 def test_a_changed_pairing_file_is_not_admitted(desk: TwoMachineDesk) -> None:
-    desk.first.does("pair", desk.card(), "--server", "file", "--out", desk.folder / "first.pairing")
+    desk.first.does(
+        "workstation", "pair", desk.card(), "--server", "file", "--out", desk.folder / "first.pairing"
+    )
     path = desk.folder / "first.pairing"
     path.write_bytes(path.read_bytes().replace(b'"onion_client":""', b'"onion_client":"' + b"A" * 52 + b'"'))
 
-    assert "was not made by the workstation that it names" in desk.server.is_told("admit", path)
+    assert "was not made by the workstation that it names" in desk.server.is_told("server", "admit", path)
     path.write_bytes(path.read_bytes()[:-1])
-    assert "is not a pairing file" in desk.server.is_told("admit", path)
-    assert "holds no letterhead" in desk.server.is_told("serve", "sync")
+    assert "is not a pairing file" in desk.server.is_told("server", "admit", path)
+    assert "holds no letterhead" in desk.server.is_told("run", "sync")
 
 
 def test_a_letterhead_older_than_one_the_server_has_seen_is_not_admitted(paired: TwoMachineDesk) -> None:
     """Attack: someone empties the server's store, and admits the first pairing file again."""
     paired.publishes(paired.server, answer_working_days=9)
-    paired.server.does("letterhead", "show")
+    paired.server.does("store", "letterhead")
     store = paired.server.store()
     paired.world(paired.server).execute("DELETE FROM letterhead")
     store.close()
 
-    said = paired.server.is_told("admit", paired.folder / "first.pairing")
+    said = paired.server.is_told("server", "admit", paired.folder / "first.pairing")
 
     assert "holds no letterhead" in said
 
@@ -300,23 +307,23 @@ def test_a_letterhead_older_than_one_the_server_has_seen_is_not_admitted(paired:
 def test_a_letterhead_swapped_in_the_servers_database_stops_everything(
     paired: TwoMachineDesk, stick: Path
 ) -> None:
-    paired.first.does("pouch", "out", stick)
+    paired.first.does("pouch", "make", stick)
     world = paired.world(paired.server)
     world.execute("UPDATE letterhead SET body = replace(body, 'Werkstation 1', 'Werkstation 9')")
     world.store.close()
 
-    said = paired.server.is_told("pouch", "in", stick)
+    said = paired.server.is_told("pouch", "apply", stick)
 
     assert "must not be used" in said
     assert "tell the desk by telephone" in said
-    assert "is forged" in paired.server.is_told("card")
+    assert "is forged" in paired.server.is_told("server", "card")
 
 
 def test_the_same_pairing_twice_changes_nothing(paired: TwoMachineDesk) -> None:
     store = paired.server.store()
     before = peers_of(paired.server)
 
-    paired.server.does("admit", paired.folder / "first.pairing")
+    paired.server.does("server", "admit", paired.folder / "first.pairing")
 
     assert peers_of(paired.server) == before
     store.close()
@@ -330,9 +337,9 @@ def peers_of(machine: Machine) -> list[peers.Peer]:
     return found
 
 
-def test_admit_needs_a_file_or_a_name(paired: TwoMachineDesk) -> None:
-    assert paired.server.types("admit").exit_code == 2
-    assert "Which workstation?" in paired.server.is_told("admit", "--remove", "Nobody")
+def test_admit_needs_a_file_and_dismiss_a_name_that_is_known(paired: TwoMachineDesk) -> None:
+    assert paired.server.types("server", "admit").exit_code == 2
+    assert "Which workstation?" in paired.server.is_told("server", "dismiss", "Nobody")
 
 
 # ---- by stick --------------------------------------------------------------------------------------
@@ -354,12 +361,12 @@ def test_a_pouch_that_is_brought_twice_is_reported(paired: TwoMachineDesk, stick
     paired.a_source_writes()
     carry(paired.server, paired.first, stick)
 
-    assert "was applied before. Nothing was changed." in paired.first.does("pouch", "in", stick)
+    assert "was applied before. Nothing was changed." in paired.first.does("pouch", "apply", stick)
 
 
 def test_a_stick_that_is_lost_loses_nothing(paired: TwoMachineDesk, stick: Path) -> None:
     paired.a_source_writes("this was on the stick that was lost")
-    paired.server.does("pouch", "out", stick)
+    paired.server.does("pouch", "make", stick)
     stick.unlink()
     paired.a_source_writes("and this came after")
 
@@ -382,23 +389,23 @@ def test_a_damaged_pouch_is_refused_completely(
     paired: TwoMachineDesk, stick: Path, spoil: Callable[[bytes], bytes], said: str
 ) -> None:
     paired.a_source_writes()
-    paired.server.does("pouch", "out", stick)
+    paired.server.does("pouch", "make", stick)
     whole = stick.read_bytes()
     stick.write_bytes(spoil(whole))
 
-    assert said in paired.first.is_told("pouch", "in", stick)
+    assert said in paired.first.is_told("pouch", "apply", stick)
     assert texts_held(paired.first) == set()
     stick.write_bytes(whole)
-    assert "new items" in paired.first.does("pouch", "in", stick)
+    assert "new items" in paired.first.does("pouch", "apply", stick)
 
 
 def test_another_desks_pouch_is_refused(paired: TwoMachineDesk, tmp_path: Path, stick: Path) -> None:
     (tmp_path / "other").mkdir()
     other = a_desk(tmp_path / "other")
     other.pair_first()
-    other.server.does("pouch", "out", stick)
+    other.server.does("pouch", "make", stick)
 
-    assert "made for another machine" in paired.first.is_told("pouch", "in", stick)
+    assert "made for another machine" in paired.first.is_told("pouch", "apply", stick)
 
 
 def to_come() -> int:
@@ -443,7 +450,7 @@ def test_a_pouch_with_a_wrong_head_or_writer_is_refused(
 ) -> None:
     stick.write_bytes(a_pouch(paired, **changes))  # type: ignore[arg-type]  # of several types
 
-    assert said in paired.first.is_told("pouch", "in", stick)
+    assert said in paired.first.is_told("pouch", "apply", stick)
 
 
 def test_a_pouch_of_a_later_version_is_refused(
@@ -453,7 +460,7 @@ def test_a_pouch_of_a_later_version_is_refused(
         later.setattr("protocol.pouch.pouch_file._VERSION", b"steunpunt-pouch/2\n")
         stick.write_bytes(a_pouch(paired))
 
-    assert "by a newer version of the program" in paired.first.is_told("pouch", "in", stick)
+    assert "by a newer version of the program" in paired.first.is_told("pouch", "apply", stick)
 
 
 def test_a_pouch_that_comes_early_is_kept_until_the_missing_one_is_applied(
@@ -462,12 +469,12 @@ def test_a_pouch_that_comes_early_is_kept_until_the_missing_one_is_applied(
     paired.a_source_writes()
     stick.write_bytes(a_pouch(paired, after=to_come() - 1))
 
-    assert "came early" in paired.first.does("pouch", "in", stick)
+    assert "came early" in paired.first.does("pouch", "apply", stick)
     folder = paired.first.settings.parent / "pending"
     assert [stat.S_IMODE(each.stat().st_mode) for each in (folder, *folder.iterdir())] == [0o700, 0o600]
 
     stick.write_bytes(a_pouch(paired, serial=to_come() - 1))
-    said = paired.first.does("pouch", "in", stick)
+    said = paired.first.does("pouch", "apply", stick)
     assert "had come early and were applied now: 1" in said
     assert list(folder.iterdir()) == []
 
@@ -477,7 +484,7 @@ def an_ssh_to(server: Machine, folder: Path, monkeypatch: pytest.MonkeyPatch) ->
     folder.mkdir()
     program = folder / "ssh"
     run = shlex.join(
-        [sys.executable, "-m", "deploy.cli.main", "--settings", str(server.settings), "sync", "answer"]
+        [sys.executable, "-m", "deploy.cli.main", "--settings", str(server.settings), "server", "answer"]
     )
     program.write_text(f"#!/bin/sh\ncd {shlex.quote(str(EXAMPLE.parent))} && exec {run}\n", "utf-8")
     program.chmod(0o700)
@@ -501,8 +508,8 @@ def on_ssh(desk: TwoMachineDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Pair a workstation over SSH, and sync until each end has applied a pouch of the other."""
     an_ssh_to(desk.server, tmp_path / "bin", monkeypatch)
     desk.pair_first("ssh:server")
-    desk.first.does("sync")
-    desk.first.does("sync")
+    desk.first.does("workstation", "sync")
+    desk.first.does("workstation", "sync")
     return desk
 
 
@@ -515,7 +522,7 @@ def test_a_pending_pouch_at_a_workstation_is_applied_by_the_next_sync(
     assert "came early" in carry(on_ssh.server, on_ssh.first, stick, "--to", FIRST)
     assert len(pending_at(on_ssh.first)) == 1
 
-    on_ssh.first.does("sync")
+    on_ssh.first.does("workstation", "sync")
 
     assert pending_at(on_ssh.first) == []
     assert texts_held(on_ssh.first) == texts_held(on_ssh.server) != set()
@@ -524,9 +531,9 @@ def test_a_pending_pouch_at_a_workstation_is_applied_by_the_next_sync(
 @pytest.mark.slow
 def test_a_pouch_that_is_still_pending_after_a_sync_is_reported(on_ssh: TwoMachineDesk, stick: Path) -> None:
     stick.write_bytes(a_pouch(on_ssh, after=to_come() - 1))
-    on_ssh.first.does("pouch", "in", stick)
+    on_ssh.first.does("pouch", "apply", stick)
 
-    assert "still wait for a missing one: 1." in on_ssh.first.does("sync")
+    assert "still wait for a missing one: 1." in on_ssh.first.does("workstation", "sync")
 
 
 @pytest.mark.slow
@@ -536,13 +543,13 @@ def test_a_pending_pouch_at_a_server_is_applied_by_its_sweeper(
 ) -> None:
     forgets_pouches_of(on_ssh.server, on_ssh.keyring.strand.id)
     assert "came early" in carry(on_ssh.first, on_ssh.server, stick)
-    on_ssh.server.does("sweep", "--once")
+    on_ssh.server.does("store", "sweep")
     assert len(pending_at(on_ssh.server)) == 1  # the earlier one has not arrived
-    on_ssh.first.does("sync")
+    on_ssh.first.does("workstation", "sync")
     assert len(pending_at(on_ssh.server)) == 1  # no workstation waits for that
 
     if how == "once":
-        on_ssh.server.does("sweep", "--once")
+        on_ssh.server.does("store", "sweep")
     else:
         stop = threading.Event()
         stop.set()
@@ -558,51 +565,51 @@ def test_a_fault_that_keeps_pouches_pending_is_logged_once_and_stops_no_sweep(
 
     said = apply_pending_now(paired.server.settings)
     assert apply_pending_now(paired.server.settings, said) == said
-    assert "Destroyed" in paired.server.does("sweep", "--once")
+    assert "Destroyed" in paired.server.does("store", "sweep")
 
     assert "There is no server key in" in said
     assert [said in each for each in caplog.messages] == [True]
 
 
 def test_a_machine_does_not_apply_its_own_pouch(paired: TwoMachineDesk, stick: Path) -> None:
-    paired.first.does("pouch", "out", stick)
+    paired.first.does("pouch", "make", stick)
 
-    assert "damaged, cut off, or made for another machine" in paired.first.is_told("pouch", "in", stick)
+    assert "damaged, cut off, or made for another machine" in paired.first.is_told("pouch", "apply", stick)
 
 
 def test_a_stick_that_cannot_be_written_gets_one_sentence(paired: TwoMachineDesk, tmp_path: Path) -> None:
     folder = tmp_path / "gone"
     folder.mkdir()
 
-    said = paired.first.is_told("pouch", "out", tmp_path / "nowhere" / "a.pouch")
+    said = paired.first.is_told("pouch", "make", tmp_path / "nowhere" / "a.pouch")
 
     assert "nowhere is not a folder in which this user can write" in said
 
 
 def test_a_workstation_that_was_never_paired_has_no_one_to_send_to(desk: TwoMachineDesk, stick: Path) -> None:
-    assert "do not know each other" in desk.first.is_told("pouch", "out", stick)
-    assert "This is one machine" in desk.first.is_told("sync")
+    assert "do not know each other" in desk.first.is_told("pouch", "make", stick)
+    assert "This is one machine" in desk.first.is_told("workstation", "sync")
     assert "Which workstation? This machine knows: none yet." in first_letterhead_only(desk).is_told(
-        "pouch", "out", stick
+        "pouch", "make", stick
     )
 
 
 def first_letterhead_only(desk: TwoMachineDesk) -> Machine:
     """Return a server that has forgotten its only workstation."""
     desk.pair_first()
-    desk.server.does("admit", "--remove", FIRST)
+    desk.server.does("server", "dismiss", FIRST)
     return desk.server
 
 
 def test_a_workstation_paired_by_hand_cannot_sync_over_a_connection(paired: TwoMachineDesk) -> None:
-    assert "has no connection to its server" in paired.first.is_told("sync")
+    assert "has no connection to its server" in paired.first.is_told("workstation", "sync")
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
 def test_a_full_stick_holds_no_incomplete_pouch(paired: TwoMachineDesk) -> None:
     paired.a_source_writes(file=("a.pdf", b"x" * 3_000_000))
     with a_small_disk("2m") as disk:
-        said = paired.server.is_told("pouch", "out", disk / "a.pouch")
+        said = paired.server.is_told("pouch", "make", disk / "a.pouch")
         assert "Nothing is lost" in said
         assert list(disk.iterdir()) == []
 
@@ -615,12 +622,12 @@ def test_without_room_for_files_everything_received_before_is_kept(
     full = text.replace("store_bytes = 200_000_000_000", "store_bytes = 1_000_000")
     paired.a_source_writes("small")
     paired.a_source_writes("large", file=("a.pdf", b"x" * 3_000_000))
-    paired.server.does("pouch", "out", stick)
+    paired.server.does("pouch", "make", stick)
 
     settings.write_text(full, "utf-8")
-    assert "There is no room for files left" in paired.first.is_told("pouch", "in", stick)
+    assert "There is no room for files left" in paired.first.is_told("pouch", "apply", stick)
     settings.write_text(text, "utf-8")
-    paired.first.does("pouch", "in", stick)
+    paired.first.does("pouch", "apply", stick)
 
     assert texts_held(paired.first) == texts_held(paired.server)
 
@@ -657,13 +664,13 @@ def test_a_lost_trusted_state_is_reported_by_the_command_that_opens_the_desk(
     source = paired.a_source_writes()
     carry(paired.server, first, stick)
     paired.is_answered(source, first)
-    assert "trusted-state.age" not in first.types("pouch", "out", stick).stderr
+    assert "trusted-state.age" not in first.types("pouch", "make", stick).stderr
     path = load_config(first.settings, "adviser", AdviserConfig).trusted_state_path
     if is_missing:
         path.unlink()
     else:
         path.write_bytes(b"damaged")
-    told = first.types("pouch", "out", stick)
+    told = first.types("pouch", "make", stick)
     assert told.exit_code == 0
     assert "trusted-state.age is missing or damaged" in told.stderr
 
@@ -671,7 +678,7 @@ def test_a_lost_trusted_state_is_reported_by_the_command_that_opens_the_desk(
 def test_a_server_with_two_workstations_asks_for_which_one(paired: TwoMachineDesk, stick: Path) -> None:
     paired.second()
 
-    said = paired.server.is_told("pouch", "out", stick)
+    said = paired.server.is_told("pouch", "make", stick)
 
     assert "Which workstation?" in said
     assert '"Werkstation 2"' in said
@@ -679,16 +686,18 @@ def test_a_server_with_two_workstations_asks_for_which_one(paired: TwoMachineDes
 
 def test_a_workstation_that_was_not_admitted_is_refused(paired: TwoMachineDesk, stick: Path) -> None:
     second = paired.second(admit=False)
-    second.does("pouch", "out", stick)
+    second.does("pouch", "make", stick)
 
-    assert "does not name the workstation that made this" in paired.server.is_told("pouch", "in", stick)
+    assert "does not name the workstation that made this" in paired.server.is_told("pouch", "apply", stick)
 
 
 @pytest.mark.parametrize("name", [FIRST, FIRST.upper(), FIRST.replace(" ", "  ")])
 def test_two_workstations_cannot_have_names_that_look_the_same(paired: TwoMachineDesk, name: str) -> None:
     words = ["--keyring", paired.copy_of_keyring(), "--fingerprint", paired.keyring.fingerprint]
 
-    said = paired.machine("second").is_told("pair", paired.card(), "--server", "file", "--name", name, *words)
+    said = paired.machine("second").is_told(
+        "workstation", "pair", paired.card(), "--server", "file", "--name", name, *words
+    )
 
     assert "has this name already" in said
 
@@ -697,7 +706,9 @@ def test_two_workstations_cannot_have_names_that_look_the_same(paired: TwoMachin
 def test_a_name_of_a_workstation_hides_no_character(paired: TwoMachineDesk, name: str) -> None:
     words = ["--keyring", paired.copy_of_keyring(), "--fingerprint", paired.keyring.fingerprint]
 
-    said = paired.machine("second").is_told("pair", paired.card(), "--server", "file", "--name", name, *words)
+    said = paired.machine("second").is_told(
+        "workstation", "pair", paired.card(), "--server", "file", "--name", name, *words
+    )
 
     assert "visible characters" in said
 
@@ -708,11 +719,13 @@ def test_a_new_workstation_needs_a_name_and_the_posters_fingerprint(
     new = paired.machine("second")
     copy = paired.copy_of_keyring()
 
-    assert new.types("pair", paired.card(), "--server", "file", "--keyring", copy).exit_code == 2
+    assert (
+        new.types("workstation", "pair", paired.card(), "--server", "file", "--keyring", copy).exit_code == 2
+    )
     (tmp_path / "other").mkdir()
     other = a_desk(tmp_path / "other")
     words = ["--name", "x", "--fingerprint", other.keyring.fingerprint]
-    said = new.is_told("pair", paired.card(), "--server", "file", "--keyring", copy, *words)
+    said = new.is_told("workstation", "pair", paired.card(), "--server", "file", "--keyring", copy, *words)
     assert "is not this desk's" in said
     assert not new.settings.exists()
 
@@ -720,7 +733,7 @@ def test_a_new_workstation_needs_a_name_and_the_posters_fingerprint(
 def test_a_new_workstation_needs_the_newest_letterhead(desk: TwoMachineDesk) -> None:
     words = ["--keyring", desk.copy_of_keyring(), "--name", "x", "--fingerprint", desk.keyring.fingerprint]
 
-    said = desk.machine("second").is_told("pair", desk.card(), "--server", "file", *words)
+    said = desk.machine("second").is_told("workstation", "pair", desk.card(), "--server", "file", *words)
 
     assert "no letterhead in this card file" in said
 
@@ -731,10 +744,12 @@ def test_a_letterhead_published_between_card_and_admission_is_not_lost(
     second = paired.second(admit=False)
     paired.publishes(paired.server, answer_working_days=9)
 
-    said = paired.server.is_told("admit", paired.folder / "second.pairing")
+    said = paired.server.is_told("server", "admit", paired.folder / "second.pairing")
     assert "published another letterhead since" in said
-    second.does("pair", paired.card(), "--server", "file", "--out", paired.folder / "second.pairing")
-    paired.server.does("admit", paired.folder / "second.pairing")
+    second.does(
+        "workstation", "pair", paired.card(), "--server", "file", "--out", paired.folder / "second.pairing"
+    )
+    paired.server.does("server", "admit", paired.folder / "second.pairing")
 
     store = paired.server.store()
     assert newest(store, paired.keyring).answer_working_days == 9
@@ -747,24 +762,24 @@ def test_a_workstation_that_was_retired_is_refused(paired: TwoMachineDesk, stick
     second = paired.second()
     carry(paired.server, second, stick, "--to", "Werkstation 2")
 
-    said = second.does("retire", FIRST, "--since", "2025-01-31")
+    said = second.does("workstation", "retire", FIRST, "--since", "2025-01-31")
     assert "after 2025-01-31 do not count" in said
     carry(second, paired.server, stick)
-    paired.first.does("pouch", "out", stick)
+    paired.first.does("pouch", "make", stick)
 
-    assert "took the workstation that made this out of use" in paired.server.is_told("pouch", "in", stick)
-    assert "out of use" in paired.server.is_told("pouch", "out", stick, "--to", FIRST)
-    assert "out of use" in paired.server.is_told("admit", paired.folder / "first.pairing")
+    assert "took the workstation that made this out of use" in paired.server.is_told("pouch", "apply", stick)
+    assert "out of use" in paired.server.is_told("pouch", "make", stick, "--to", FIRST)
+    assert "out of use" in paired.server.is_told("server", "admit", paired.folder / "first.pairing")
 
 
 def test_no_deletion_waits_for_a_retired_workstation(paired: TwoMachineDesk, stick: Path) -> None:
     """The proof of an ended mailbox stays until every workstation received it, except a retired one."""
     second = paired.second()
     carry(paired.server, second, stick, "--to", "Werkstation 2")
-    second.does("retire", FIRST, "--since", "2025-01-31")
+    second.does("workstation", "retire", FIRST, "--since", "2025-01-31")
     carry(second, paired.server, stick)
 
-    paired.server.does("sweep", "--once")
+    paired.server.does("store", "sweep")
 
     assert [each.name for each in peers_of(paired.server)] != []
     assert paired.keyring.strand.id not in {each.name for each in peers_of(paired.server)}
@@ -781,14 +796,14 @@ def test_a_workstation_that_was_forgotten_already_loses_its_onion_key_too(
     desk.pair_first(f"onion:{OnionKey.draw().host}")
     second = desk.second()
     carry(desk.server, second, stick, "--to", "Werkstation 2")
-    told = second.does("retire", FIRST, "--since", "2025-01-31")
+    told = second.does("workstation", "retire", FIRST, "--since", "2025-01-31")
     carry(second, desk.server, stick)
-    desk.server.does("sweep", "--once")
+    desk.server.does("store", "sweep")
     assert list(clients.admitted_clients(keys)) == [desk.keyring.strand.id.hex()]
 
-    said = desk.server.does("admit", "--remove", FIRST)
+    said = desk.server.does("server", "dismiss", FIRST)
 
-    assert f'steunpunt admit --remove "{FIRST}"' in told
+    assert f'steunpunt server dismiss "{FIRST}"' in told
     assert clients.admitted_clients(keys) == {}
     assert "systemctl restart tor" in said
     assert "may connect again" not in said
@@ -799,16 +814,16 @@ def test_a_workstation_retired_today_may_connect_until_it_is_removed(
 ) -> None:
     second = paired.second()
     carry(paired.server, second, stick, "--to", "Werkstation 2")
-    second.does("retire", FIRST)
+    second.does("workstation", "retire", FIRST)
     carry(second, paired.server, stick)
     carry(paired.first, paired.server, stick)  # its day is not over
 
-    assert "may connect again" not in paired.server.does("admit", "--remove", FIRST)
+    assert "may connect again" not in paired.server.does("server", "dismiss", FIRST)
 
 
 def test_a_workstation_cannot_retire_itself(paired: TwoMachineDesk) -> None:
-    assert "this workstation itself" in paired.first.is_told("retire", FIRST)
-    assert "Which workstation?" in paired.first.is_told("retire", "Nobody")
+    assert "this workstation itself" in paired.first.is_told("workstation", "retire", FIRST)
+    assert "Which workstation?" in paired.first.is_told("workstation", "retire", "Nobody")
 
 
 def test_no_workstation_is_retired_before_it_was_in_use(paired: TwoMachineDesk) -> None:
@@ -816,7 +831,9 @@ def test_no_workstation_is_retired_before_it_was_in_use(paired: TwoMachineDesk) 
     stick = paired.folder / "stick"
     carry(paired.server, paired.first, stick, "--to", FIRST)
 
-    assert "is in use since" in paired.first.is_told("retire", "Werkstation 2", "--since", "2021-01-01")
+    assert "is in use since" in paired.first.is_told(
+        "workstation", "retire", "Werkstation 2", "--since", "2021-01-01"
+    )
 
 
 # ---- a lost workstation ----------------------------------------------------------------------------
@@ -838,9 +855,9 @@ def test_a_lost_workstation_is_rebuilt_by_stick(paired: TwoMachineDesk, stick: P
         "--out",
         paired.folder / "again.pairing",
     ]
-    said = again.does("rebuild", copy, paired.card(), *words)
+    said = again.does("workstation", "rebuild", copy, paired.card(), *words)
     assert "ends today" in said
-    paired.server.does("admit", paired.folder / "again.pairing")
+    paired.server.does("server", "admit", paired.folder / "again.pairing")
     name = said.partition('workstation "')[2].partition('"')[0]
     carry(paired.server, again, stick, "--to", name)
 
@@ -870,15 +887,17 @@ def test_a_restored_workstation_that_wrote_before_it_synced_is_recovered_as_the_
     source = restored_to_an_earlier_day(paired, stick)
     paired.is_answered(source, paired.first, "this morning")
     for _ in range(2):
-        paired.first.does("pouch", "out", stick)
-        assert "another entry at the place" in paired.server.is_told("pouch", "in", stick)
+        paired.first.does("pouch", "make", stick)
+        assert "another entry at the place" in paired.server.is_told("pouch", "apply", stick)
 
     again = paired.machine("again")
     words = ["--server", "file", "--fingerprint", paired.keyring.fingerprint]
     pairing = paired.folder / "again.pairing"
-    said = again.does("rebuild", paired.copy_of_keyring(), paired.card(), *words, "--out", pairing)
+    said = again.does(
+        "workstation", "rebuild", paired.copy_of_keyring(), paired.card(), *words, "--out", pairing
+    )
     name = said.partition('workstation "')[2].partition('"')[0]
-    paired.server.does("admit", pairing)
+    paired.server.does("server", "admit", pairing)
     carry(paired.server, again, stick, "--to", name)
     keyring = open_keyring(
         (again.settings.parent / KEYRING).read_bytes(), PASSPHRASE, paired.keyring.fingerprint
@@ -916,30 +935,38 @@ def test_a_workstation_rebuilt_behind_an_onion_prints_each_step_that_is_left(
     words = ["--server", f"onion:{OnionKey.draw().host}", "--fingerprint", paired.keyring.fingerprint]
     pairing = paired.folder / "again.pairing"
 
-    done = again.types("rebuild", paired.copy_of_keyring(), paired.card(), *words, "--out", pairing)
+    done = again.types(
+        "workstation", "rebuild", paired.copy_of_keyring(), paired.card(), *words, "--out", pairing
+    )
 
     assert done.exit_code == 1
     steps = [
         str(again.settings.parent / "onion-auth" / "steunpunt-sync.auth_private"),
         "ClientOnionAuthDir",
         "restart Tor",
-        f"run there: steunpunt admit {pairing.name}",
+        f"run there: steunpunt server admit {pairing.name}",
         "give Tor its key here",
-        "run here: steunpunt sync",
+        "run here: steunpunt workstation sync",
     ]
     places = [done.output.find(step) for step in steps]
     assert -1 not in places
     assert places == sorted(places)
     operator = (EXAMPLE.parent / "docs" / "operator.md").read_text("utf-8")
     told = operator.partition("### Replace a lost workstation")[2].partition("\n### ")[0]
-    for step in ("install -o debian-tor", "auth_private", "systemctl restart tor", "steunpunt admit", "sync"):
+    for step in (
+        "install -o debian-tor",
+        "auth_private",
+        "systemctl restart tor",
+        "steunpunt server admit",
+        "sync",
+    ):
         assert step in told
 
 
 def test_a_workstation_is_not_rebuilt_in_the_folder_of_another(paired: TwoMachineDesk) -> None:
     words = ["--server", "file", "--fingerprint", paired.keyring.fingerprint]
 
-    said = paired.first.is_told("rebuild", paired.copy_of_keyring(), paired.card(), *words)
+    said = paired.first.is_told("workstation", "rebuild", paired.copy_of_keyring(), paired.card(), *words)
 
     assert "exists, so this is a workstation already" in said
 
@@ -949,13 +976,13 @@ def test_a_workstation_is_not_rebuilt_in_the_folder_of_another(paired: TwoMachin
 
 def test_run_starts_the_parts_that_have_a_section(paired: TwoMachineDesk) -> None:
     assert [part.arguments for part in parts_to_run(paired.server.settings)[0]] == [
-        ["serve", "source"],
-        ["serve", "sync"],
-        ["sweep"],
+        ["run", "source"],
+        ["run", "sync"],
+        ["run", "sweeper"],
     ]
     assert [part.arguments for part in parts_to_run(paired.first.settings)[0]] == [
-        ["serve", "adviser"],
-        ["sweep"],
+        ["run", "adviser"],
+        ["run", "sweeper"],
     ]
 
 
@@ -974,7 +1001,7 @@ def test_run_also_watches_over_the_machine_if_the_settings_name_a_command_on_fai
     ("sections", "server", "said"),
     [
         pytest.param(("desk",), "", "there is nothing to run", id="nothing"),
-        pytest.param(("adviser",), "", "run steunpunt pair", id="a workstation without a server"),
+        pytest.param(("adviser",), "", "run steunpunt workstation pair", id="a workstation without a server"),
         pytest.param(("source", "adviser"), "file", "belong there and not here", id="a replica for sources"),
         pytest.param(
             ("sync", "adviser"), "file", "belong there and not here", id="a replica with an endpoint"
@@ -992,8 +1019,8 @@ def test_settings_with_wrong_sections_are_not_run(
 
 
 def test_a_workstation_shows_its_fingerprint_and_letterhead_too(paired: TwoMachineDesk) -> None:
-    assert paired.first.does("fingerprint").splitlines()[0] == paired.keyring.fingerprint
-    assert '"strands"' in paired.first.does("letterhead", "show")
+    assert paired.first.does("keys", "fingerprint").splitlines()[0] == paired.keyring.fingerprint
+    assert '"strands"' in paired.first.does("store", "letterhead")
     assert "of this version" in paired.first.does("upgrade")
 
 
@@ -1007,7 +1034,7 @@ def test_a_workstations_sweeper_destroys_and_decides_nothing(paired: TwoMachineD
         )
     world.store.close()
 
-    said = paired.first.does("sweep", "--once")
+    said = paired.first.does("store", "sweep")
 
     assert "Destroyed" in said
     world = paired.world(paired.first)
@@ -1039,7 +1066,7 @@ def test_a_restored_server_gets_everything_again_by_stick(paired: TwoMachineDesk
     for left in copy.parent.glob(f"{STORE}*"):
         left.unlink()
     copy.write_bytes(yesterday)
-    assert "older than one this server has seen" in paired.server.is_told("serve", "sync")
+    assert "older than one this server has seen" in paired.server.is_told("run", "sync")
     copy.with_name("letterhead-serial").unlink()  # as docs/operator.md tells the operator to do
     assert "came early" in carry(paired.first, paired.server, stick)
     assert "turned out to be restored to an earlier day" in carry(paired.server, paired.first, stick)

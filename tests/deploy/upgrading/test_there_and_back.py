@@ -44,7 +44,7 @@ def test_a_server_goes_to_the_next_version_and_back(desk: TwoMachineDesk, later:
     desk.a_source_writes("before", ("a.pdf", b"content" * 1000))
     held, settings = texts_held(desk.server), desk.server.settings
     there = files_of(desk.server)
-    assert f"missing key '{NEW_KEY}' (run: steunpunt upgrade)" in later.is_told(settings, "serve", "source")
+    assert f"missing key '{NEW_KEY}' (run: steunpunt upgrade)" in later.is_told(settings, "run", "source")
 
     later.does(settings, "upgrade")
 
@@ -77,13 +77,13 @@ def test_a_workstation_goes_back_and_gets_what_was_written_since(
     with store_code_of_next_version(later.folder / "store"):
         desk.is_answered(source, first, "since the upgrade")
         first.settings.write_text(first.settings.read_text("utf-8").replace(f"{NEW_KEY} = 30\n", ""), "utf-8")
-        first.does("pouch", "out", stick)
+        first.does("pouch", "make", stick)
         everything = texts_held(first)
-    desk.server.does("pouch", "in", stick)
+    desk.server.does("pouch", "apply", stick)
 
     said = goes_back(first)
 
-    assert "Before the adviser writes anything, run twice: steunpunt sync" in said
+    assert "Before the adviser writes anything, run twice: steunpunt workstation sync" in said
     assert texts_held(first) < everything
     for _ in range(2):
         carry(first, desk.server, stick)

@@ -187,7 +187,7 @@ def test_the_sweeper_removes_copies_that_are_old_or_not_the_newest(desk: TwoMach
         a_copy(machine, 2, is_whole=False),
     )
 
-    machine.does("sweep", "--once")
+    machine.does("store", "sweep")
 
     assert [False, False, True, True] == [each.exists() for each in (old, second, newest, settings_only)]
 
@@ -197,7 +197,7 @@ def test_no_copy_stays_longer_than_the_desk_promises_to_keep_a_closed_mailbox(de
     a_copy(desk.server, 3)
     kept = a_copy(desk.server, 2)
 
-    desk.server.does("sweep", "--once")
+    desk.server.does("store", "sweep")
 
     assert [kept] == list(kept.parent.iterdir())
 

@@ -107,7 +107,7 @@ def test_a_restore_that_is_killed_leaves_one_of_both_stores_and_can_be_repeated(
         run_and_kill(desk, None, *words)
         assert restored == texts_held(desk.server)
         assert not list(desk.var.glob("*.restored*"))
-        assert "may never change" not in desk.server.does("letterhead", "show")
+        assert "may never change" not in desk.server.does("store", "letterhead")
     print_result(f"restores that were killed and repeated: {BACKUP_KILLS}, of which none lost anything")
 
 

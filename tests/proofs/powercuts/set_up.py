@@ -33,7 +33,7 @@ _open_keyring = functools.cache(open_keyring)
 
 
 class SettingUp(Scenario):
-    """`steunpunt setup` makes a desk, and `steunpunt setup server` makes a server.
+    """`steunpunt setup` makes a desk, and `steunpunt server setup` makes a server.
 
     After a power cut, each of them is complete or can be made again. The folders above the desk's folder are
     new too.
@@ -53,7 +53,7 @@ class SettingUp(Scenario):
         config = load_config(self.settings, "adviser", AdviserConfig)
         self.remember("fingerprint", config.fingerprint)
         state("trying", "server")
-        self._server().does("setup", "server", config.fingerprint)
+        self._server().does("server", "setup", config.fingerprint)
         state("kept", "server")
 
     def _set_up_desk(self) -> bool:
@@ -85,8 +85,8 @@ class SettingUp(Scenario):
         with suppress(FileNotFoundError):  # the server has not been begun
             server = self._server()
             found |= {"server"} if server.settings.exists() else set()
-            server.does("setup", "server", server.fingerprint)
-            server.does("card")
+            server.does("server", "setup", server.fingerprint)
+            server.does("server", "card")
             server.store().close()
         return found
 
@@ -108,16 +108,16 @@ class PairingScenario(Scenario):
     def run(self) -> None:
         first, server = self._machine("first"), self._machine("server")
         state("trying", "key in keyring", "key in letterhead")
-        first.does("openpgp", "make")
+        first.does("keys", "make-openpgp")
         state("kept", "key in keyring", "key in letterhead")
         card, pairing = self.memory / "card", self.disk / "first.pairing"
-        server.does("card", "--out", card)
+        server.does("server", "card", "--out", card)
         state("trying", "paired", "pairing file")
-        first.does("pair", card, "--server", "file", "--out", pairing)
+        first.does("workstation", "pair", card, "--server", "file", "--out", pairing)
         state("kept", "paired", "pairing file")
         self.remember("pairing file", pairing.read_bytes())
         state("trying", "admitted")
-        server.does("admit", pairing)
+        server.does("server", "admit", pairing)
         state("kept", "admitted")
 
     def _machine(self, name: str) -> Machine:
@@ -134,11 +134,11 @@ class PairingScenario(Scenario):
         if pairing.exists():
             assert pairing.read_bytes() == self.remembered("pairing file")
             found.add("pairing file")
-        card = server.does("card")
+        card = server.does("server", "card")
         if card == self._first_card(card):
             found.add("server's key")
         with suppress(AssertionError):  # the command is refused if the server does not know the workstation
-            server.does("pouch", "out", self.memory / "stick")
+            server.does("pouch", "make", self.memory / "stick")
             found.add("admitted")
         return found
 

@@ -221,21 +221,21 @@ class Carrying(TwoMachines):
         names = [name for size in (600_000,) * 4 for name in self.post(source, size)[1]]
         carried = [f"carried: {at_workstation(name)}" for name in names]
         state("trying", *carried)
-        self.machine("server").does("pouch", "out", stick / "pouch", "--part-bytes", "1000000")
+        self.machine("server").does("pouch", "make", stick / "pouch", "--part-bytes", "1000000")
         half, *rest = sorted(stick.iterdir())
         assert rest
         for each in rest:
-            assert "came early" in first.does("pouch", "in", each)
+            assert "came early" in first.does("pouch", "apply", each)
         for each in rest:
             each.unlink()
         state("kept", *carried)
-        first.does("pouch", "in", half)
+        first.does("pouch", "apply", half)
         state("kept", *map(at_workstation, names))
         state("deleting", *carried)
         half.unlink()
         answered = self.answer(source)
-        first.does("pouch", "out", stick / "answer")
-        self.machine("server").does("pouch", "in", stick / "answer")
+        first.does("pouch", "make", stick / "answer")
+        self.machine("server").does("pouch", "apply", stick / "answer")
         state("kept", *answered)
 
     def bring_pouches(self, desk: OpenDesk) -> set[str]:

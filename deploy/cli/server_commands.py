@@ -1,0 +1,114 @@
+"""Command group `server`: what the operator of a server does: set it up, and admit workstations."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from deploy.cli.setup_commands import say_whether_new, source_bind_option
+from deploy.cli.terminal import EXISTING_FILE, FILE, show_step
+
+
+@click.group()
+def server_group() -> None:
+    """Set up the server, and admit workstations. For the operator."""
+
+
+@server_group.command("setup")
+@click.argument("fingerprint")
+@source_bind_option
+@click.option(
+    "--sync-bind", default="127.0.0.3:8082", show_default=True, help="Address of the sync endpoint."
+)
+@click.pass_obj
+def server_setup_command(settings: Path, fingerprint: str, source_bind: str, sync_bind: str) -> None:
+    """Set up this machine as the server of the desk with this fingerprint, unless it is a server already.
+
+    The server gets none of the desk's secret keys.
+    """
+    from deploy.pairing.server import set_up_server
+
+    is_new = set_up_server(settings, fingerprint, source_bind=source_bind, sync_bind=sync_bind)
+    say_whether_new(settings, "server", is_new=is_new)
+    if is_new:
+        click.echo(
+            "The server starts after it has the desk's letterhead: make its card file (steunpunt server card "
+            "--out FILE), and pair the workstation."
+        )
+
+
+@server_group.command("card")
+@click.option("--out", type=FILE, help="Write a card file: the card, and the desk's newest letterhead.")
+@click.pass_obj
+def card_command(settings: Path, out: Path | None) -> None:
+    """Print the server's card (its public keys), by which workstations recognise the server.
+
+    The card is not secret.
+    """
+    from deploy.pairing import server
+
+    card_file = server.server_card(settings)
+    if out is None:
+        click.echo(str(card_file.card))
+        return
+    server.write_card_file(card_file, out)
+    click.echo(
+        f"Bring {out} to the workstation, and run there: steunpunt workstation pair {out.name} --server ..."
+    )
+
+
+@server_group.command("admit")
+@click.argument("pairing", type=EXISTING_FILE)
+@click.pass_obj
+def server_admit_command(settings: Path, pairing: Path) -> None:
+    """Allow the workstation that made a pairing file to sync with this server."""
+    from deploy.pairing import server
+
+    server.admit_workstation(settings, pairing, say=click.echo, on_step=show_step)
+
+
+@server_group.command("dismiss")
+@click.argument("name")
+@click.pass_obj
+def server_dismiss_command(settings: Path, name: str) -> None:
+    """Forget a workstation, so that it no longer syncs with this server."""
+    from deploy.pairing import server
+
+    server.remove_workstation(settings, name, say=click.echo)
+
+
+@server_group.command("answer")
+@click.pass_obj
+def answer_command(settings: Path) -> None:
+    """Read a pouch (sync bundle) from standard input, and write the answer to standard output.
+
+    The server's SSH daemon runs this command when a workstation connects.
+    """
+    from deploy.serving.serve_sync import answer_one_pouch
+
+    answer_one_pouch(settings, sys.stdin.buffer, sys.stdout.buffer)
+
+
+@server_group.command("poster")
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("poster"),
+    show_default=True,
+    help="Folder for the files.",
+)
+@click.option("--telephone", default="", help="The desk's telephone number, as the poster will show it.")
+@click.pass_obj
+def poster_command(settings: Path, folder: Path, telephone: str) -> None:
+    """Make the poster for partner organisations, in each language of the site, as PDF and as SVG."""
+    from deploy.cli.store_commands import verified_letterhead
+    from deploy.poster import make_poster
+    from deploy.settings.load_settings import load_config
+    from source_app.config import SourceConfig
+
+    source = load_config(settings, "source", SourceConfig)
+    for path in make_poster.make_posters(source, verified_letterhead(settings), folder, telephone):
+        click.echo(path)
+
+
+COMMANDS = (server_group,)
