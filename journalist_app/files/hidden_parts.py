@@ -8,6 +8,7 @@ mat2 0.13.3 lists no hidden parts. Its copies have lost parts that a page shows,
 mat2 also leaves comments in an .odt, and refuses a .docx with comments.
 """
 
+import bisect
 import importlib
 import io
 import json
@@ -95,7 +96,7 @@ _ORDINARY_PART = re.compile(
     r"|slides|slideLayouts|slideMasters|notesSlides|notesMasters|handoutMasters|revisions|externalLinks)/.*)"
 )
 # Parts that other parts refer to, so they are read first: looks of texts, and names of people.
-_READ_FIRST = re.compile(r"(^|/)(styles|commentAuthors|authors|person[^/]*)\.xml$")
+_READ_FIRST = re.compile(r"(^|/)(styles|sharedStrings|commentAuthors|authors|person[^/]*)\.xml$")
 
 # Attributes that hide an element. Names have no namespace, because two namespaces are in use for each name.
 _HIDING = re.compile(
@@ -103,24 +104,27 @@ _HIDING = re.compile(
     r"|(?P<rows>row (?:hidden=1|ht=0)|sheetFormatPr zeroHeight=1|table-row visibility=(?:collapse|filter))"
     r"|(?P<columns>col (?:hidden=1|width=0)|table-column visibility=(?:collapse|filter))"
     r"|(?P<hidden>(?:cNvPr|docPr|definedName) hidden=1|section display=none|layer display=(?:none|printer)"
-    r"|hidden-(?:text|paragraph) is-hidden=1)"
+    r"|(?:variable-set|user-field-get) display=none|hidden-(?:text|paragraph) is-hidden=1)"
 )
-# Attributes of styles, and the values with which they hide a sheet, a slide or a text. A text is hidden by
-# "white" only if its background is "plain".
+# Attributes of styles, and the values with which they hide a sheet, a slide or a text. A text is also hidden
+# if its "ink" has the colour of its "paper".
 _LOOKS = re.compile(
     r"(?P<sheets>table-properties display)|(?P<slides>drawing-page-properties visibility)"
     r"|(?P<hidden>vanish val|text-properties display)|(?P<tiny>sz val|text-properties font-size)"
-    r"|(?P<white>color (?:val|rgb|theme|themeColor|indexed)|(?:srgb|scheme)Clr val|text-properties color)"
-    r"|(?P<plain>shd fill|fgColor (?:rgb|theme|indexed)"
+    r"|(?P<ink>color (?:val|rgb|theme|themeColor|indexed)|(?:srgb|scheme)Clr val|text-properties color)"
+    r"|(?P<paper>shd fill|fgColor (?:rgb|theme|indexed)"
     r"|(?:text|paragraph|table-cell)-properties background-color)"
 )
-_VALUES = re.compile(
-    r"sheets=0|slides=hidden|hidden=(?:1|none)|tiny=(?:[0-4]|[0-2](?:\.\d+)?pt)|white=(?:white|0|background1|light1|bg1|lt1)"
-    r"|plain=(?:white|0|auto|transparent)|(?:white|plain)=indexed (?:1|9)"
-)
+_VALUES = re.compile(r"sheets=0|slides=hidden|hidden=(?:1|none)|tiny=(?:[0-4]|[0-2](?:\.\d+)?pt)")
 _SAME_VALUES = {"true": "1", "on": "1", "false": "0", "off": "0"}
-_WHITE = re.compile(r"#?(ff)?(f[0-9a-f]){3}")  # no one can tell a text in this colour from white
-_Looks = Mapping[str, bool]
+_COLOUR = re.compile(r"#?(?:[0-9a-f]{2})?([0-9a-f]{6})")
+_WHITE, _BLACK = "ffffff", "000000"
+_NAMED_COLOURS = re.compile(
+    r"(white|theme 0|indexed [19]|background1|light1|bg1|lt1)|black|theme 1|indexed [08]|text1|dark1|tx1|dk1"
+)
+_NO_COLOUR = {"auto", "transparent"}  # a program chooses an ink that people see, or shows the paper behind
+_FAINT = 15  # of 255: no one can tell two colours apart that differ less
+_Looks = Mapping[str, str]  # for each group of _LOOKS, a colour, or a text that is empty if nothing is hidden
 
 # The parts of a copy: of an OpenDocument file by name, and of other files by type of relationship.
 _SHOWN_PART = re.compile(r"mimetype|(content|styles|settings|META-INF/manifest)\.xml|Pictures/[^/]+")
@@ -137,7 +141,26 @@ _OUTSIDE = re.compile(r"[A-Za-z][\w+.-]*:|/|\.\./")  # an address outside the fi
 _FIELD_ADDRESS = re.compile(r'"((?:[A-Za-z][\w+.-]*:|\\\\)[^"]+)"')  # in the code of a field of Word
 _LISTS = re.compile("hyperlinks|externalReferences|tableParts|controls|oleObjects|ext|extLst|custDataLst")
 # Elements and attributes that show which files one computer, program or person made or changed.
-_TRACES = re.compile("rsids|docId|docVars|absPath|revisionPtr|fileSharing|creationId|sectionLst|nsid")
+_TRACES = re.compile(
+    "rsids|docId|docVars|absPath|revisionPtr|fileSharing|creationId|sectionLst|nsid|helpText|statusText|listItem"
+    "|scenarios|dataValidations|content-validations|user-field-decls"
+)
+# Texts that a program shows only to someone who chooses a cell or fills in a field.
+_PROMPTS = re.compile(
+    r"dataValidation (?:prompt|error)(?:Title)?|(?:help|error)-message title"
+    r"|(?:text-input|placeholder) description|(?:helpText|statusText|listEntry) val|listItem displayText"
+    r"|scenario (?:user|comment)"
+)
+_CHOICES = re.compile('"([^"]+)"')  # in the rule for the value of a cell
+_OPEN_FIELDS = _named(
+    "user-field-get user-field-input variable-get variable-set variable-input text-input placeholder", _TEXT
+)  # a copy has their texts
+# Elements with a value that the writer or a program named, by the attributes of the value.
+_NAMED_VALUES = {
+    "docVar": ("val",),
+    "user-field-decl": ("string-value", "value", "date-value", "time-value", "boolean-value", "formula"),
+}
+_TRACED = {"absPath": "url", "fileSharing": "userName"}
 _TRACE = re.compile(r"\{.*\}(rsid\w*|paragraph-rsid)|\{.*/revision\d*\}uid")
 _PRINTER = re.compile("Printer(Name|Setup)$|Rsid")
 
@@ -155,6 +178,8 @@ class _Found:
         self.people: dict[str, str] = {}
         self.styles: dict[str, tuple[str, _Looks]] = {}  # by name: its parent's name, and its own looks
         self.slides: dict[str, tuple[float, float]] = {}  # width and height, by the name of the master slide
+        self.inks: list[list[_Looks]] = []  # of each text that several cells of an .xlsx can share
+        self.columns: list[tuple[int, str]] = []  # of a sheet of an .ods: their end, the style of their cells
 
     def add(self, kind: str, *names: str, number: int = 1) -> None:
         self.counts[kind] = self.counts.get(kind, 0) + number
@@ -162,6 +187,14 @@ class _Found:
         for name in filter(None, map(str.strip, names)):
             if len(names_of_kind) < _NAMES:
                 names_of_kind[name[:_NAME_CHARS]] = None
+
+    def add_columns(self, number: int, style: str) -> None:
+        end = self.columns[-1][0] if self.columns else 0
+        self.columns.append((end + number, style))
+
+    def style_of_column(self, at: int) -> str:
+        place = bisect.bisect_right(self.columns, at, key=lambda column: column[0])
+        return "".join(style for _, style in self.columns[place : place + 1])
 
     def looks_of_style(self, name: str) -> _Looks:
         looks: _Looks = {}
@@ -188,7 +221,7 @@ def findings(path: str) -> list[tuple[str, str, str]]:
             except (ET.ParseError, zipfile.BadZipFile, OSError, ValueError, RuntimeError, zlib.error):
                 found.add("unread", each.filename)
     if Path(path).suffix in _PRESENTATIONS:
-        found.counts.pop("white", 0)
+        found.counts.pop("faint", 0)
     counts = [(kind, str(count), ", ".join(found.names[kind])) for kind, count in found.counts.items()]
     return found.details + [each for each in counts if each[1] != "0"]
 
@@ -210,7 +243,8 @@ def _details(tree: ET.Element) -> Iterator[tuple[str, str, str]]:
     for part in tree:  # a property of one's own has its name in an attribute
         for each in part.iter():
             if each.text and each.text.strip():
-                yield "detail", part.get("name") or _local(each.tag), each.text.strip()
+                own = part.get("name", "")
+                yield "named" if own else "detail", own or _local(each.tag), each.text.strip()
 
 
 def _look(found: _Found, name: str, tree: ET.Element) -> None:
@@ -223,15 +257,19 @@ def _look(found: _Found, name: str, tree: ET.Element) -> None:
     if name.startswith("xl/revisions/"):
         found.add("changes", *(each.get("userName", "") for each in tree), number=len(tree) * ("Log" in name))
     is_comments = _REMOVED_PART.search(name) is not None
+    if _local(tree.tag) == "sst":
+        found.inks = [[_looks_of(each) for each in text.iterfind("{*}r/{*}rPr")] for text in tree]
+        return
     waiting: list[tuple[ET.Element, _Looks]] = [(tree, {})]
     while waiting:  # without recursion: a file can have any number of levels
         each, around = waiting.pop()
         looks = _looks_here(found, each, around)
         _look_element(found, each, is_comments=is_comments)
+        _look_values(found, each)
         if _local(each.tag) == "page":
             _look_outside(found, each)
         _look_looks(found, each, looks)
-        waiting += [(child, looks) for child in reversed(each)]
+        waiting += reversed(list(_children(found, each, looks)))
 
 
 def _look_element(found: _Found, each: ET.Element, *, is_comments: bool) -> None:
@@ -268,6 +306,28 @@ def _field_code(each: ET.Element) -> str:
     return (each.text or "") if _local(each.tag) == "instrText" else _attribute(each, "instr")
 
 
+def _look_values(found: _Found, each: ET.Element) -> None:
+    """Look for values and texts that a program keeps with a file, a field or a cell, and shows on no page."""
+    tag = _local(each.tag)
+    if any(map(str.strip, prompts := _prompts(each, tag))):
+        found.add("prompts", *prompts)
+    if value := _attribute(each, *_NAMED_VALUES.get(tag, ())):
+        found.details.append(("named", _attribute(each, "name"), value))
+    if value := _attribute(each, _TRACED.get(tag, "")):
+        found.details.append(("detail", tag, value))
+    if _attribute(each, "name") == "PrinterName" and each.text:
+        found.details.append(("detail", "PrinterName", each.text))
+
+
+def _prompts(each: ET.Element, tag: str) -> list[str]:
+    texts = [value for key, value in each.attrib.items() if _PROMPTS.fullmatch(f"{tag} {_local(key)}")]
+    if tag.endswith("-message"):
+        texts += ["".join(part.itertext()) for part in each]
+    rules = ["".join(part.itertext()) for part in each.iterfind("{*}formula1") if tag == "dataValidation"]
+    rules += [_attribute(each, "condition") if tag == "content-validation" else ""]
+    return texts + [choice for rule in rules for choice in _CHOICES.findall(rule)]
+
+
 def _look_looks(found: _Found, each: ET.Element, looks: _Looks) -> None:
     tag = _local(each.tag)
     kind = {"table": "sheets", "page": "slides"}.get(tag, "")
@@ -275,8 +335,11 @@ def _look_looks(found: _Found, each: ET.Element, looks: _Looks) -> None:
         found.add(kind, _attribute(each, "name"))
     if tag in {"t", "v", "p", "h", "span", "a"} and (each.text or "").strip():
         is_hidden = looks.get("hidden") or looks.get("tiny")
-        is_white = looks.get("white") and looks.get("plain", True)
-        found.add("hidden" if is_hidden else "white", number=bool(is_hidden or is_white))
+        found.add("hidden" if is_hidden else "faint", number=bool(is_hidden or _is_faint(looks)))
+    if tag == "c" and each.get("t") == "s":
+        place = _number(each.findtext("{*}v"), len(found.inks))
+        parts = (part for text in found.inks[place : place + 1] for part in text)
+        found.add("faint", number=any(_is_faint({**looks, **part}) for part in parts if "ink" in part))
     if tag == "notes":
         texts = (part.text for path in ("r/{*}t", "p", "span") for part in each.iterfind(f".//{{*}}{path}"))
         found.add("notes", number=any(text and text.strip() for text in texts))
@@ -291,7 +354,10 @@ def _learn_styles(found: _Found, tree: ET.Element) -> None:
         if _attribute(each, "default") and _attribute(each, "type") == "paragraph":
             found.styles["default of p"] = (name, {})  # of each paragraph that names no style
     fonts = [_looks_of(each) for each in tree.iterfind("{*}fonts/{*}font")]
-    fills = [_looks_of(*each) for each in tree.iterfind("{*}fills/{*}fill")]
+    fills = [
+        _looks_of(*each.iterfind("{*}patternFill[@patternType='solid']"))
+        for each in tree.iterfind("{*}fills/{*}fill")
+    ]
     formats = tree.iterfind("{*}numFmts/{*}numFmt")
     unseen = {each.get("numFmtId") for each in formats if re.fullmatch(";;+", each.get("formatCode", ""))}
     for place, each in enumerate(tree.iterfind("{*}cellXfs/{*}xf")):
@@ -299,7 +365,7 @@ def _learn_styles(found: _Found, tree: ET.Element) -> None:
         looks = {
             **dict(*fonts[font:][:1]),
             **dict(*fills[fill:][:1]),
-            "hidden": each.get("numFmtId") in unseen,
+            "hidden": "1" * (each.get("numFmtId") in unseen),
         }
         found.styles[f"cell {place}"] = ("", looks)
 
@@ -369,23 +435,61 @@ def _looks_here(found: _Found, each: ET.Element, looks: _Looks) -> _Looks:
     return looks
 
 
+def _children(found: _Found, each: ET.Element, looks: _Looks) -> Iterator[tuple[ET.Element, _Looks]]:
+    """Yield each child with the looks around it. A cell of an .ods can have its row's or column's style."""
+    tag = _local(each.tag)
+    if tag == "table":
+        found.columns = []
+    elif tag == "table-column":
+        found.add_columns(_times(each), _attribute(each, "default-cell-style-name"))
+    at = 0
+    for child in each:
+        if tag != "table-row":
+            yield child, looks
+            continue
+        style = _attribute(each, "default-cell-style-name") or found.style_of_column(at)
+        yield child, {**looks, **found.looks_of_style(style)} if style else looks
+        at += _times(child)
+
+
 def _looks_of(*properties: ET.Element) -> _Looks:
-    looks: dict[str, bool] = {}
+    looks: dict[str, str] = {}
     for each in (part for one in properties for part in (*one, *one.iterfind("{*}solidFill/*"))):
-        is_shade = len(each) > 0 or re.search("tint|shade", " ".join(each.attrib), re.IGNORECASE) is not None
+        shades = [(key, value) for key, value in each.attrib.items() if re.search("[Tt]int|[Ss]hade", key)]
+        shade = "".join(map(str, [*shades, *((part.tag, part.attrib) for part in each)]))
         for key, value in each.attrib.items() or [("val", "1")]:
             found = _LOOKS.fullmatch(f"{_local(each.tag)} {_local(key)}")
-            if found and found.lastgroup:
-                kind = found.lastgroup
-                word = "indexed " if _local(key) == "indexed" else ""
-                is_so = _VALUES.fullmatch(f"{kind}={word}{_same(value)}") is not None
-                looks[kind] = is_so and not (kind == "white" and is_shade)
+            if found is None or not found.lastgroup:
+                continue
+            kind = found.lastgroup
+            if kind not in {"ink", "paper"}:
+                looks[kind] = "1" * bool(_VALUES.fullmatch(f"{kind}={_same(value)}"))
+            elif value not in _NO_COLOUR:
+                looks[kind] = _colour(_local(key), value.lower()) + shade
+            elif kind == "ink":
+                looks[kind] = ""
     return looks
 
 
+def _colour(key: str, value: str) -> str:
+    """Return a colour as six hexadecimal digits, or by its name or number in the file."""
+    name = f"{key} {value}" if key in {"theme", "indexed"} else value
+    if named := _NAMED_COLOURS.fullmatch(name):
+        return _WHITE if named[1] else _BLACK
+    found = _COLOUR.fullmatch(value)
+    return found[1] if found else name
+
+
+def _is_faint(looks: _Looks) -> bool:
+    ink, paper = looks.get("ink", ""), looks.get("paper", _WHITE)
+    if not (_COLOUR.fullmatch(ink) and _COLOUR.fullmatch(paper)):
+        return ink == paper
+    pairs = zip(bytes.fromhex(ink), bytes.fromhex(paper), strict=True)
+    return all(abs(one - other) <= _FAINT for one, other in pairs)
+
+
 def _same(value: str) -> str:
-    value = value.lower()
-    return "white" if _WHITE.fullmatch(value) else _SAME_VALUES.get(value, value)
+    return _SAME_VALUES.get(value.lower(), value.lower())
 
 
 def _times(each: ET.Element) -> int:
@@ -573,7 +677,9 @@ def _strip(parent: ET.Element, cut: set[str]) -> None:
         tag = _local(child.tag)
         _strip_texts(child, tag)
         lost = [key for key, value in child.attrib.items() if _REFERENCE.match(key) and value in cut]
-        if child.tag in _UNWRAPPED or (lost and child.tag in _LINKS) or _is_open_link(child):
+        is_never_shown = _is_never_shown(child, tag)
+        is_mark = child.tag in _UNWRAPPED or (lost and child.tag in _LINKS) or _is_open_link(child)
+        if is_mark or (child.tag in _OPEN_FIELDS and not is_never_shown):
             add_text(child.text)
             kept.extend(child)
             add_text(child.tail)
@@ -582,7 +688,7 @@ def _strip(parent: ET.Element, cut: set[str]) -> None:
             or (was_full and not len(child) and _LISTS.fullmatch(tag))
             or child.tag in _REMOVED
             or _TRACES.fullmatch(tag)
-            or _is_never_shown(child, tag)
+            or is_never_shown
         ):
             add_text(child.tail)
         else:
@@ -609,7 +715,9 @@ def _is_open_link(each: ET.Element) -> bool:
 def _is_never_shown(each: ET.Element, tag: str) -> bool:
     vanishes = each.find("{*}rPr/{*}vanish") if tag == "r" else None
     is_printer = tag == "config-item" and _PRINTER.match(_attribute(each, "name")) is not None
-    return is_printer or (vanishes is not None and _same(_attribute(vanishes, "val") or "1") == "1")
+    is_hidden_field = each.tag in _OPEN_FIELDS and _attribute(each, "display") == "none"
+    is_vanishing = vanishes is not None and _same(_attribute(vanishes, "val") or "1") == "1"
+    return is_printer or is_hidden_field or is_vanishing
 
 
 # ---- check -----------------------------------------------------------------------------------------

@@ -164,7 +164,8 @@ _TECHNICAL = re.compile(  # says nothing about people, and is not shown
     "|^colorspace|^compression$|resolution|^ycbcr|(thumbnail|image)(offset|length)$|scale$|^mediadata|digest$"
     "|brands?$|^handler|^headingpairs|^titlesofparts|^i$"  # their titles are listed one by one
     "|^format$|toolkit$|imagesize$|^warning$|^profile|^colorprofile|^transferchar|^picture(mime)?type$"
-    "|^gps(latitude|longitude)ref$|^orientation$|^exifimage|brands$|^cleanaperture|^colorprimaries|matrix|trc$|^cmm"
+    "|^gps.*ref$|^gps(mapdatum|satellites|status|measuremode|dop)$|^subsec|^rating|^docsecurity|^orientation$"
+    "|^exifimage|brands$|^cleanaperture|^colorprimaries|matrix|trc$|^cmm"
     "|^chromatic|illuminant$|whitepoint$|^renderingintent|^deviceattributes|^primaryplatform"
     "|headerversion$|duration$|^preferred|^(preview|poster|selection|current)time$|^(next)?trackid$|^track(layer|volume)$"
     "|^(source)?image(width|height)$|^medialanguagecode|^graphicsmode|^opcolor|^compressorid|^bitdepth|^balance"
@@ -176,15 +177,29 @@ _TECHNICAL = re.compile(  # says nothing about people, and is not shown
     "|^devicem(anufacturer|odel)$"  # of a colour profile
     "|^(words|paragraphs|characters.*|lines|presentationformat|palette|createsystem|userdefined|metadata)$"
 )
+_CAMERA = re.compile(  # its settings, which are told in one line
+    "aperture|brightness|circleofconfusion|hyperfocal|zoomratio|^exposure|^fnumber|focal|^fov$|^iso|lightvalue"
+    "|shutter|^scene|sensingmethod|metering|whitebalance|^flash|^subjectarea|^scalefactor|^contrast$|saturation"
+    "|sharpness|lightsource|^gaincontrol|^customrendered|^filesource|^cfapattern|^acceleration|^runtime|^hdr"
+)
 _NO_VALUE = re.compile(r"|0|-1|false|0000:00:00 00:00:00Z?|00000000-0000-0000-0000-000000000000")
 _KEYS = (
     ("place", "^gps|location|city|country|latitude|longitude|province"),
-    ("time", "date|time|^created$|^modified$|printed"),
+    ("time", "date|time|^created$|^modified$|printed$|when$"),
     (
         "device",
-        "^make$|model|serial|lens|software|producer|application|generator|tool|host|version|template|device|encode",
+        (
+            "^make$|model|serial|lens|software|producer|application|generator|tool|host|version|template|device"
+            "|encode|printername|agent$"
+        ),
     ),
-    ("person", "author|(cre|origin)ator$|artist|owner|edby$|byline|copyright|company|manager|uname"),
+    (
+        "person",
+        (
+            "author|(cre|origin)ator$|artist|owner|edby$|byline|rights?$|company|manager|uname|credit"
+            "|contact|personin|regionname|filesharing|email|telephone"
+        ),
+    ),
 )
 
 _NOT_READ = '["unread", "1", "?"]'
@@ -239,7 +254,9 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
     ):
         about = "thumbnail"
     line = (_plain(key.rpartition(":")[2]), _plain(value))
-    if not _TECHNICAL.search(word) and not _NO_VALUE.fullmatch(line[1]):
+    if _CAMERA.search(word):
+        found["camera"]["", ""] = None
+    elif not _TECHNICAL.search(word) and not _NO_VALUE.fullmatch(line[1]):
         found[about][line] = None
 
 

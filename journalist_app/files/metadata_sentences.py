@@ -47,12 +47,25 @@ DETAILS: Final = {
     "changes": lazy_gettext("Tracked changes, which can show removed texts: %(key)s, made by %(value)s."),
     "comments": lazy_gettext("Comments in the file: %(key)s, written by %(value)s."),
     "hidden": lazy_gettext("Pieces of text that are hidden on the page: %(key)s."),
-    "white": lazy_gettext("Pieces of white text, which no one can see on a white page: %(key)s."),
+    "faint": lazy_gettext(
+        "Pieces of text in the colour of the page or cell behind them, which no one can see: %(key)s."
+    ),
     "beside": lazy_gettext("Pages with text outside the part that people see: %(key)s."),
     "outside": lazy_gettext("Objects outside a slide, which no one sees: %(key)s."),
     "unseen": lazy_gettext("Pieces of text that no one can see when the pages are drawn: %(key)s."),
     "layers": lazy_gettext("Layers in the file, some of which can be hidden: %(key)s (%(value)s)."),
     "fields": lazy_gettext("Fields of a form in the file: %(key)s (%(value)s)."),
+    "prompts": lazy_gettext(
+        "Messages or choices that a program shows only to someone who selects a cell or field: %(key)s "
+        "(%(value)s)."
+    ),
+    "scripts": lazy_gettext(
+        "The file contains a small program (JavaScript), which can run when someone opens the file."
+    ),
+    "actions": lazy_gettext(
+        "Instructions in the file to do something, such as send a form, open another file or play a sound: "
+        "%(key)s."
+    ),
     "described": lazy_gettext("Descriptions or names of pictures, which no page shows: %(key)s (%(value)s)."),
     "sheets": lazy_gettext("Hidden sheets in the file: %(key)s (%(value)s)."),
     "deep_sheets": lazy_gettext("Hidden sheets that no menu of a program lists: %(key)s (%(value)s)."),
@@ -67,38 +80,73 @@ DETAILS: Final = {
     "custom": lazy_gettext("Parts of the file that no page shows, made by a program: %(key)s (%(value)s)."),
     "links": lazy_gettext("Links from the file to other files or web pages: %(key)s (%(value)s)."),
     "unread": lazy_gettext("Parts or pages of the file that could not be examined: %(key)s (%(value)s)."),
+    "camera": lazy_gettext("The file contains settings of the camera, such as the exposure time."),
+    "named": lazy_gettext("Detail under a name that a person or program chose (%(key)s): %(value)s"),
     "device": lazy_gettext("Device or program (%(key)s): %(value)s"),
     "time": lazy_gettext("Date or time (%(key)s): %(value)s"),
-    "other": lazy_gettext("Something else (%(key)s): %(value)s"),
+    "other": lazy_gettext("Another detail (%(key)s): %(value)s"),
 }
+_WITH_NAMES: Final = frozenset({"person", "place", "timed", "device", "time", "other"})  # of metadata
 
 
-# Words for the names of metadata, for people. The names are in small letters, without other characters.
+# Words for the names of metadata, for people. The patterns match names in small letters, without other
+# characters.
 _WORDS: Final = (
-    (lazy_gettext("made by"), "author creator initialcreator artist byline originator"),
+    (
+        lazy_gettext("made by"),
+        "(xp)?author|(initial)?creator|artist|byline|originator|composer|band|albumartist",
+    ),
     (lazy_gettext("last changed by"), "lastmodifiedby"),
-    (lazy_gettext("organisation"), "company publisher"),
-    (lazy_gettext("place on the map"), "gpsposition gpscoordinates"),
+    (lazy_gettext("printed by"), "printedby"),
+    (lazy_gettext("owner of the device"), "(camera)?ownername"),
+    (lazy_gettext("owner of the rights"), "copyright(notice)?|rights|credit|source"),
+    (lazy_gettext("person in the picture"), "personinimage|regionname"),
+    (lazy_gettext("user of a program"), "filesharing"),
+    (lazy_gettext("address of a person"), "contact|creatorwork(email|telephone)"),
+    (lazy_gettext("organisation"), "company|publisher"),
+    (lazy_gettext("manager"), "manager"),
+    (lazy_gettext("city or place"), "city|(sub)?location"),
+    (lazy_gettext("country"), "country(primarylocationname)?"),
+    (lazy_gettext("province"), "(province)?state"),
+    (lazy_gettext("place on the map"), "gps(position|coordinates)"),
     (lazy_gettext("place on the map, north or south"), "gpslatitude"),
     (lazy_gettext("place on the map, east or west"), "gpslongitude"),
     (lazy_gettext("height above the sea"), "gpsaltitude"),
+    (lazy_gettext("direction of the camera"), "gps(imgdirection|destbearing|track)"),
+    (lazy_gettext("date and time"), "gps(date|time).*"),
     (lazy_gettext("speed"), "gpsspeed"),
     (lazy_gettext("text"), "text"),
     (lazy_gettext("language"), "language"),
-    (lazy_gettext("search words"), "keywords subject"),
-    (lazy_gettext("device"), "make model"),
-    (lazy_gettext("number of the device"), "serialnumber bodyserialnumber internalserialnumber"),
-    (lazy_gettext("program"), "application software producer generator creatortool encodedby encoder"),
-    (lazy_gettext("made on"), "created createdate creationdate datetimeoriginal datecreated recordingtime"),
-    (lazy_gettext("last changed on"), "modified modifydate moddate date datetime"),
-    (lazy_gettext("number of times saved"), "revision editingcycles"),
-    (lazy_gettext("title"), "title"),
+    (lazy_gettext("search words"), "(xp)?(keywords|subject)|category"),
+    (lazy_gettext("device"), "make|model"),
+    (lazy_gettext("number of the device"), ".*serialnumber"),
+    (lazy_gettext("lens"), "lens.*"),
+    (lazy_gettext("computer"), "hostcomputer"),
+    (lazy_gettext("printer"), "printername"),
+    (lazy_gettext("folder on a computer"), "abspath|hyperlinkbase"),
+    (lazy_gettext("number of the file"), "(original)?documentid|instanceid|imageuniqueid|contentidentifier"),
+    (
+        lazy_gettext("program"),
+        "application|(history)?software(agent)?|producer|generator|creatortool|encodedby|encoder(settings)?",
+    ),
+    (
+        lazy_gettext("made on"),
+        "created|(create|creation)date|datetimeoriginal|date(time)?created|recordingtime",
+    ),
+    (lazy_gettext("last changed on"), "modified|(modify|mod|metadata)date|date(time)?|historywhen"),
+    (lazy_gettext("printed on"), "lastprinted|printdate"),
+    (lazy_gettext("time zone"), "offsettime.*|timezone"),
+    (lazy_gettext("number of times saved"), "revision|editingcycles"),
+    (lazy_gettext("title"), "(xp)?title|headline|objectname|album"),
     (lazy_gettext("title of a sheet, slide or other part"), "lpstr"),
-    (lazy_gettext("time spent on editing"), "totaltime editingduration"),
+    (lazy_gettext("time spent on editing"), "totaltime|editingduration"),
     (lazy_gettext("version of the program"), "appversion"),
     (lazy_gettext("template"), "template"),
-    (lazy_gettext("number of pages"), "pages"),
-    (lazy_gettext("description"), "description comment imagedescription captionabstract"),
+    (lazy_gettext("number of pages"), "pages|slides"),
+    (
+        lazy_gettext("description"),
+        "(image)?description|(user|xp)?comment|captionabstract|specialinstructions|userdefinedtext",
+    ),
 )
 
 
@@ -112,8 +160,11 @@ def detail_sentence(kind: str, key: str, value: str) -> LazyString:
 
 def _sentence(kind: str, key: str, value: str) -> str:
     name = re.sub(r"[^a-z]", "", key.lower())
-    words = next((str(word) for word, names in _WORDS if name in names.split()), key)
-    value = _moment(value) if kind == "time" else value
+    words = key
+    if kind in _WITH_NAMES:
+        known = (str(word) for word, names in _WORDS if re.fullmatch(names, name))
+        words = next(known, None) or gettext("called %(name)s in the file", name=key)
+    value = _moment(value) if kind == "time" or "date" in name else value
     return str(DETAILS[kind] % {"key": words, "value": value or gettext("someone without a name")})
 
 

@@ -11,7 +11,9 @@ import re
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,11 @@ _PAGES = 100  # whose texts are compared with their picture; takes 5 seconds
 _DIRECTIONS = re.compile("[\u200e\u200f\u202a-\u202e]")  # marks that Poppler adds to Arabic, without a place
 _PHOTOS = 1_000  # whose metadata are listed
 _PHOTO = re.compile(rb"stream\r?\n(\xff\xd8\xff.*?)endstream", re.DOTALL)
+_ACTION = re.compile(
+    rb"/S\s*/(?:Launch|SubmitForm|ImportData|GoToE|Rendition|Movie|Sound|RichMediaExecute|Hide)\b"
+)
+_OBJECTS = re.compile(rb"/ObjStm\b.*?stream\r?\n", re.DOTALL)
+_OBJECTS_BYTES = 50_000_000  # limit of the compressed objects, unpacked
 _SECONDS = 20  # for it, and as long again to list what is on the other pages
 _POINT = 1.5  # pixels for a point: a small letter then has 50 pixels
 _SIDE = 2_400  # pixels of the longest side of a page: four times A4 is the largest
@@ -68,6 +75,9 @@ def _all_findings(poppler: Any, document: Any, path: str) -> Iterator[Finding]: 
     for number, photo in zip(range(_PHOTOS), _PHOTO.finditer(raw), strict=False):
         Path(f"in-{number}.jpg").write_bytes(photo[1])  # another program lists their metadata
     yield from _older_versions(raw)
+    if _output("pdfinfo", "-js", "-l", "-1", path).strip():  # on all pages
+        yield "scripts", ""
+    yield from (("actions", "") for _ in _ACTION.finditer(_readable(raw)))
     until = time.monotonic() + _SECONDS
     yield from _words_in_hidden_layers(document, layers, until)
     texts = _DIRECTIONS.sub("", _output("pdftotext", "-l", str(_PAGES), *_BESIDE.split(), path, "-"))
@@ -97,6 +107,16 @@ def _older_versions(raw: bytes) -> Iterator[Finding]:
     """
     versions = len(re.findall(rb"\sstartxref\s+\d+\s+%%EOF", raw)) - (b"/Linearized" in raw[:1024])
     yield from (("older", "") for _ in range(1, versions))
+
+
+def _readable(raw: bytes) -> bytes:
+    """Return the bytes of a PDF and its compressed objects, with all names written out."""
+    parts, left = [raw], _OBJECTS_BYTES
+    for found in _OBJECTS.finditer(raw):
+        with suppress(zlib.error):  # encrypted, or compressed in another way
+            parts.append(zlib.decompressobj().decompress(raw[found.end() :], left))
+            left -= len(parts[-1])
+    return re.sub(rb"#([0-9A-Fa-f]{2})", lambda code: bytes.fromhex(code[1].decode()), b"\n".join(parts))
 
 
 def _output(program: str, *words: str) -> str:

@@ -3,6 +3,7 @@
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -241,6 +242,24 @@ def a_full_pdf() -> bytes:
         b"<</Type/Annot/Subtype/Widget/FT/Tx/T(naam)/V(Anna)/F 2%s>>" % place,
         b"<</Type/OCG/Name(Laag)>>",
         b"<</Type/OCG/Name(Andere laag)>>",
+    )
+
+
+def a_pdf_with_actions() -> bytes:
+    """Return a PDF page with a program in JavaScript, and three actions.
+
+    One action has its name in another spelling, and one action is in a compressed stream of objects.
+    """
+    objects = zlib.compress(b"6 0 <</S/ImportData/F(a.fdf)>>")
+    return _pdf_of(
+        b"<</Type/Catalog/Pages 2 0 R/OpenAction<</S/GoTo/D[3 0 R/Fit]>>>>",
+        b"<</Type/Pages/Kids[3 0 R 4 0 R]/Count 2>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/AA<</O<</S /Laun#63h/F(x.exe)>>>>>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 200]/AA<</O<</S/JavaScript/JS(app.beep\\(\\))>>"
+        b"/C<</S/SubmitForm/F(http://intranet.example)>>>>>>",
+        b"<</Type/ObjStm/N 1/First 4/Filter/FlateDecode/Length %d>>stream\n%s\nendstream"
+        % (len(objects), objects),
+        b"<</Type/ObjStm/Length 4>>stream\nnone\nendstream",
     )
 
 

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -52,47 +53,54 @@ def hidden_in(room: Path, content: bytes) -> dict[str, tuple[str, str]]:
     path = room / "file"
     path.write_bytes(content)
     found = hidden_parts.findings(str(path))
-    return {kind: (number, names) for kind, number, names in found if kind != "detail"}
+    return {kind: (number, names) for kind, number, names in found if kind not in {"detail", "named"}}
+
+
+def details_in(room: Path, content: bytes) -> list[tuple[str, str, str]]:
+    """Return the metadata of an office file: the kind, the name and the value of each."""
+    path = room / "file"
+    path.write_bytes(content)
+    return [found for found in hidden_parts.findings(str(path)) if found[0] in {"detail", "named"}]
 
 
 EVERYTHING: list[tuple[Callable[[], bytes], dict[str, tuple[str, str]]]] = [
     (
         a_full_docx,
         PARTS_OF_MICROSOFT_FILES
-        | {"white": ("3", ""), "hidden": ("2", ""), "rows": ("1", ""), "changes": ("1", SECOND_AUTHOR)}
+        | {"faint": ("3", ""), "hidden": ("2", ""), "rows": ("1", ""), "changes": ("1", SECOND_AUTHOR)}
         | {"comments": ("1", FIRST_AUTHOR), "embedded": ("1", "word/embeddings/lijst.xlsx")},
     ),
     (
         a_full_xlsx,
         PARTS_OF_MICROSOFT_FILES
         | {"sheets": ("1", "Weg"), "deep_sheets": ("1", "Diep"), "rows": ("1", ""), "columns": ("3", "")}
-        | {"white": ("2", ""), "hidden": ("1", ""), "changes": ("2", SECOND_AUTHOR)}
+        | {"faint": ("2", ""), "hidden": ("1", ""), "changes": ("2", SECOND_AUTHOR)}
         | {"links": ("2", f"Server=intern, {LINK}"), "embedded": ("1", "xl/embeddings/oleObject1.bin")}
         | {"comments": ("3", f"{FIRST_AUTHOR}, {SECOND_AUTHOR}, Cas Bedacht")},
     ),
     (
         a_full_pptx,
         PARTS_OF_MICROSOFT_FILES
-        | {"slides": ("1", ""), "hidden": ("1", ""), "white": ("2", ""), "notes": ("1", "")}
+        | {"slides": ("1", ""), "hidden": ("1", ""), "faint": ("2", ""), "notes": ("1", "")}
         | {"comments": ("3", f"{FIRST_AUTHOR}, {SECOND_AUTHOR}")}
         | {"embedded": ("1", "ppt/embeddings/oleObject1.bin")},
     ),
     (
         a_full_odt,
         PARTS_OF_OPEN_FILES
-        | {"white": ("1", ""), "hidden": ("3", ""), "changes": ("1", FIRST_AUTHOR)}
+        | {"faint": ("1", ""), "hidden": ("3", ""), "changes": ("1", FIRST_AUTHOR)}
         | {"comments": ("1", SECOND_AUTHOR)},
     ),
     (
         a_full_ods,
         PARTS_OF_OPEN_FILES
         | {"sheets": ("1", "Weg"), "rows": ("2", ""), "columns": ("3", ""), "changes": ("1", FIRST_AUTHOR)}
-        | {"white": ("1", ""), "comments": ("1", SECOND_AUTHOR)},
+        | {"faint": ("1", ""), "comments": ("1", SECOND_AUTHOR)},
     ),
     (
         a_full_odp,
         PARTS_OF_OPEN_FILES
-        | {"slides": ("1", ""), "notes": ("1", ""), "white": ("1", ""), "comments": ("1", SECOND_AUTHOR)},
+        | {"slides": ("1", ""), "notes": ("1", ""), "faint": ("1", ""), "comments": ("1", SECOND_AUTHOR)},
     ),
 ]
 
@@ -127,13 +135,209 @@ def test_a_text_that_is_white_by_the_style_of_all_texts_is_listed(tmp_path: Path
         }
     )
 
-    assert ("1", "") == hidden_in(tmp_path, content)["white"]
+    assert ("1", "") == hidden_in(tmp_path, content)["faint"]
 
 
 def test_a_property_that_the_writer_named_is_listed_by_its_name(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(a_full_docx())
+    assert ("named", "Dossier", "Zaak 12") in details_in(tmp_path, a_full_docx())
 
-    assert ("detail", "Dossier", "Zaak 12") in hidden_parts.findings(str(tmp_path / "file"))
+
+SHEET = "<worksheet><dataValidations><dataValidation {}</dataValidation></dataValidations></worksheet>"
+VALIDATION = "<table:content-validations><table:content-validation {}</table:content-validations>"
+
+
+@pytest.mark.parametrize(
+    ("part", "xml", "found"),
+    [
+        (
+            "xl/worksheets/sheet1.xml",
+            SHEET.format('prompt="Bel Anna" promptTitle="Let op">'),
+            "Bel Anna, Let op",
+        ),
+        ("xl/worksheets/sheet1.xml", SHEET.format('error="Vraag Bas" errorTitle="Fout">'), "Vraag Bas, Fout"),
+        ("xl/worksheets/sheet1.xml", SHEET.format('><formula1>"Anna,Bas"</formula1>'), "Anna,Bas"),
+        ("xl/worksheets/sheet1.xml", SHEET.format("><formula1>$A$1:$A$9</formula1>"), ""),
+        (
+            "xl/worksheets/sheet1.xml",
+            '<w><scenarios><scenario user="Anna" comment="van Anna"/></scenarios></w>',
+            "Anna, van Anna",
+        ),
+        (
+            "content.xml",
+            VALIDATION.format(
+                'table:condition="of:cell-content-is-in-list(&quot;Anna&quot;;&quot;Bas&quot;)"/>'
+            ),
+            "Anna, Bas",
+        ),
+        ("content.xml", VALIDATION.format('table:condition="of:cell-content()&gt;5"/>'), ""),
+        (
+            "content.xml",
+            VALIDATION.format(
+                '><table:help-message table:title="Let op"><text:p>Bel <text:span>Anna</text:span></text:p>'
+                "</table:help-message></table:content-validation>"
+            ),
+            "Let op, Bel Anna",
+        ),
+        ("content.xml", '<text:text-input text:description="Vul in">zichtbaar</text:text-input>', "Vul in"),
+        (
+            "word/document.xml",
+            '<w:ffData><w:helpText w:type="text" w:val="Bel Anna"/><w:statusText w:val="Bas"/></w:ffData>',
+            "Bel Anna, Bas",
+        ),
+        (
+            "word/document.xml",
+            '<w:dropDownList><w:listItem w:displayText="Anna" w:value="1"/></w:dropDownList>',
+            "Anna",
+        ),
+    ],
+)
+def test_a_text_that_appears_only_in_a_cell_or_field_is_listed_and_not_copied(
+    tmp_path: Path, part: str, xml: str, found: str
+) -> None:
+    content = an_open_document(xml) if part == "content.xml" else a_zip({part: document_of(xml)})
+
+    names = hidden_in(tmp_path, content).get("prompts", ("", ""))[1]
+    with zipfile.ZipFile(BytesIO(content)) as file:
+        copy = hidden_parts._part_copy(part, file.read(part), set()).decode()
+
+    assert found == names
+    assert [] == [text for text in found.split(", ") if text and text in copy]
+    assert ("zichtbaar" in xml) == ("zichtbaar" in copy)
+
+
+@pytest.mark.parametrize(
+    ("part", "xml", "found"),
+    [
+        (
+            "content.xml",
+            '<text:user-field-decl text:name="Zaak" office:string-value="van Anna"/>',
+            ("named", "Zaak", "van Anna"),
+        ),
+        (
+            "content.xml",
+            '<text:user-field-decl text:name="Zaak" office:value="12"/>',
+            ("named", "Zaak", "12"),
+        ),
+        (
+            "word/settings.xml",
+            '<w:docVars><w:docVar w:name="Zaak" w:val="van Anna"/></w:docVars>',
+            ("named", "Zaak", "van Anna"),
+        ),
+        (
+            "xl/workbook.xml",
+            '<x:absPath xmlns:x="x" url="C:\\Users\\anna"/>',
+            ("detail", "absPath", "C:\\Users\\anna"),
+        ),
+        ("xl/workbook.xml", '<fileSharing userName="Anna"/>', ("detail", "fileSharing", "Anna")),
+        (
+            "settings.xml",
+            '<config-item name="PrinterName">van Anna</config-item>',
+            ("detail", "PrinterName", "van Anna"),
+        ),
+    ],
+)
+def test_a_value_that_a_program_keeps_with_the_file_is_listed_and_not_copied(
+    tmp_path: Path, part: str, xml: str, found: tuple[str, str, str]
+) -> None:
+    declared = f"<text:user-field-decls>{xml}</text:user-field-decls>"
+    content = an_open_document(declared) if part == "content.xml" else a_zip({part: document_of(xml)})
+
+    with zipfile.ZipFile(BytesIO(content)) as file:
+        copy = hidden_parts._part_copy(part, file.read(part), set()).decode()
+
+    assert [found] == details_in(tmp_path, content)
+    assert found[2] not in copy
+
+
+def test_a_copy_keeps_the_texts_of_fields_and_leaves_out_a_field_that_is_not_shown(tmp_path: Path) -> None:
+    fields = '<text:p>{}<text:user-field-get text:name="Zaak">te zien</text:user-field-get></text:p>'
+    hidden = (
+        '<text:variable-set text:display="none" office:string-value="van Anna">van Anna</text:variable-set>'
+    )
+    content = an_open_document(fields.format(hidden))
+
+    with zipfile.ZipFile(BytesIO(content)) as file:
+        copy = hidden_parts._part_copy("content.xml", file.read("content.xml"), set()).decode()
+
+    assert ("1", "") == hidden_in(tmp_path, content)["hidden"]
+    assert "<text:p>te zien</text:p>" in copy
+
+
+@pytest.mark.parametrize(
+    ("ink", "paper", "is_faint"),
+    [
+        ('rgb="FF0070C0"', 'rgb="FF0070C0"', True),
+        ('rgb="FF0070C0"', 'rgb="000F7AC8"', True),
+        ('rgb="FF0070C0"', 'rgb="FF1070C0"', False),
+        ('theme="4" tint="0.4"', 'theme="4" tint="0.4"', True),
+        ('theme="4" tint="0.4"', 'theme="4"', False),
+        ('theme="1"', 'rgb="FF000000"', True),
+        ('indexed="12"', 'indexed="12"', True),
+        ('indexed="12"', 'theme="12"', False),
+        ('indexed="9"', 'rgb="FFFFFFFF"', True),
+        ('theme="0"', 'theme="0" tint="-0.5"', False),
+        ('auto="1"', 'rgb="FF000000"', False),
+    ],
+)
+def test_the_text_of_a_cell_in_the_colour_of_the_cell_is_listed(
+    tmp_path: Path,
+    ink: str,
+    paper: str,
+    is_faint: bool,  # noqa: FBT001
+) -> None:
+    fill = f'<fill><patternFill patternType="solid"><fgColor {paper}/></patternFill></fill>'
+    unfilled = fill.replace("solid", "none")
+    styles = (
+        f"<s><fonts><font><color {ink}/></font></fonts><fills>{fill}{unfilled}</fills><cellXfs>"
+        '<xf fontId="0" fillId="0"/><xf fontId="0" fillId="1"/></cellXfs></s>'
+    )
+    cells = '<w><row><c s="0"><v>1</v></c></row></w>'
+    content = a_zip({"xl/styles.xml": styles, "xl/worksheets/sheet1.xml": cells})
+
+    assert ({"faint": ("1", "")} if is_faint else {}) == hidden_in(tmp_path, content)
+
+
+def test_a_part_of_a_shared_text_in_the_colour_of_one_of_its_cells_is_listed(tmp_path: Path) -> None:
+    strings = (
+        "<sst><si><t>open</t></si><si><r><t>deels </t></r><r><rPr><b/></rPr><t>open, </t></r><r><rPr>"
+        '<color rgb="FFC00000"/></rPr><t>deels niet</t></r></si></sst>'
+    )
+    fill = '<fill><patternFill patternType="solid"><fgColor rgb="FFC00000"/></patternFill></fill>'
+    styles = f'<s><fills><fill/>{fill}</fills><cellXfs><xf fillId="0"/><xf fillId="1"/></cellXfs></s>'
+    cells = "".join(
+        f'<c s="{style}" t="s"><v>{text}</v></c>' for style, text in ((0, 0), (0, 1), (1, 0), (1, 1), (1, 7))
+    )
+    parts = {"xl/worksheets/sheet1.xml": f"<w><row>{cells}</row></w>"}
+    content = a_zip({**parts, "xl/sharedStrings.xml": strings, "xl/styles.xml": styles})
+
+    assert {"faint": ("1", "")} == hidden_in(tmp_path, content)
+
+
+def test_a_cell_of_an_open_sheet_has_the_colours_of_its_row_column_or_paragraph(tmp_path: Path) -> None:
+    def style(name: str, ink: str, paper: str) -> str:
+        return (
+            f'<style:style style:name="{name}"><style:text-properties fo:color="{ink}"'
+            ' fo:background-color="transparent"/>'
+            f'<style:table-cell-properties fo:background-color="{paper}"/></style:style>'
+        )
+
+    cell, styled = "<table:table-cell><text:p>a</text:p></table:table-cell>", 'table:style-name="Open"'
+    columns = (
+        '<table:table-column table:number-columns-repeated="2"/><table:table-column'
+        ' table:default-cell-style-name="Weg"/><table:table-column table:default-cell-style-name="Open"/>'
+    )
+    rows = (
+        f'<table:table-row><table:table-cell table:number-columns-repeated="2"/>{cell}{cell}{cell}'
+        f'</table:table-row><table:table-row table:default-cell-style-name="Weg">{cell}'
+        f"{cell.replace('cell>', f'cell {styled}>', 1)}</table:table-row>"
+    )
+    other = f"<table:table><table:table-row>{cell}</table:table-row></table:table>"
+    table = f"<table:table>{columns}{rows}</table:table>{other}"
+    content = an_open_document(
+        table, style("Weg", "#0070c0", "#0070c0") + style("Open", "#000000", "#0070c0")
+    )
+
+    assert ("2", "") == hidden_in(tmp_path, content)["faint"]
 
 
 def test_a_file_cannot_claim_more_rows_than_a_sheet_has(tmp_path: Path) -> None:
@@ -274,7 +478,7 @@ def test_of_a_presentation_a_drawing_shows_which_text_is_white(tmp_path: Path) -
     kinds = [kind for kind, _, _ in hidden_parts.findings(str(tmp_path / "file.odp"))]
 
     assert "slides" in kinds
-    assert "white" not in kinds
+    assert "faint" not in kinds
 
 
 def copied(room: Path, content: bytes, task: str = "clean") -> dict[str, str]:

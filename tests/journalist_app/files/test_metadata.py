@@ -31,6 +31,7 @@ from tests.journalist_app.files.file_factories import (
     a_locked_pdf,
     a_pdf,
     a_pdf_with_a_photo,
+    a_pdf_with_actions,
     a_png,
     a_wav,
     a_webp,
@@ -106,7 +107,7 @@ def test_place_maker_camera_and_day_of_a_photograph_are_reported(tmp_path: Path)
     assert any(
         line.startswith(str(detail_sentence("place", "GPSPosition", "52 deg 4' 47"))) for line in looked.lines
     )
-    time = detail_sentence("time", "(", "").partition("((")[0]
+    time = str(detail_sentence("time", "", "")).partition("(")[0]
     assert any(line.startswith(time) and "2 March 2026, 09:10" in line for line in looked.lines)
 
 
@@ -140,6 +141,12 @@ def test_every_hidden_part_of_a_pdf_is_reported(tmp_path: Path) -> None:
         ("fields", "2", "XFA, naam: Anna"),
     ):
         assert detail_sentence(*finding) in looked.lines
+
+
+def test_a_program_and_actions_in_a_pdf_are_reported(tmp_path: Path) -> None:
+    looked = OPENLY.inspect(a_file(tmp_path, a_pdf_with_actions()), "stuk.pdf")
+
+    assert (detail_sentence("scripts", "1", ""), detail_sentence("actions", "3", "")) == looked.lines
 
 
 def test_a_text_that_is_cut_off_a_pdf_page_is_reported(tmp_path: Path) -> None:
@@ -318,6 +325,30 @@ def test_of_the_notes_for_each_moment_of_a_film_each_kind_is_told_once() -> None
 
     assert {("Text", "0"): None} == found["timed"]
     assert {("Author", "Ans"): None} == found["person"]
+
+
+def test_settings_of_the_camera_are_one_line_and_hide_no_name() -> None:
+    settings = "".join(f"{name}: 1\n" for name in ("FNumber", "ISO", "ExposureTime", "FocalLength", "Flash"))
+
+    found = metadata._found("", f"{settings}RegionName: Anna\n", "", ".jpg")
+
+    assert {("RegionName", "Anna"): None} == found["person"]
+    assert {("", ""): None} == found["camera"]
+    assert {} == found["other"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "words"),
+    [
+        ("person", "XPAuthor", "Name (made by): x"),
+        ("place", "GPSDateStamp", "Place (date and time): x"),
+        ("other", "WebStatement", "Another detail (called WebStatement in the file): x"),
+        ("sheets", "2", "Hidden sheets in the file: 2 (x)."),
+        ("named", "Zaak", "Detail under a name that a person or program chose (Zaak): x"),
+    ],
+)
+def test_a_name_of_metadata_is_in_words_or_told_as_a_name(kind: str, key: str, words: str) -> None:
+    assert words == str(detail_sentence(kind, key, "x"))
 
 
 def test_what_the_source_reads_too_names_nothing_that_only_the_adviser_has() -> None:
