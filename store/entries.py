@@ -65,9 +65,9 @@ _BY_STRAND = (EntryRow.author, EntryRow.strand, EntryRow.number, EntryRow.digest
 _ENTRIES = select(*columns(StoredEntry, EntryRow, SealedRow)).outerjoin(
     SealedRow, SealedRow.id == EntryRow.id
 )
+# With ORDER BY, SQLite would use the index of digests, and read the whole mailbox.
 _FIND_ALL = PreparedQuery(
-    _ENTRIES.where(_IN_MAILBOX, EntryRow.entry_id == bindparam("entry_id")).order_by(EntryRow.digest),
-    StoredEntry,
+    _ENTRIES.where(_IN_MAILBOX, EntryRow.entry_id == bindparam("entry_id")), StoredEntry
 )
 _FIND_DIGEST = PreparedQuery(_ENTRIES.where(_HAS_DIGEST), StoredEntry)
 _WITHOUT_CIPHERTEXT = select(*columns(StoredEntry, EntryRow, SealedRow)[:-2], null(), null())
@@ -264,7 +264,8 @@ def envelopes(session: Session, address: bytes) -> Sequence[StoredEnvelope]:
 
 def find_by_entry_id(session: Session, address: bytes, entry_id: bytes) -> Sequence[StoredEntry]:
     """Return the entries of a mailbox with this entry id, sorted by digest: normally at most one."""
-    return _FIND_ALL.all(session, address=address, entry_id=entry_id)
+    found = _FIND_ALL.all(session, address=address, entry_id=entry_id)
+    return sorted(found, key=lambda entry: entry.digest)
 
 
 def find_digest(session: Session, address: bytes, digest: bytes) -> StoredEntry | None:

@@ -76,7 +76,7 @@ def _read(row: int, kind: str, address: bytes, name: bytes, replaces: bytes) -> 
     return OutboxItem(row, OutboxKind(kind), address, name, replaces)
 
 
-_EXCLUDED_PEER = "excluded_peer"  # key in `Session.info`
+_OTHER_PEERS = "other_peers"  # key in `Session.info`
 _OF_PEER = OutboxRow.peer == bindparam("peer")
 # So that SQLite uses the indexes, whose first column is the peer.
 _OF_ALL_PEERS = OutboxRow.peer.in_(select(PeerRow.name))
@@ -202,7 +202,7 @@ def exclude_peer(session: Session, peer: bytes) -> None:
 
     A sync uses this so that a peer does not receive its own items again.
     """
-    session.info[_EXCLUDED_PEER] = peer
+    session.info[_OTHER_PEERS] = [other for other in _PEERS.all(session) if other != peer]
 
 
 def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: bytes = b"") -> None:
@@ -211,10 +211,9 @@ def enqueue(session: Session, kind: OutboxKind, *, address: bytes = b"", name: b
     A peer that `exclude_peer` has excluded is skipped. An item that is in the outbox already will be packed
     again.
     """
-    excluded = session.info.get(_EXCLUDED_PEER)
-    for peer in _PEERS.all(session):
-        if peer != excluded:
-            _add(session, _ENQUEUE, peer, kind, address=address, name=name)
+    others = session.info.get(_OTHER_PEERS)
+    for peer in _PEERS.all(session) if others is None else others:
+        _add(session, _ENQUEUE, peer, kind, address=address, name=name)
 
 
 def enqueue_for(session: Session, peer: bytes, kind: OutboxKind, **item: bytes) -> None:

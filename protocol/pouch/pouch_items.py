@@ -184,6 +184,7 @@ class HeldItem(_Item, frozen=True, tag="held"):
 
 _ItemOfMailbox = MailboxItem | FileItem | ChunkItem | EntryItem | EndedItem | TalliesItem | DamagedItem
 Item = LetterheadItem | _ItemOfMailbox | RecordItem | TallyItem | PublicFileItem | HeldItem
+_DECODER: Final[msgspec.msgpack.Decoder[Item]] = msgspec.msgpack.Decoder(Item)
 
 
 def item_to_bytes(item: Item) -> bytes:
@@ -218,7 +219,6 @@ def _decoded(raw: bytes) -> Item:
     if not 0 < len(raw) <= ITEM_BYTES:
         raise MalformedError
     try:
-        item: Item = msgspec.msgpack.decode(raw, type=Item)
+        return _DECODER.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as why:
         raise MalformedError from why
-    return item

@@ -1,11 +1,13 @@
 import multiprocessing
 import os
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from store import attachments, cleanup, entries, mailboxes
 from store.database.engine import Store, open_store
@@ -14,6 +16,7 @@ from store.database.sealed_rows import insert_sealed
 from store.entries import StoredEntry
 from store.errors import AttachmentMissingError, MailboxChangedError, NoSuchMailboxError, StoreDamagedError
 from tests.store.factories import DAY, NOW, a_mailbox, add, an_entry, an_upload, destroy, rows, usage
+from tests.store_work import work_of
 
 
 def version_of(store: Store, address: bytes) -> int:
@@ -340,3 +343,41 @@ def test_a_version_that_the_operator_changed_stops_no_entry(store: Store, addres
     for number in (1, 2):
         append_if_unchanged(store, address, version_of(store, address), number)
     assert 2 == rows(store, "entry")
+
+
+@pytest.mark.parametrize(
+    "find",
+    [
+        pytest.param(
+            lambda session, entry: entries.find_by_entry_id(session, entry.address, entry.entry_id), id="id"
+        ),
+        pytest.param(
+            lambda session, entry: entries.find_digest(session, entry.address, entry.digest), id="digest"
+        ),
+        pytest.param(
+            lambda session, entry: entries.of_strand(
+                session, entry.address, 0, b"", number=1, last=1, known=b"another"
+            ),
+            id="number",
+        ),
+    ],
+)
+def test_an_entry_of_a_long_mailbox_is_found_with_the_same_work(
+    store: Store,
+    address: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    find: Callable[[Session, entries.StoredEntry], object],
+) -> None:
+    """A first sync looks for each entry. If each search read the whole mailbox, a sync would be slow."""
+    first = found(store, address, an_entry(store, address, number=1))
+
+    def search() -> None:
+        with store.reading() as session:
+            assert find(session, first)
+
+    work = []
+    for more in (0, 200):
+        for number in range(more):
+            an_entry(store, address, number=number + 2, durable=False)
+        work.append(work_of(store, monkeypatch, search).steps)
+    assert work[1] < 1.5 * work[0]
