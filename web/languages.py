@@ -6,6 +6,7 @@ The folder's name is the language's code. `docs/translating.md` describes the fi
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from gettext import NullTranslations
 from pathlib import Path
 from typing import Any, Final
@@ -20,20 +21,29 @@ WRITTEN_IN: Final[str] = tomllib.loads((FOLDER / "languages.toml").read_text("ut
 _DIRECTION: Final = Locale.parse(WRITTEN_IN).text_direction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PageLanguage:
     """Language of the pages.
 
     `name` is the language's name in the language itself. `locale` decides how dates and numbers are written,
-    and the direction of the text. `trial` says that a desk is a trial. In `translations`, a missing text
-    becomes HTML that names its language.
+    and the direction of the text. `trial` says that a desk is a trial.
     """
 
     code: str
     name: str
     locale: Locale
     trial: str
-    translations: NullTranslations
+
+    @cached_property
+    def translations(self) -> NullTranslations:
+        """Return the catalogue, in which a missing text becomes HTML that names its language.
+
+        The catalogue is loaded when a page first needs it: each takes 0.2 MB in each process.
+        """
+        found: NullTranslations = Translations.load(FOLDER, [self.code])
+        if self.code != WRITTEN_IN:
+            found.add_fallback(_Untranslated())
+        return found
 
     @property
     def direction(self) -> str:
@@ -54,10 +64,7 @@ def known_languages() -> tuple[str, ...]:
 def read_language(code: str) -> PageLanguage:
     """Return the language with this code, one of `known_languages`."""
     said = read_words(code, "language")
-    translations: NullTranslations = Translations.load(FOLDER, [code])
-    if code != WRITTEN_IN:
-        translations.add_fallback(_Untranslated())
-    return PageLanguage(code, said["name"], Locale.parse(said["locale"]), said["trial"], translations)
+    return PageLanguage(code, said["name"], Locale.parse(said["locale"]), said["trial"])
 
 
 def read_words(code: str, kind: str) -> Mapping[str, Any]:

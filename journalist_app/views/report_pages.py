@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import AdviserError, ReportRefusal, ReportRefusedError
-from journalist_app.forms import TEXT_BYTES
 from journalist_app.locale_format import chosen_language
 from journalist_app.requests import kept_text
 from journalist_app.requests.access import require_our_form, unlocked
@@ -17,6 +16,7 @@ from journalist_app.requests.refusal_status import reason_and_status
 from journalist_app.services.whole_desk import publish_report, report_records, yearly_report
 from journalist_app.services.whole_desk.report_records import YEARS, ReportWords
 from report.disclosure import Audience
+from report.document import OWN_WORDS_CHARACTERS
 from report.errors import PdfToolsMissingError
 from store.errors import RecordMovedError
 from web.filenames import attachment_disposition
@@ -30,6 +30,8 @@ bp = Blueprint("reports", __name__, url_prefix="/reports")
 # A report is one HTML page with its own style. The sandbox isolates the report from the adviser's site.
 _REPORT_CSP = FILE_CSP.replace("default-src 'none'", "default-src 'none'; style-src 'unsafe-inline'")
 _YEAR = f"/<int(min={YEARS.start}, max={YEARS.stop - 1}):year>"
+# A text that is too long, up to twice the allowed length, is shown again: a character takes up to four bytes.
+_TEXT_BYTES = 2 * 4 * OWN_WORDS_CHARACTERS
 _TYPES = {"html": "text/html", "pdf": "application/pdf", "csv": "text/csv"}
 _STATUSES = {"": 200, "stale": 403, "unrecognisable": 422}
 _REFUSED = (AdviserError, RecordMovedError, PdfToolsMissingError)
@@ -54,7 +56,7 @@ def show_report_year(desk: OpenDesk, year: int) -> ResponseReturnValue:
 
 
 @bp.post(f"{_YEAR}/words")
-@takes(token=TOKEN_BYTES, **dict.fromkeys(known_languages(), TEXT_BYTES))
+@takes(token=TOKEN_BYTES, **dict.fromkeys(known_languages(), _TEXT_BYTES))
 @unlocked
 def save_year_text(desk: OpenDesk, year: int) -> ResponseReturnValue:
     """Save the adviser's own text for a year's report."""

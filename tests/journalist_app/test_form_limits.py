@@ -18,7 +18,7 @@ def test_every_route_that_receives_a_form_declares_its_limits(world: World) -> N
         }
 
     assert [endpoint for endpoint, found in limits.items() if found is None] == []
-    assert max(small_form_bytes(found) for found in limits.values() if found is not None) < 8_000_000
+    assert max(small_form_bytes(found) for found in limits.values() if found is not None) < 6_000_000
 
 
 def test_no_field_lets_the_browser_cut_off_what_was_pasted() -> None:
