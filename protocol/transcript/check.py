@@ -169,11 +169,11 @@ def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox
             authentic[entry.digest] = entry
         else:
             forged.append((kind, entry))
-    retired = {strand for strand, key in strands.items() if key.until is not None}  # anyone may have its key
+    retired = {strand: key.until for strand, key in strands.items() if key.until}  # anyone may have its key
     knowledge = Knowledge(authentic.values(), retired)
     dropped: list[Head] = []
     for kind, find in ((FaultKind.DATED_BACK, _dated_back), (FaultKind.RETIRED_FORK, _unconfirmed_rivals)):
-        found = find(knowledge, strands) if retired else []
+        found = find(knowledge) if retired else []
         forged += [(kind, authentic.pop(entry.digest)) for entry in found]
         dropped += map(head_of, found)
         knowledge = Knowledge(authentic.values(), retired) if found else knowledge
@@ -227,24 +227,20 @@ def _signature_fault(
     return None
 
 
-def _dated_back(knowledge: Knowledge, strands: Mapping[StrandId, StrandKey]) -> list[SignedEntry]:
+def _dated_back(knowledge: Knowledge) -> list[SignedEntry]:
     """Return the entries of retired workstations that were certainly written after the retirement.
 
     Such an entry, or an earlier entry on which it builds, has a day after the retirement.
     """
     newest: dict[Digest, date] = {}  # of each entry and all entries before it
-    found = []
     for entry in knowledge.order:
-        part = entry.envelope
-        named = (newest[head.digest] for head in part.heads if head.digest in newest)
-        newest[entry.digest] = max([part.day, *named])
-        key = strands.get(part.strand)
-        if key is not None and not key.counts_on(newest[entry.digest]):
-            found.append(entry)
-    return found
+        named = (newest[head.digest] for head in entry.envelope.heads if head.digest in newest)
+        newest[entry.digest] = max([entry.envelope.day, *named])
+    retired, order = knowledge.retired, knowledge.order
+    return [it for it in order if newest[it.digest] > retired.get(it.envelope.strand, date.max)]
 
 
-def _unconfirmed_rivals(knowledge: Knowledge, _strands: object) -> list[SignedEntry]:
+def _unconfirmed_rivals(knowledge: Knowledge) -> list[SignedEntry]:
     """Return the entries of retired workstations that have a rival and that no trusted writer has confirmed.
 
     A rival is another entry of the same writer with the same number. The source and the workstations in use

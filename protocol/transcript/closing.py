@@ -61,5 +61,4 @@ def may_delete(transcript: Transcript, strands: Mapping[StrandId, StrandKey], to
     if unseen & transcript.authentic.keys():
         return False
     missing = transcript.knowledge.named.keys() - transcript.authentic.keys() - unseen
-    writers = [entry.digest for entry in last]
-    return not transcript.knowledge.unknown_to_all(missing, writers)
+    return not transcript.knowledge.unknown_to_all(missing, [entry.digest for entry in last])

@@ -15,13 +15,13 @@ from protocol.identifiers import Digest, StrandId
 class Knowledge:
     """Index that says, for each entry of a mailbox, which earlier entries its writer knew.
 
-    All entries must be authentic.
+    All entries must be authentic. `retired` has the last day of each retired workstation.
 
     - `named`: entries, also missing ones, to which the source or a workstation in use refers
     - `doubted`: entries to which a retired workstation refers. Perhaps they never existed
     """
 
-    def __init__(self, entries: Collection[SignedEntry], retired: Collection[StrandId] = ()) -> None:
+    def __init__(self, entries: Collection[SignedEntry], retired: Mapping[StrandId, date]) -> None:
         self.retired = retired
         self._entries = {entry.digest: entry for entry in entries}
         self.order = tuple(self._entries[digest] for digest in _thread_order(self._entries))

@@ -82,12 +82,12 @@ def proposal_states(
     stolen.
     """
     made, retired = _proposals(address, opened), transcript.knowledge.retired
-    in_use = [signed for _, signed, _ in made if signed.envelope.strand not in retired]
+    newest = _replacing([signed for _, signed, _ in made], transcript)[-1:]
     facts = _Facts(transcript, opened)
     states = []
     for digest, signed, content in made:
         consent = Consent(facts, digest, signed.digest)
-        is_newest = signed in in_use[-1:]
+        is_newest = signed in newest and signed.envelope.strand not in retired
         state, answer = consent.status(is_newest=is_newest), consent.counted_answer()
         how = (state, answer, is_newest, consent.void, consent.must_destroy, consent.unfounded)
         states.append(ProposalState(signed, content, digest, *how))
@@ -241,6 +241,21 @@ class Consent:
         An entry is left out if the source knew it when they wrote another of these entries.
         """
         return set(keys) - self._knowledge.known_to(keys)
+
+
+def _replacing(proposals: Sequence[SignedEntry], transcript: Transcript) -> list[SignedEntry]:
+    """Return the proposals that make all earlier proposals obsolete.
+
+    Of a retired workstation's proposals, these are the ones that another writer knew by the workstation's
+    last day. A thief of the workstation's key may have written the others later.
+    """
+    # Otherwise the source's agreement to an earlier proposal would count again when the desk retires the
+    # workstation that replaced this proposal.
+    knowledge, retired, last = transcript.knowledge, transcript.knowledge.retired, date.max
+    days = {it.digest: it.envelope.day for it in knowledge.order if it.envelope.strand not in retired}
+    first = knowledge.first_known([it.digest for it in proposals], sorted(days, key=days.__getitem__))
+    known = {digest: days[writer] for digest, writer in first.items()}
+    return [it for it in proposals if known.get(it.digest, last) <= retired.get(it.envelope.strand, last)]
 
 
 def _proposals(address: Address, opened: Sequence[EntryContent]) -> list[tuple[Digest, SignedEntry, Content]]:

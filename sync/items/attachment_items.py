@@ -45,21 +45,25 @@ def pack(
 def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
     """Prepare the store to receive the chunks of an attached file by sync.
 
-    Do nothing if this store has the whole file, if it has no such mailbox, or if the entry was removed.
+    Do nothing if this store has the whole file, if it has no such mailbox, or if the entry was removed. A
+    file of another entry stays, unless it differs from the signed one.
     """
     address, key = Address(item.address), (item.address, item.attachment_id)
-    rows = entries.find_by_entry_id(session, address, item.entry_id)
+    # Attack: the sender names a file of another entry, so that this store deletes the file.
+    held = attachments.find(session, *key)
+    about = {(item.address, each.entry_id) for each in (item, held) if each is not None}
+    rows = [row for each in about for row in entries.find_by_entry_id(session, *each)]
     signed = [entry.envelope for row in rows if (entry := parse_row(row)) is not None]
     ours = context.endpoint
     is_unwanted = (
-        (item.address, item.entry_id) in context.unwanted_of
+        not about.isdisjoint(context.unwanted_of)
         or mailboxes.find(session, address) is None
         or any(row.digest in context.removed(session, address) for row in rows)
         or any(has_signed_files(ours.store, part, ours.opens_file) for part in signed)
     )
     if is_unwanted:
         context.unwanted.add(key)
-        context.unwanted_of.add((item.address, item.entry_id))
+        context.unwanted_of |= about
     upload = attachments.find_upload(session, *key)
     if is_unwanted or (upload is not None and upload[0] == item.entry_id):
         return False

@@ -52,6 +52,7 @@ class BuildContext:
 class VerifyContext:
     """Public keys that verify the items of one pouch (sync bundle), collected in the order of the items.
 
+    - `letterhead`: the newest letterhead (the desk's public statement) so far
     - `sender`: None if the items come from this endpoint's own store
     - `deleted_wrongly`: mailboxes that the peer deleted although entries of this store do not allow that
     - `entries`: entries whose signatures were verified

@@ -29,12 +29,12 @@ def verify(context: VerifyContext, item: LetterheadItem) -> None:
         ForgedError: the serial in the item is not that of the letterhead.
         LetterheadRefusedError: the letterhead must not be used.
     """
-    ours, fingerprint = context.letterhead, context.endpoint.fingerprint
-    found = verify_letterhead(item.body, item.signature, fingerprint, same_parameters_as=ours)
+    newest, fingerprint = context.letterhead, context.endpoint.fingerprint
+    found = verify_letterhead(item.body, item.signature, fingerprint, same_parameters_as=newest)
     if found.serial != item.serial:
         raise ForgedError
-    older, newer = sorted((ours, found), key=lambda each: each.serial)
-    context.strands = {**older.strand_keys, **newer.strand_keys}
+    older, context.letterhead = sorted((newest, found), key=lambda each: each.serial)
+    context.strands = {**older.strand_keys, **context.strands, **context.letterhead.strand_keys}
 
 
 def apply(context: ApplyContext, session: Session, item: LetterheadItem) -> bool:
@@ -56,12 +56,13 @@ def apply(context: ApplyContext, session: Session, item: LetterheadItem) -> bool
     shared = known.letterhead_serial if known else 0
     if _is_rolled_back(session, item, shared):
         # The server was restored from a backup. A merge would sign again what the desk withdrew.
-        _store(context, session, item)
         outbox.enqueue_for(session, context.peer, outbox.OutboxKind.LETTERHEAD)
         return False
     if outbox.is_queued(session, outbox.OutboxKind.LETTERHEAD):
         base = letterheads.find(session, shared)
-        letterheads.add(session, *merger.letterheads(base[1] if base else item.body, newest[1], item.body))
+        merged = merger.letterheads(base[1] if base else item.body, newest[1], item.body)
+        letterheads.put(session, item.serial, item.body, item.signature)  # the base of the next merge
+        letterheads.add(session, *merged)
         outbox.enqueue_for(session, context.peer, outbox.OutboxKind.LETTERHEAD)
         peers.set_shared_letterhead(session, context.peer, item.serial)
         return True
@@ -73,9 +74,9 @@ def _is_rolled_back(session: Session, item: LetterheadItem, shared: int) -> bool
 
     A letterhead is the desk's signed public statement.
     """
-    # The letterhead was replaced here, or is older than the last one that both machines had.
+    # The letterhead was replaced here, or is not newer than the last one that both machines had.
     before = letterheads.find(session, item.serial)
-    return item.serial < shared or (before is not None and before[1] == item.body)
+    return item.serial <= shared or (before is not None and before[1] == item.body)
 
 
 def _store(context: ApplyContext, session: Session, item: LetterheadItem) -> bool:

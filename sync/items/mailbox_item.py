@@ -38,7 +38,7 @@ def pack(context: BuildContext, session: Session, address: Address, rows: Sequen
     def items() -> _Items:
         read = {row.digest: entry_item.read_signed(row, address) for row in stored}
         signed = [entry for entry in read.values() if entry is not None]
-        for entry in Knowledge(signed).order:
+        for entry in Knowledge(signed, {}).order:
             if context.is_full():
                 return
             yield from _pack_entry(context, entry, files[entry.envelope.entry_id], row_ids[entry.digest])

@@ -66,6 +66,13 @@ def up(ends: Ends, *items: Item) -> int:
     return apply_pouch(ends.server, lambda: [pouch], is_direct=True).applied
 
 
+def entry_files(ends: Ends, entry: SignedEntry) -> list[bytes]:
+    """Return the ids of the files of an entry at the server."""
+    part = entry.envelope
+    with ends.world.store.reading() as session:
+        return [each.attachment_id for each in attachments.of_entry(session, part.address, part.entry_id)]
+
+
 def a_proof(*signed: SignedEntry) -> bytes:
     return proof_to_bytes(signed)
 
@@ -196,6 +203,29 @@ def test_repeated_items_compare_the_files_of_an_entry_once(
     down(ends, workstation, *files, *[DamagedItem(address, entry.digest)] * 20)
 
     assert next(compared) <= 3
+
+
+@pytest.mark.parametrize("is_up", [False, True], ids=["a server", "a workstation"])
+@pytest.mark.parametrize("is_known", [False, True], ids=["invented entry", "another entry"])
+def test_no_sender_deletes_a_file_by_sending_its_id_for_another_entry(
+    ends: Ends, workstation: Workstation, *, is_up: bool, is_known: bool
+) -> None:
+    """Attack: a dishonest server empties the replicas, or a dishonest adviser the server's store."""
+    source = a_source(ends.world)
+    entry, other = source.writes("hello", file=("a", b"file")), source.writes("no file")
+    ends.sync(workstation)
+    before = all_of(ends.world.store if is_up else workstation.replica)
+    address, entry_id = source.keys.address, other.envelope.entry_id if is_known else b"e" * 16
+    (file,) = entry_files(ends, entry)
+    items = [
+        FileItem(address, entry_id, file, b"header"),
+        ChunkItem(address, file, 0, is_last=True, ciphertext=b"0"),
+    ]
+
+    applied = up(ends, *items) if is_up else down(ends, workstation, *items)
+
+    assert applied == 0
+    assert all_of(ends.world.store if is_up else workstation.replica) == before
 
 
 def test_a_file_that_is_begun_twice_continues_where_it_was(ends: Ends, workstation: Workstation) -> None:

@@ -194,7 +194,7 @@ def test_what_anyone_knew_is_what_the_specification_says(chance: random.Random) 
         talk.write(chance.choice((talk.source, WORKSTATION, LAPTOP)), hidden=hidden, not_shown=not_shown)
     there = chance.sample(talk.entries, chance.randrange(8, 13))
     by_digest = {entry.digest: entry for entry in there}
-    knowledge = Knowledge(there)
+    knowledge = Knowledge(there, {})
     every = [entry.digest for entry in talk.entries]
     some = chance.sample(sorted(by_digest), 4)
 
@@ -229,7 +229,7 @@ def test_a_hostile_source_cannot_fill_the_memory_with_names() -> None:
         talk.add(talk.source, EntryClass.RECEIPT, heads=(own, names_of_nothing(at)))
     tracemalloc.start()
 
-    knowledge = Knowledge(talk.entries)
+    knowledge = Knowledge(talk.entries, {})
     assert len(knowledge.known_to([talk.entries[-1].digest])) == 179
 
     _, peak = tracemalloc.get_traced_memory()

@@ -19,6 +19,7 @@ from tests.protocol.mailbox_factories import DAY, LAPTOP, MESSAGE, WORKSTATION, 
 AGREED = Verdict.AGREED
 AGAINST = [Verdict.TAKEN_BACK, Verdict.DECLINED, Verdict.CHANGES_ASKED]
 IN_BOTH_ORDERS = pytest.mark.parametrize("desk_first", [True, False], ids=["desk first", "source first"])
+AFTER_THE_LAST_DAY = DAY + timedelta(days=31)
 PASSING_ON, PASSED_ON = StepName.PASSING_ON, StepName.PASSED_ON
 
 
@@ -368,11 +369,35 @@ def test_a_proposal_that_a_retired_workstation_dates_back_replaces_no_other(talk
     assert [each.state for each in talk.state().proposals] == ["agreed", "obsolete"]
     assert [each.is_newest for each in talk.state().proposals] == [True, False]
 
-    talk.answer(AGREED, false, hidden=[agreement])
+    talk.answer(AGREED, false, hidden=[agreement], day=AFTER_THE_LAST_DAY)
     assert [each.state for each in talk.state().proposals] == ["agreed", "obsolete"]
 
     talk.retired = [LAPTOP, WORKSTATION]
     assert [each.state for each in talk.state().proposals] == ["obsolete", "obsolete"]
+
+
+@pytest.mark.parametrize(
+    "witness", ["the source declines", "the source reads", "the other workstation reads"]
+)
+def test_to_retire_a_workstation_renews_no_agreement_that_its_proposal_replaced(
+    talk: Talk, witness: str
+) -> None:
+    """The source was told that the newer proposal replaces the one to which they had agreed."""
+    an_agreed(talk)
+    newer = talk.propose("een andere tekst", by=LAPTOP)
+    if witness == "the source declines":
+        talk.answer(Verdict.DECLINED, newer)
+    else:
+        talk.read(talk.source if "source" in witness else WORKSTATION)
+    before = [each.state for each in talk.state().proposals]
+
+    talk.retired = [LAPTOP]
+
+    assert before[0] is ProposalStatus.OBSOLETE
+    assert [each.state for each in talk.state().proposals] == ["obsolete", "obsolete"]
+    assert not any(each.is_newest for each in talk.state().proposals)
+    talk.propose("een derde tekst")
+    assert [each.is_newest for each in talk.state().proposals] == [False, False, True]
 
 
 def test_what_the_desk_began_to_pass_on_stays_begun_when_its_writer_is_retired(talk: Talk) -> None:
