@@ -51,10 +51,12 @@ def test_a_killed_server_answers_again_and_nothing_is_lost(desk: TwoMachineDesk,
 
 def test_two_sweepers_at_once_and_a_killed_one_leave_a_whole_store(desk: TwoMachineDesk) -> None:
     held = texts_held(desk.server)
-    command = [*desk_servers._COMMAND, "--settings", str(desk.server.settings), "run", "sweeper"]
+    command = [*desk_servers._COMMAND, "--settings", str(desk.server.settings)]
 
-    with processes.running(command) as killed:
-        at_once = [subprocess.Popen([*command, "--once"], stderr=subprocess.DEVNULL) for _ in range(2)]
+    with processes.running([*command, "run", "sweeper"]) as killed:
+        at_once = [
+            subprocess.Popen([*command, "store", "sweep"], stderr=subprocess.DEVNULL) for _ in range(2)
+        ]
         assert [0, 0] == [process.wait() for process in at_once]
         killed.kill()
 

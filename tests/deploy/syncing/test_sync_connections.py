@@ -429,7 +429,7 @@ def an_sshd(folder: Path, settings: Path, run: str = "") -> Iterator[Ssh]:
     for name in ("host", "client", "stranger"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
     host, port = free_address()
-    run = run or f"cd {ROOT} && {sys.executable} -m deploy.cli.main --settings {settings} sync answer"
+    run = run or f"cd {ROOT} && {sys.executable} -m deploy.cli.main --settings {settings} server answer"
     public = (folder / "client.pub").read_text("ascii")
     (folder / "authorized_keys").write_text(f'command="{run}",restrict {public}', "ascii")
     (folder / "sshd_config").write_text(
