@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from deploy.errors import DeployError, os_error_as
-from deploy.hardening import refuse_readable_by_others
+from deploy.hardening import refuse_readable_by_others, refuse_unusable_keyring
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import LOST_STATES, OpenDesk
@@ -49,7 +49,7 @@ def open_desk_for_command(
         StoreError: the store cannot be used.
     """
     config = load_config(settings, "adviser", AdviserConfig)
-    refuse_readable_by_others(config.keyring_path)
+    refuse_unusable_keyring(config.keyring_path)
     try:
         with closing(open_store(config.store_path)) as store:
             check_first(config, store)

@@ -80,6 +80,17 @@ def remake_folders(*paths: Path) -> None:
         raise StoreMissingError("a folder in memory is missing, and cannot be made again") from why
 
 
+def refuse_unusable_keyring(path: Path) -> None:
+    """Check that the keyring (the desk's secret keys) exists, and that no other user can read or write it.
+
+    Raises:
+        UnsafePathError: the keyring is missing or open to others, or cannot be inspected.
+    """
+    if not path.exists():
+        raise UnsafePathError(f"{path} is missing: to restore its backup, run steunpunt keys recover.")
+    refuse_readable_by_others(path)
+
+
 def refuse_readable_by_others(path: Path) -> None:
     """Check that no other user can read or write a secret file.
 

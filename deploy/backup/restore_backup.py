@@ -31,13 +31,14 @@ from web.dates import utc_today
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _PIECE_BYTES = 1024 * 1024
 _AFTERWARDS = (
-    "Start only the sync endpoint now (steunpunt run sync), and let every workstation sync: they send what "
-    "the backup does not have. If you start the source's interface earlier, mailboxes are forked."
+    "To go on with this server, start only the sync endpoint (steunpunt run sync), and let every workstation "
+    "sync: they send what the backup does not have. If you start the source's interface earlier, mailboxes "
+    "are forked."
 )
 _ON_WORKSTATION = "Before the adviser writes anything, run twice: steunpunt workstation sync"
 _REHEARSED = (
-    "The day of this restore is noted beside the backup. If this was a rehearsal with a copy of the backup, "
-    "run on the server: steunpunt check --rehearsed"
+    "If this was a rehearsal, start no program here. The day of this restore is noted beside the backup. If "
+    "this was a copy of the backup, run on the server: steunpunt check --rehearsed"
 )
 
 

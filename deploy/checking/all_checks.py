@@ -31,7 +31,7 @@ def check_machine(settings_path: Path, config: CheckConfig, today: date) -> list
     scene = Scene(
         settings,
         today,
-        frozenset(program.user for program in programs),
+        frozenset(program.user for program in programs if program.is_lasting),
         is_serving=any(program.is_part("run", "source") for program in programs),
     )
     return [

@@ -27,9 +27,11 @@ def _backup(settings: MachineSettings) -> Iterator[CheckResult]:
     for folder, keyring in zip(
         settings.files("keyring_backups_path"), settings.files("keyring_path"), strict=True
     ):
+        if not keyring.exists():
+            continue  # the other check says so
         status = backup_status(folder, keyring)
         if status.newest is None:
-            said = f"The keyring has no backup in {folder}. The app writes one at each unlocking."
+            said = f"{folder} has no backup of the present keyring. The app writes one at each unlocking."
             yield CheckResult("keyring_backup", Level.WARNING, said, "Unlock the app, or repair the folder.")
         elif not status.is_copied:
             said = f"No one has confirmed that a copy of {status.newest.path} is in another place."
@@ -42,8 +44,8 @@ def _sheet(settings: MachineSettings) -> Iterator[CheckResult]:
     for path in settings.files("keyring_path"):
         try:
             has_sheet = has_recovery_slot(path.read_bytes())
-        except MalformedError:
-            said = "The file of the keyring is damaged."
+        except (FileNotFoundError, MalformedError):
+            said = "The file of the keyring is missing or damaged."
             yield CheckResult("recovery_sheet", Level.FAULT, said, "Run: steunpunt keys recover")
         else:
             if has_sheet:

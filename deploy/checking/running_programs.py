@@ -7,7 +7,11 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _COMMANDS = ("steunpunt", "deploy.cli.main")
-_ONE_SHOT = {("check",), ("check", "--json")}  # the command that looks
+_LASTING = (
+    ("run",),
+    ("check", "--watch"),
+    ("onion", "publish"),
+)  # commands that run until someone stops them
 _OPTIONS = ("--settings", "--parent")  # each has a value
 
 
@@ -26,6 +30,11 @@ class RunningProgram:
         """Return True if the command begins with these words, such as `run source`."""
         return self.words[: len(words)] == words
 
+    @property
+    def is_lasting(self) -> bool:
+        """Return True if the command runs until someone stops it."""
+        return any(self.is_part(*words) for words in _LASTING)
+
 
 def running_programs(settings: Path, proc: Path = _PROC) -> list[RunningProgram]:
     """Return the mailbox's programs that run with this settings file, if this user can see them."""
@@ -41,7 +50,7 @@ def _programs(settings: Path, proc: Path) -> Iterator[RunningProgram]:
         except OSError:  # the process has just ended
             continue
         words = _words(command, settings, folder)
-        if words and words not in _ONE_SHOT:
+        if words and (words[0] != "check" or "--watch" in words):  # not the command that looks
             yield RunningProgram(
                 user=int(_value(status, "Uid:")), words=words, core_bytes=_value(limits, "Max core file size")
             )

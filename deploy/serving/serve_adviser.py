@@ -6,7 +6,7 @@ from pathlib import Path
 from flask import Flask
 
 from deploy.errors import UnsafePathError
-from deploy.hardening import private_memory_folder, refuse_readable_by_others
+from deploy.hardening import private_memory_folder, refuse_unusable_keyring
 from deploy.ports import refuse_taken_address
 from deploy.serving import search_processes
 from deploy.serving.gunicorn_server import GunicornServer
@@ -30,7 +30,7 @@ def serve_adviser(settings: Path) -> None:
     # There is one worker, because only one process may have the decrypted keyring. The master has no keyring.
     config = load_config(settings, "adviser", AdviserConfig)
     refuse_taken_address(config.bind)
-    refuse_readable_by_others(config.keyring_path)
+    refuse_unusable_keyring(config.keyring_path)
     private_memory_folder(config.openpgp_home_path)
     if not is_in_memory(config.openpgp_home_path):
         raise UnsafePathError(

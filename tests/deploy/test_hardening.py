@@ -9,6 +9,7 @@ from deploy.hardening import (
     private_folder,
     private_memory_folder,
     refuse_readable_by_others,
+    refuse_unusable_keyring,
     remake_folders,
 )
 from store.errors import StoreMissingError
@@ -56,8 +57,10 @@ def test_a_keyring_for_us_alone_is_accepted(tmp_path: Path) -> None:
 
 
 def test_a_missing_keyring_gets_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UnsafePathError, match=r"keyring.age is missing: .* steunpunt keys recover"):
+        refuse_unusable_keyring(tmp_path / "keyring.age")
     with pytest.raises(UnsafePathError, match="cannot be found"):
-        refuse_readable_by_others(tmp_path / "keyring.age")
+        refuse_readable_by_others(tmp_path / "server.key")
 
 
 def test_folders_that_disappeared_are_made_again_for_us_alone(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_lost_server_comes_back_with_its_keys_and_both_machines_catch_up(
 
     said = desk.server.does("restore", backup, "--identity", desk.identity)
 
-    assert "Start only the sync endpoint now" in said
+    assert "start only the sync endpoint" in said
     assert card == desk.server.does("server", "card")
     assert fingerprint == desk.server.does("keys", "fingerprint")
     assert onion == read_service_key(load_config(desk.server.settings, "onion", OnionConfig).source_folder)

@@ -43,8 +43,26 @@ def test_a_keyring_without_a_sheet_is_a_warning_and_a_damaged_one_a_fault(
     assert Level.OK is _levels(desk)["recovery_sheet"]
     path.write_bytes(b"damaged")
     assert Level.FAULT is _levels(desk)["recovery_sheet"]
+
+
+def test_a_lost_keyring_is_a_fault_that_names_the_command_and_says_nothing_of_its_backups(
+    desk: Machine,
+) -> None:
+    path: Path = desk.settings.parent / KEYRING
+    write_backup(desk.settings.parent / _BACKUPS, bytes(8), 2, path.read_bytes())
     path.unlink()
-    assert Level.UNKNOWN is _levels(desk)["recovery_sheet"]
+
+    (result,) = make_keyring_checks(read_machine_settings(desk.settings))
+
+    assert (Level.FAULT, "Run: steunpunt keys recover") == (result.level, result.to_do)
+
+
+def test_a_backup_of_another_keyring_is_not_called_a_missing_one(desk: Machine) -> None:
+    write_backup(desk.settings.parent / _BACKUPS, bytes(8), 2, b"of an older keyring")
+
+    found = make_keyring_checks(read_machine_settings(desk.settings))
+
+    assert "has no backup of the present keyring" in found[0].state
 
 
 def test_a_server_has_no_keyring_to_check(made: TwoMachineDesk) -> None:

@@ -100,6 +100,8 @@ def test_the_programs_of_this_desk_are_found_and_no_others(tmp_path: Path) -> No
         tmp_path, 4, "python", "-m", "deploy.cli.main", "--settings", "/other/config.toml", "run", "sweeper"
     )
     _process(tmp_path, 5, "python", command, "check", "--json")
+    _process(tmp_path, 8, "python", command, "check", "--rehearsed", user=0)
+    _process(tmp_path, 9, "python", command, "check", "--watch", user=0)
     _process(
         tmp_path, 6, "python", "-m", "deploy.cli.main", "--settings", ours, "--parent", "2", "run", "sync"
     )
@@ -108,6 +110,7 @@ def test_the_programs_of_this_desk_are_found_and_no_others(tmp_path: Path) -> No
     found = sorted(running_programs(Path(ours), tmp_path), key=lambda each: each.words)
 
     assert [
+        RunningProgram(0, ("check", "--watch"), "0"),
         RunningProgram(1000, ("run", "source"), "unlimited"),
         RunningProgram(0, ("run", "sweeper"), "0"),
         RunningProgram(1000, ("run", "sync"), "0"),

@@ -10,14 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from deploy.checking import all_checks
 from deploy.checking.check_results import Level
 from deploy.checking.machine_files import read_machine_settings
+from deploy.checking.running_programs import RunningProgram
 from deploy.checking.unsafe_states import UNSAFE_STATES, Scene, look_at_states, warn_or_refuse
 from deploy.errors import UnsafeStateError
 from deploy.hardening import TMPFS
 from deploy.noted_days import REWRITTEN, note_day
+from deploy.settings.check_settings import CheckConfig
 from deploy.setup import SERIAL, STORE
-from tests.deploy.checking.machines import set_text
+from tests.deploy.checking.machines import levels, set_text
 from tests.deploy.two_machines import Machine, TwoMachineDesk
 from tests.store.factories import a_mailbox
 from web.dates import utc_today
@@ -118,6 +121,29 @@ def test_a_file_of_another_user_is_refused(desk: Machine, user: int, name: str) 
 
     with pytest.raises(UnsafeStateError, match=f"belongs to the user {name},.*chown root "):
         warn_or_refuse(_scene(desk), refuses=True, warn=pytest.fail)
+
+
+@pytest.mark.enable_socket
+@pytest.mark.parametrize(
+    ("words", "level"),
+    [
+        (("run", "sweeper"), Level.FAULT),
+        (("check", "--watch"), Level.FAULT),
+        (("onion", "publish"), Level.FAULT),
+        (("backup",), Level.OK),
+        (("onion", "status"), Level.OK),
+    ],
+)
+def test_a_short_command_of_root_is_no_program_that_runs_as_root(
+    desk: Machine, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], level: Level
+) -> None:
+    """The manual says: as root, run `steunpunt backup` if Tor keeps the onion keys."""
+    root = [RunningProgram(0, words, "0")]
+    monkeypatch.setattr(all_checks, "running_programs", lambda _: root)
+
+    results = all_checks.check_machine(desk.settings, CheckConfig(), utc_today())
+
+    assert [level] == levels(results, "root")
 
 
 def test_a_unit_that_runs_as_root_is_refused(desk: Machine) -> None:

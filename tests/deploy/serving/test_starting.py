@@ -144,7 +144,9 @@ def test_a_keyring_that_others_can_read_starts_nothing(folder: Path) -> None:
 def test_a_missing_keyring_starts_nothing(folder: Path) -> None:
     (folder / "keyring.age").unlink()
 
-    assert "cannot be found" in _refusal(folder, "run", "adviser")
+    assert "is missing: to restore its backup, run steunpunt keys recover" in _refusal(
+        folder, "run", "adviser"
+    )
 
 
 def test_sessions_on_a_disk_start_nothing(folder: Path) -> None:
