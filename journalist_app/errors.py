@@ -142,6 +142,7 @@ class PassOnRefusal(StrEnum):
     PROPOSAL_OBSOLETE = "proposal_obsolete"  # a newer one replaced it, or its workstation was retired
     NOT_AGREED = "not_agreed"
     WITHDRAWN = "withdrawn"  # the source withdrew, or the proposal or the answer was deleted
+    SERVER_RESTORED = "server_restored"  # perhaps the server lost the source's withdrawal
     OTHER_DIGEST = "other_digest"  # the source's answer names a proposal that was never made here
     REASON_MISSING = "reason_missing"  # without consent, a written reason and a ticked box are needed
     NOT_BEGUN = "not_begun"  # passing on has not begun, or no file for the recipient was made yet

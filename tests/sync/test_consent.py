@@ -11,7 +11,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import MailboxNotFoundError, PassOnRefusal, UnsoundMailboxError
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.passing_on import make_export, pass_on
-from journalist_app.services.whole_desk import unlocking
+from journalist_app.services.whole_desk import sync_status, unlocking
 from protocol.content import (
     AnswerNote,
     Content,
@@ -27,6 +27,7 @@ from protocol.identifiers import Digest, EntryId
 from protocol.pouch.pouch_file import SERVER
 from protocol.transcript.proposal_states import ProposalStatus
 from protocol.transcript.thread_state import ThreadState, thread_state
+from store import peers
 from store.database.engine import Store
 from stored_mailbox.entry_form import FormContext
 from sync import build
@@ -36,7 +37,7 @@ from sync.errors import SyncRefusal, SyncRefusedError
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.refusals import refuses
 from tests.journalist_app.views.paper import KEY, Paper
-from tests.sync.ends import Ends, Workstation, answer, sync_refused
+from tests.sync.ends import Ends, Workstation, answer, copy_of, restore, sync_refused
 
 _ids = itertools.count(1)
 
@@ -250,3 +251,22 @@ def test_a_withdrawal_that_was_damaged_at_the_server_stops_the_file(case: Case, 
         does()
 
     assert case.paper.made == []
+
+
+def test_after_a_restore_of_the_server_nothing_is_passed_on_before_the_adviser_read_the_warning(
+    case: Case,
+) -> None:
+    """The backup was made before the source took the agreement back, and no workstation had synced that."""
+    backup = copy_of(case.ends.world.store, case.ends.folder / "backup.db")
+    case.answers(Verdict.TAKEN_BACK)
+    restore(case.ends.world.store, backup)
+    with case.ends.world.store.writing() as session:
+        peers.forget_applied(session)  # as `steunpunt restore` does
+    case.sync()
+
+    with refuses(PassOnRefusal.SERVER_RESTORED):
+        case.begins()
+    assert case.thread_state_at(case.workstation.replica).proposals[0].state is ProposalStatus.AGREED
+
+    sync_status.dismiss_rollback(case.desk)
+    case.begins()

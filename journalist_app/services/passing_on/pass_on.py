@@ -70,7 +70,7 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
 
     Raises:
         PassOnRefusedError: the recipient cannot be used, a newer proposal exists, or the consent or the
-            reason is missing.
+            reason is missing. Or the server was restored, and the adviser did not dismiss this warning yet.
         SendRefusedError: a text or the day is invalid, the form was used for another entry, or the source
             wrote in the meantime.
         MailboxNotFoundError: the store has no such mailbox.
@@ -85,6 +85,10 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
     is_without = without is not None
     reason = _checked_reason(without)
     require_consent(proposed, conversation, opened, thread, is_without=is_without)
+    with desk.store.reading() as session:
+        server = peers.find(session, SERVER)
+    if server is not None and server.rollback_day is not None and not is_without:
+        raise PassOnRefusedError(PassOnRefusal.SERVER_RESTORED)
     step = StepNote(
         step=StepName.PASSING_ON, to=note.name, proposal=proposed.digest, without_consent=is_without
     )
