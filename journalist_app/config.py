@@ -12,7 +12,7 @@ from report.disclosure import Floors
 from report.errors import FloorError
 from report.tables import TableLine
 from sync.carriers import carrier_of
-from web.languages import closest
+from web.languages import closest, known_languages
 from web.origin import is_loopback
 
 _LISTS = ("themes", "routes", "regions", "outcomes")
@@ -106,7 +106,8 @@ def read_options(names: Mapping[str, Mapping[str, str]]) -> tuple[TableLine, ...
         AdviserConfigError: a key has characters other than a-z, 0-9 and _, or a name is missing or empty.
     """
     for key, words in names.items():
-        if not _OPTION.fullmatch(key) or not words or not all(map(str.strip, words.values())):
+        is_named = words and words.keys() <= set(known_languages()) and all(map(str.strip, words.values()))
+        if not _OPTION.fullmatch(key) or not is_named:
             raise AdviserConfigError(
                 f"{key!r} is not a key (a-z, 0-9, _) with a name in one or more languages"
             )

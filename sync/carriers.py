@@ -39,7 +39,9 @@ _SSH_COMMAND: Final = (
 )
 
 _ONION: Final = re.compile(r"onion:([a-z2-7]{56}\.onion)")
-_SSH: Final = re.compile(r"ssh:([A-Za-z0-9_.@\[\]:-]+)")
+_SSH: Final = re.compile(
+    r"ssh:((?:[A-Za-z0-9_.-]+@)?(?:[A-Za-z0-9_.-]*[A-Za-z0-9]|[0-9a-fA-F:]+))"  # a host or an IPv6 address
+)
 _UNIX: Final = re.compile(r"unix:(/\S+)")
 
 

@@ -5,11 +5,13 @@ makes sure that a site's own address is on this machine.
 """
 
 import ipaddress
+import re
 from typing import Protocol
 
 _CHANGES_NOTHING = frozenset({"GET", "HEAD", "OPTIONS"})
 _FETCHED_IN_ADVANCE = ("Sec-Purpose", "Purpose", "X-Purpose", "X-Moz")  # of new and of old browsers
 _PORTS = range(1, 65536)
+_IP_AND_PORT = re.compile(r"(?:([0-9.]+)|\[([0-9a-fA-F:.]+)\]):([0-9]{1,5})")
 _OURS = frozenset({"same-origin", "none"})
 
 
@@ -56,9 +58,10 @@ def is_loopback(address: str) -> bool:
 
     A host name is refused, because DNS could point the name to another machine later.
     """
-    host, _, port = address.rpartition(":")
+    found = _IP_AND_PORT.fullmatch(address)
+    if found is None or int(found[3]) not in _PORTS:
+        return False
     try:
-        ip = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        return ipaddress.ip_address(found[1] or found[2]).is_loopback
     except ValueError:
         return False
-    return ip.is_loopback and port.isascii() and port.isdigit() and int(port) in _PORTS

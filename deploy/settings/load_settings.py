@@ -170,6 +170,10 @@ def _describe(kind: Any) -> str:  # noqa: ANN401  # the same
 # ---- rules of single settings ----------------------------------------------------------------------
 
 
+def _has_known_languages(texts: dict[str, object]) -> bool:
+    return texts.keys() <= set(known_languages())  # no page would show a text in another language
+
+
 # For each setting: the rule, and what the value must be. A rule returns something true for a right value.
 _Rule = tuple[Callable[[Any], object], str]
 _USUAL: _Rule = (lambda value: type(value) is not int or value > 0, "more than zero")
@@ -186,7 +190,10 @@ _SOCKET: _Rule = (
 )
 # Shown on the pages of the signpost, which help a source to choose a route and have room for one line only.
 _ONE_LINE: _Rule = (
-    lambda values: all(len(value) <= _LINE_CHARS and value.isprintable() for value in values.values()),
+    lambda values: (
+        _has_known_languages(values)
+        and all(len(value) <= _LINE_CHARS and value.isprintable() for value in values.values())
+    ),
     f"one line of at most {_LINE_CHARS} characters for each language, or empty",
 )
 _RULES: dict[str, _Rule] = {
@@ -205,7 +212,7 @@ _RULES: dict[str, _Rule] = {
     ),
     "bind": _BIND,
     "origin": (
-        re.compile(r"https?://[A-Za-z0-9.\[\]:-]+").fullmatch,
+        re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?").fullmatch,
         "an address such as http://127.0.0.1:8080, without a path",
     ),
     "leave_url": (re.compile(r"https://\S+").fullmatch, "an address that begins with https://"),
@@ -220,7 +227,11 @@ _RULES: dict[str, _Rule] = {
         lambda days: days and len(set(days)) == len(days) and set(days) <= set(range(7)),
         "one or more days from 0 (Monday) to 6, each once",
     ),
-    "name": (lambda names: names and all(map(is_visible_line, names.values())), "one line for each language"),
+    "name": (
+        lambda names: names and _has_known_languages(names) and all(map(is_visible_line, names.values())),
+        "one line for each language",
+    ),
+    **dict.fromkeys(("talk", "secrecy_limits"), (_has_known_languages, "a text for each language")),
     "workstation_name": (is_visible_line, "one line of visible characters"),
     "languages": (
         lambda codes: codes and len(set(codes)) == len(codes) and set(codes) <= set(known_languages()),

@@ -10,6 +10,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.requests.access import require_our_form, unlocked
 from journalist_app.requests.form_context import address_of, adviser_today
 from journalist_app.services.closing import close_spam
+from web.dates import read_day
 from web.form_limits import TOKEN_BYTES, takes
 
 bp = Blueprint("spam", __name__, url_prefix="/spam")
@@ -34,8 +35,8 @@ def choose_spam_mailboxes(desk: OpenDesk) -> ResponseReturnValue:
     if desk.spam_choice.is_busy:
         return redirect(url_for("spam.show_spam_form"), code=303)
     try:
-        first = date.fromisoformat(form.get("first") or date.min.isoformat())
-        last = date.fromisoformat(form.get("last") or date.max.isoformat())
+        first = read_day(form.get("first") or date.min.isoformat())
+        last = read_day(form.get("last") or date.max.isoformat())
         chars = int(form.get("least") or 0), int(form.get("most") or close_spam.MAILBOX_CHARS)
     except ValueError:
         return _page(desk, refusal="filter")

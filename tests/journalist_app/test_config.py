@@ -17,7 +17,9 @@ def test_a_loopback_address_is_accepted(world: World, bind: str) -> None:
 @pytest.mark.parametrize(
     "bind",
     ["0.0.0.0:8081", "[::]:8081", "192.168.1.2:8081", "localhost:8081", "127.0.0.1", "127.0.0.1:0",
-     "127.0.0.1:65536", "127.0.0.1:x", "unix:/run/adviser", ""],
+     "127.0.0.1:65536", "127.0.0.1:x", "unix:/run/adviser", "", "::1:8081", "[::1:8081", "::1]:8081",
+     "[127.0.0.1]:8081 ", "127.0.0.1:\uff18081", "127.0.0.1:8081:8082", "127.0.0.1:8081 127.0.0.1:8082",
+     "127.0.0.1:80_81", " 127.0.0.1:8081", "[::1%lo]:8081"],
 )  # fmt: skip
 def test_an_address_that_others_can_reach_is_refused(world: World, bind: str) -> None:
     with pytest.raises(AdviserConfigError, match="'bind'"):
@@ -63,8 +65,10 @@ def test_an_option_list_is_read_with_names_in_both_languages() -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [{"no key": {"en": "C"}}, {"A": {"en": "C"}}, {"a": {}}, {"a": {"en": " "}}, {"": {"en": "C"}}]
-)
+    "names",
+    [{"no key": {"en": "C"}}, {"A": {"en": "C"}}, {"a": {}}, {"a": {"en": " "}}, {"": {"en": "C"}},
+     {"a": {"enn": "C"}}, {"a\n": {"en": "C"}}, {"a b": {"en": "C"}}, {"\uff41": {"en": "C"}}],
+)  # fmt: skip
 def test_an_option_list_with_a_fault_is_refused(names: dict[str, dict[str, str]]) -> None:
     with pytest.raises(AdviserConfigError):
         read_options(names)

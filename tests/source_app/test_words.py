@@ -11,7 +11,7 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.pofile import read_po
 
 from tests import source_labels
-from web.languages import FOLDER
+from web.languages import FOLDER, read_words
 
 _APP = Path(__file__).parents[2] / "source_app"
 _POT = FOLDER / "messages.pot"
@@ -109,6 +109,19 @@ def test_no_sentence_carries_markup(language: str) -> None:
     for message in _messages(_translated(language)).values():
         for form in (*_forms(message.id), *_forms(message.string)):
             assert not _TAG.search(form), form
+
+
+@pytest.mark.parametrize("language", _LANGUAGES)
+@pytest.mark.parametrize("kind", ["language", "poster", "report"])
+def test_a_file_of_a_language_has_the_texts_of_the_english_file_and_no_other(
+    language: str, kind: str
+) -> None:
+    """Fault: no program reads a text with a misspelled name, and no message says so."""
+    english, other = (
+        {name: type(text) for name, text in read_words(code, kind).items()} for code in ("en", language)
+    )
+
+    assert english == other
 
 
 def test_every_label_that_tests_use_is_in_the_catalogue() -> None:

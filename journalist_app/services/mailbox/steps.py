@@ -9,6 +9,7 @@ import msgspec
 from journalist_app.errors import SendRefusal, SendRefusedError
 from protocol.content import Content, Kind, StepName, StepNote
 from protocol.letterhead import Letterhead
+from web.dates import read_day
 from web.normal_text import trim
 
 STEP_CHARS: Final = 2_000  # limit of the step's sentence, and of the sentence about what comes next
@@ -103,7 +104,7 @@ def parse_expected_day(typed: str, letterhead: Letterhead, today: date) -> date 
     if not typed.strip():
         return None
     try:
-        day = date.fromisoformat(typed.strip())
+        day = read_day(typed)
     except ValueError as why:
         raise SendRefusedError(SendRefusal.DAY_UNREADABLE) from why
     if day < today:

@@ -38,6 +38,7 @@ from protocol.transcript.thread_state import ThreadState
 from store import entries, outbox, peers
 from store.outbox import OutboxKind
 from stored_mailbox.entry_form import FormContext
+from web.dates import read_day
 
 REASON_CHARS_MIN: Final = 40  # a full sentence: a reason such as "urgent" tells the source nothing
 
@@ -171,7 +172,7 @@ def record_handover(  # noqa: PLR0913  # each argument is part of the step
         UnsoundMailboxError: the mailbox failed verification.
     """
     try:
-        day = date.fromisoformat(delivered.strip())
+        day = read_day(delivered)
     except ValueError as why:
         raise PassOnRefusedError(PassOnRefusal.HANDOVER_DAY) from why
     conversation, _, thread = verified_thread(desk, form_context.address)

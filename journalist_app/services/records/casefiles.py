@@ -20,6 +20,7 @@ from protocol.mailbox_keys import checked_verify_key
 from protocol.sealed_record import RecordKind
 from store import mailbox_tallies, mailboxes, records
 from store.mailboxes import StoredMailbox
+from web.dates import read_day
 from web.normal_text import name_form, trim
 
 LABEL_CHARS: Final = 40
@@ -115,9 +116,9 @@ def save_casefile(desk: OpenDesk, address: Address, shown: str, typed: Mapping[s
     labels = parse_labels(typed["labels"])
     if any(len(label) > LABEL_CHARS for label in labels):
         raise CasefileRefusedError(CasefileRefusal.FULL)
-    day = typed["reminder"].strip()
+    day = typed["reminder"]
     try:
-        reminder = date.fromisoformat(day) if day else None
+        reminder = read_day(day) if day.strip() else None
     except ValueError as why:
         raise CasefileRefusedError(CasefileRefusal.DAY) from why
 

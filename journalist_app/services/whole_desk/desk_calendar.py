@@ -11,6 +11,7 @@ from journalist_app.errors import CalendarRefusal, CalendarRefusedError, Letterh
 from journalist_app.public_holidays import dutch_holidays
 from journalist_app.services.whole_desk.publish_letterhead import sign_next_letterhead, use_letterhead
 from protocol.letterhead import Absence, Letterhead
+from web.dates import read_day
 
 _NORM_DAYS: Final = range(1, 61)  # the same limits as in the letterhead
 _NORM_MONTHS: Final = range(1, 121)
@@ -129,7 +130,7 @@ def parse_day(typed: str) -> date:
     """
     day, *name = typed.split(maxsplit=1) or [""]
     try:
-        found = date.fromisoformat(day)
+        found = read_day(day)
     except ValueError as why:
         raise CalendarRefusedError(CalendarRefusal.DAYS) from why
     if name and " ".join(name[0].split()) not in {holiday_name(found, language) for language in LANGUAGES}:

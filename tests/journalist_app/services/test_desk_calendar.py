@@ -195,7 +195,7 @@ def test_days_are_read_one_a_line_with_the_name_of_the_holiday_in_either_languag
         "kerst", "2026-02-30", "25-12-2026", "2027-07-05 - 2027-07-09", "2027-07-05 t/m 2027-07-09",
         "2027-07-05 until 9 July", "2027-07-05 tot vrijdag", "2027-07-05/2027-07-09",
         "2027-07-05 2027-07-06", "2027-07-05..2027-07-09", "2027-07-05; 2027-07-06", "2027-07-05 closed",
-        "2026-12-25 Eerste kerstdag 2026-12-26", "2027-07-05 Eerste kerstdag",
+        "2026-12-25 Eerste kerstdag 2026-12-26", "2027-W27", "2027-07-05 Eerste kerstdag",
     ],
 )  # fmt: skip
 def test_a_line_of_the_calendar_is_read_whole_or_refused(typed: str) -> None:
