@@ -30,7 +30,7 @@ settings.load_profile("steunpunt")
 _FIRST = (
     "tests/faults/test_disk.py",
     "tests/deploy/serving/test_serve.py",
-    "tests/browser/test_accessible.py",
+    "tests/browser/accessible/test_accessible.py",
     "tests/tor",
     "tests/browser/test_passing_on.py",
     "tests/proofs/test_acknowledged_is_kept.py",

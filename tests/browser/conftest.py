@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Playwright, sync_playwr
 
 from bench import desk_servers
 from bench.chromium import start as start_chromium
+from tests.browser.accessible.inspector import fetch_axe
 from tests.browser.recipient import Recipient, a_recipient
 
 _NEUTRAL = "https://neutral.example/"
@@ -47,6 +48,12 @@ def chromium(playwright: Playwright) -> Iterator[Browser]:
     browser = start_chromium(playwright)
     yield browser
     browser.close()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the script of axe-core."""
+    return fetch_axe(tmp_path_factory.mktemp("axe"))
 
 
 @pytest.fixture
