@@ -4,6 +4,7 @@ A row contains an encrypted value. No one can decrypt the value without the visi
 the running server.
 """
 
+import itertools
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -42,6 +43,9 @@ ON CONFLICT DO UPDATE SET box = zeroblob(length(box) + 1) WHERE length(box) < :m
 """
 _NO_FOLDER = "the folder for the sessions is missing"
 _PUT = "INSERT OR REPLACE INTO session VALUES (?, ?, ?)"
+_ADD = "INSERT OR IGNORE INTO session VALUES (?, ?, ?)"
+_DROP = "DELETE FROM session WHERE token_hash = ?"
+PIECE_BYTES = 8192  # of a value of several rows: each row fits in a page
 
 
 class SessionStore:
@@ -84,9 +88,8 @@ class SessionStore:
 
         The session expires when the half hour `expires_half_hour`, counted from 1970 in UTC, begins.
         """
-        with self._connection() as connection:
+        with self._changing() as connection:
             connection.execute(_PUT, (token_hash, box, expires_half_hour))
-            self._rewrite_if_small(connection)
 
     def change(self, token_hash: bytes, before: bytes, box: bytes, expires_half_hour: int) -> bool:
         """Replace the encrypted value of a login session, and set when the session expires.
@@ -94,23 +97,40 @@ class SessionStore:
         If the session has ended, or if its value is not `before`, return False and change nothing.
         """
         row = {"name": token_hash, "before": before, "box": box, "expires": expires_half_hour}
-        with self._connection() as connection:
-            is_changed = connection.execute(_CHANGE, row).rowcount > 0
-            if len(before) != len(box):
-                self._rewrite_if_small(connection)
-        return is_changed
+        with self._connection() if len(before) == len(box) else self._changing() as connection:
+            return connection.execute(_CHANGE, row).rowcount > 0
+
+    def change_long(
+        self,
+        name_of: Callable[[int], bytes],
+        change: Callable[[bytes], bytes],
+        *,
+        now_half_hour: int,
+        expires_half_hour: int,
+    ) -> None:
+        """Replace an encrypted value of several rows by the result of `change`, which gets the old value.
+
+        Other threads and processes see the whole old value or the whole new value, and change the value
+        before or after this call. `name_of` returns the hash of the row with a number, counted from 0. An
+        empty value has no rows.
+        """
+        # Attack: requests that each write many rows. If each row rewrote the file, no one else could log in.
+        with self._changing() as connection, connection:
+            connection.execute("BEGIN IMMEDIATE")
+            old = _pieces(connection, name_of, now_half_hour)
+            box = change(b"".join(old))
+            connection.executemany(_DROP, [(name_of(number),) for number in range(len(old))])
+            for number, start in enumerate(range(0, len(box), PIECE_BYTES)):
+                piece = box[start : start + PIECE_BYTES]
+                connection.execute(_PUT, (name_of(number), piece, expires_half_hour))
 
     def add(self, token_hash: bytes, expires_half_hour: int) -> bool:
         """Store a hash without a value, until it expires. Return False if the store already has this hash.
 
         `expires_half_hour` is a number of half hours since 1970 (UTC).
         """
-        with self._connection() as connection:
-            added = connection.execute(
-                "INSERT OR IGNORE INTO session VALUES (?, ?, ?)", (token_hash, b"", expires_half_hour)
-            ).rowcount
-            self._rewrite_if_small(connection)
-        return added > 0
+        with self._changing() as connection:
+            return connection.execute(_ADD, (token_hash, b"", expires_half_hour)).rowcount > 0
 
     def count(self, name: bytes, most: int, expires_half_hour: int) -> bool:
         """Add 1 to a counter. Return False and add nothing if the counter is at `most` already.
@@ -118,12 +138,9 @@ class SessionStore:
         `name` is a hash. The counter expires when the half hour `expires_half_hour`, counted from 1970 in
         UTC, begins.
         """
-        with self._connection() as connection:
+        with self._changing() as connection:
             row = {"name": name, "most": most, "expires": expires_half_hour}
-            is_counted = connection.execute(_COUNT, row).rowcount > 0
-            if is_counted:
-                self._rewrite_if_small(connection)
-        return is_counted
+            return connection.execute(_COUNT, row).rowcount > 0
 
     def find(self, token_hash: bytes, now_half_hour: int) -> tuple[bytes, int] | None:
         """Return the encrypted value of the login session with this token hash, and when the session expires.
@@ -136,11 +153,16 @@ class SessionStore:
             ).fetchone()
         return found
 
+    def find_long(self, name_of: Callable[[int], bytes], now_half_hour: int) -> bytes:
+        """Return the encrypted value of several rows that `change_long` wrote, or b"" without rows."""
+        with self._connection() as connection, connection:
+            connection.execute("BEGIN")
+            return b"".join(_pieces(connection, name_of, now_half_hour))
+
     def drop(self, token_hash: bytes) -> None:
         """Delete the login session with this token hash. Do nothing if there is no such session."""
-        with self._connection() as connection:
-            connection.execute("DELETE FROM session WHERE token_hash = ?", (token_hash,))
-            self._rewrite_if_small(connection)
+        with self._changing() as connection:
+            connection.execute(_DROP, (token_hash,))
 
     def sweep(self, now_half_hour: int) -> None:
         """Delete every expired login session, and write the file again in random order.
@@ -160,10 +182,15 @@ class SessionStore:
         while self._idle:
             self._idle.pop().close()
 
-    def _rewrite_if_small(self, connection: sqlite3.Connection) -> None:
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """Yield a connection. If rows were changed, and the file is small, write the file again."""
         # SQLite adds new rows behind older ones. Rewriting sorts the rows by their random hashes.
-        if self.size() <= _REWRITE_BYTES:
-            connection.execute("VACUUM")
+        with self._connection() as connection:
+            before = connection.total_changes
+            yield connection
+            if connection.total_changes != before and self.size() <= _REWRITE_BYTES:
+                connection.execute("VACUUM")
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -203,6 +230,11 @@ def open_sessions(
     sessions = SessionStore(path, make_folder)
     sessions.make_missing()
     return sessions
+
+
+def _pieces(connection: sqlite3.Connection, name_of: Callable[[int], bytes], now: int) -> list[bytes]:
+    rows = (connection.execute(_FIND, (name_of(number), now)).fetchone() for number in itertools.count())
+    return [box for box, _ in itertools.takewhile(bool, rows)]
 
 
 def _connect(path: Path) -> sqlite3.Connection:

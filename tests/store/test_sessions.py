@@ -10,10 +10,15 @@ from pathlib import Path
 
 import pytest
 
+import store.sessions
 from store.errors import StoreError, StoreMissingError
 from store.sessions import SessionStore, open_sessions
 
 TOKEN, BOX = os.urandom(32), os.urandom(72)
+
+
+def row_name(number: int) -> bytes:
+    return number.to_bytes(32)
 
 
 @pytest.fixture
@@ -57,6 +62,30 @@ def test_a_count_never_passes_its_limit_whoever_counts_at_once(sessions: Session
     assert sessions.find(TOKEN, 99) == (bytes(5), 100)
     sessions.sweep(100)
     assert sessions.count(TOKEN, 5, 101)
+
+
+def test_only_changed_rows_rewrite_the_file_and_many_rows_rewrite_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: cheap requests that rewrite the file again and again, so that no one else can log in."""
+    connect, done = store.sessions._connect, list[str]()
+
+    def traced(path: Path) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.set_trace_callback(done.append)
+        return connection
+
+    monkeypatch.setattr("store.sessions._connect", traced)
+    sessions = open_sessions(tmp_path / "sessions.db", allow_disk=True)
+    rewrites = []
+    for box in (os.urandom(600_000), os.urandom(9_000), b"", b""):
+        sessions.change_long(row_name, lambda _, box=box: box, now_half_hour=1, expires_half_hour=100)
+        assert box == sessions.find_long(row_name, 1)
+        rewrites.append(done.count("VACUUM"))
+    sessions.drop(TOKEN)
+    assert [*rewrites, done.count("VACUUM")] == [1, 2, 3, 3, 3]
+    assert sessions.find(row_name(0), 1) is None
+    sessions.close()
 
 
 def test_an_unknown_token_opens_nothing(sessions: SessionStore) -> None:

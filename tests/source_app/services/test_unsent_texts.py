@@ -1,6 +1,7 @@
 """Unsent texts: what was typed and not sent is kept sealed, opens in its own mailbox alone, and expires."""
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -84,8 +85,22 @@ def test_an_unsent_text_that_is_sent_or_emptied_leaves_no_row(a_desk: ADesk, her
     assert rows_of(a_desk) == before
 
 
+def test_texts_of_several_tabs_that_are_kept_at_once_all_stay(a_desk: ADesk, here: MailboxSession) -> None:
+    """A source presses links in three tabs, or twice in one tab. The site keeps the texts in parallel."""
+    places = ("", "aa", "bb")
+    for text in (f"{TEXT}{round_}" for round_ in range(3)):
+        with ThreadPoolExecutor(6) as pool:
+            keeping = [
+                pool.submit(unsent_texts.keep_typed, a_desk.desk, here, place, place + text, now=1)
+                for place in places * 2
+            ]
+        assert not any(each.exception() for each in keeping)
+        found = [unsent_texts.find_typed(a_desk.desk, here, place, now=1) for place in places]
+        assert found == [place + text for place in places]
+
+
 def test_half_a_text_is_no_text(a_desk: ADesk, here: MailboxSession) -> None:
-    """Another tab is writing its text, and has replaced the first rows."""
+    """Someone changed a row."""
     unsent_texts.keep_typed(a_desk.desk, here, "", TEXT, now=1)
     with sqlite3.connect(a_desk.config.sessions_path) as connection:
         (name,) = connection.execute(

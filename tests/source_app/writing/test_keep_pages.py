@@ -185,10 +185,10 @@ def test_without_room_for_a_text_the_page_gives_the_text_to_copy(
 ) -> None:
     form = {**source.form_context(), "text": TEXT, "look": "/en/help"}
 
-    def fail(*_: object) -> None:
+    def fail(*_: object, **_more: object) -> None:
         raise StoreError("no room")
 
-    monkeypatch.setattr(SessionStore, "put", fail)
+    monkeypatch.setattr(SessionStore, "change_long", fail)
     refused = source.post("/en/mailbox/keep", form)
     again = source.write(TEXT, [("a", b"1")] * 4)
 
