@@ -1,6 +1,6 @@
 """Mailboxes: created, listed for the adviser's inbox, and ended by their source or by the desk."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -120,6 +120,7 @@ _FIND_EMPTY = PlainQuery(_ADDRESSES.where(_IS_EMPTY, _HAS_ADDRESS))
 _HAS_ENDED = EndedMailboxRow.address == bindparam("address")
 _ENDED = select(*columns(EndedMailbox, EndedMailboxRow))
 _ALL_ENDED = PreparedQuery(_ENDED.order_by(EndedMailboxRow.address), EndedMailbox)
+_ENDED_BY = PreparedQuery(_ENDED.where(EndedMailboxRow.day <= bindparam("day")), EndedMailbox)
 _FIND_ENDED = PreparedQuery(_ENDED.where(_HAS_ENDED), EndedMailbox)
 _NEW_END = insert(EndedMailboxRow)
 _ADD_ENDED = PreparedChange(  # a false row of the operator must not stop the end of a mailbox
@@ -277,6 +278,16 @@ def drop_empty(session: Session, address: bytes) -> bool:
 def ended_mailboxes(session: Session) -> Sequence[EndedMailbox]:
     """Return the proofs of all ended mailboxes, sorted by address."""
     return _ALL_ENDED.all(session)
+
+
+def known_ends(session: Session, day: date, peers: Collection[bytes]) -> Iterator[EndedMailbox]:
+    """Yield the proofs of mailboxes that ended on `day` or earlier, if each peer (other store) has the proof.
+
+    The day is that of the mailbox's row, which is not signed.
+    """
+    for ended in _ENDED_BY.each(session, day=day):
+        if outbox.have_confirmed(session, peers, OutboxKind.ENDED, address=ended.address):
+            yield ended
 
 
 def find_ended(session: Session, address: bytes) -> EndedMailbox | None:

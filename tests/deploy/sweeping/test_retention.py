@@ -1,9 +1,11 @@
 """The server deletes the mailboxes that the desk closed, and nothing else."""
 
+import contextlib
 import logging
 import multiprocessing
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
@@ -690,6 +692,27 @@ def test_a_proof_that_does_not_parse_stays(kept: RetentionStore) -> None:
     confirms(kept, LAPTOP)
     kept.execute("UPDATE ended_mailbox SET proof = :proof", proof=b"proof")
     assert left(kept) == (1, 0)
+
+
+def test_a_flood_of_ended_mailboxes_keeps_no_one_from_writing(
+    kept: RetentionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: sources make and end mailboxes without end. Each sweep read all proofs while writers waited."""
+    confirms(kept, WORKSTATION)
+    confirms(kept, LAPTOP)
+    parsed: list[bytes] = []
+
+    def parse_while_another_writes(proof: bytes) -> tuple[SignedEntry, ...]:
+        with contextlib.closing(sqlite3.connect(kept.store.path, timeout=0)) as other:
+            other.execute("BEGIN IMMEDIATE")
+        parsed.append(proof)
+        return proof_from_bytes(proof)
+
+    monkeypatch.setattr(retention, "proof_from_bytes", parse_while_another_writes)
+    forget_known(kept.store, kept.letterhead, DUE - timedelta(days=1))
+    assert parsed == []
+    assert left(kept) == (0, 0)
+    assert len(parsed) == 1
 
 
 def test_an_invented_workstation_shortens_no_wait(kept: RetentionStore) -> None:
