@@ -1,5 +1,6 @@
 """Clean-up: destroys deleted rows throughout the day, and rewrites or copies a store without them."""
 
+import itertools
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -12,12 +13,14 @@ from store.database.disk_room import CLEANUP_BYTES, free_on_disk
 from store.database.engine import Store, open_store
 from store.database.file_copies import write_copy
 from store.database.prepared_statements import PlainQuery, PreparedChange
-from store.database.schema import SEALED_TABLES, AttachmentRow, DeletionQueueRow, SealedRow
+from store.database.schema import CHUNK_BYTES, SEALED_TABLES, AttachmentRow, DeletionQueueRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, count_in_store
 from store.errors import StoreBusyError
 
 PENDING_HALF_HOURS = 48  # a pending upload is deleted after a day: enough for 2 GB at 25 kB/s
-_STEP_ROWS = 8  # rows of at most 1 MiB: writers wait some tens of milliseconds for one step
+# Writers wait some tens of milliseconds for one step. Attack: refused messages with twenty files of one byte
+# queued 800 small rows a second. With eight rows in a step, a sweep destroyed 440.
+_STEP_ROWS, _STEP_BYTES = 128, 8 * CHUNK_BYTES
 _PAUSE_SECONDS = 0.01  # between two steps, so that waiting writers go first
 _CHECKPOINT_TRIES = 200
 
@@ -26,13 +29,17 @@ _STALE_UPLOADS = PlainQuery(
         AttachmentRow.pending_half_hour < bindparam("before")
     )
 )
-_QUEUED = PlainQuery(select(DeletionQueueRow.id))
+_QUEUED = PlainQuery(
+    select(DeletionQueueRow.id, func.coalesce(func.length(SealedRow.payload), 0)).outerjoin(
+        SealedRow, SealedRow.id == DeletionQueueRow.id
+    )
+)
 _IDS: BindParameter[int] = bindparam("ids", expanding=True)
 # Without the second condition, one false row in the queue would break a foreign key and stop every clean-up.
 _IS_IN_STEP = and_(
     SealedRow.id.in_(_IDS), *(~exists().where(table.id == SealedRow.id) for table in SEALED_TABLES)
 )
-_STEP_BYTES = PlainQuery(select(func.sum(SealedRow.size)).where(_IS_IN_STEP))
+_FREED = PlainQuery(select(func.sum(SealedRow.size)).where(_IS_IN_STEP))
 _CLEAR_PAYLOADS = PreparedChange(update(SealedRow).where(_IS_IN_STEP).values(payload=None))
 _DELETE_SEALED = PreparedChange(delete(SealedRow).where(_IS_IN_STEP))
 _DELETE_QUEUED = PreparedChange(delete(DeletionQueueRow).where(DeletionQueueRow.id.in_(_IDS)))
@@ -59,7 +66,7 @@ def destroy_deleted(
         queued = _QUEUED.all(session)
     rows = 0
     while rows < len(queued):
-        step = queued[rows : rows + _rows_in_step(store)]
+        step = _next_step(store, queued[rows : rows + _STEP_ROWS])
         _destroy_step(store, step)
         rows += len(step)
         on_progress(rows, len(queued))
@@ -101,16 +108,20 @@ def rewrite_store(store: Store) -> None:
     _empty_journal(store)
 
 
-def _rows_in_step(store: Store) -> int:
+def _next_step(store: Store, queued: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the row ids of the next step: at least one row, and together at most 8 MiB."""
     if free_on_disk(store.path) >= CLEANUP_BYTES:
-        return _STEP_ROWS
-    store.checkpoint()  # the journal takes no room then, and the next step needs 1 MB of it
-    return 1
+        totals = itertools.accumulate(size for _, size in queued)
+        count = max(1, sum(total <= _STEP_BYTES for total in totals))
+    else:
+        store.checkpoint()  # the journal takes no room then, and the next step needs 1 MB of it
+        count = 1
+    return [row for row, _ in queued[:count]]
 
 
 def _destroy_step(store: Store, ids: Sequence[int]) -> None:
     with store.writing() as session:
-        freed = _STEP_BYTES.first(session, ids=ids) or 0
+        freed = _FREED.first(session, ids=ids) or 0
         _CLEAR_PAYLOADS.run(session, ids=ids)
         _DELETE_SEALED.run(session, ids=ids)
         _DELETE_QUEUED.run(session, ids=ids)

@@ -112,6 +112,20 @@ def test_a_sweep_takes_short_steps_and_writers_pass_between(store: Store, addres
     assert appended > 1
 
 
+def test_a_step_of_a_sweep_destroys_many_small_rows_or_eight_large_rows(store: Store, address: bytes) -> None:
+    """Attack: refused messages with small files queue rows faster than steps of eight rows destroy them."""
+    entry_id, steps = os.urandom(16), [0]
+    ids = [an_upload(store, address, entry_id, [bytes(CHUNK_BYTES)] * 8) for _ in range(3)]
+    destroy(store, address, an_entry(store, address, entry_id=entry_id, attachment_ids=ids))
+    for _ in range(300):
+        destroy(store, address, an_entry(store, address, payload=b"small", durable=False))
+
+    assert cleanup.destroy_deleted(store, NOW, on_progress=lambda done, _: steps.append(done)) == 328
+
+    assert 4 <= len(steps[1:]) <= 8
+    assert max(after - before for before, after in pairwise(steps)) > 100
+
+
 def test_a_sweep_ends_and_destroys_what_was_deleted_before_it_although_more_is_deleted(
     store: Store, address: bytes
 ) -> None:
