@@ -11,12 +11,12 @@ import contextlib
 import math
 import selectors
 import socket
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from operator import attrgetter
 from typing import Any
 
 from gunicorn.http import errors
@@ -24,6 +24,7 @@ from gunicorn.workers import gthread
 
 from deploy.serving.slow_clients import ANSWER_BYTES, STALL_SECONDS, Arrival, PatientSocket, Places
 
+_NEW_SECONDS = 2  # a connection is not closed for another one before this time
 _PLACE_SECONDS = 60  # an upload waits this long for a place
 _LOOK_SECONDS = 1  # how often it looks for one
 _READ_SECONDS = 120  # a client has this long to read the rest of an answer, or a part of a large answer
@@ -44,6 +45,8 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._held: set[Conn] = set()  # their answers are complete, and are sent later
         self._next_look = 0.0  # when the uploads look for a place again
         self._answering: set[Conn] = set()  # occupy a thread and have no place
+        # gunicorn would stop accepting at this number, and would not go on while all clients send requests.
+        self._connections_max, self.worker_connections = self.cfg.worker_connections, sys.maxsize
         self._place_count = max(2, self.cfg.threads // 2)
         self._places = Places(self._place_count)
 
@@ -52,20 +55,43 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         # The second thread is for the next client of a place, while the previous one still occupies a thread.
         return ThreadPoolExecutor(self.cfg.threads + 2 * self._place_count)
 
+    @property
+    def is_crowded(self) -> bool:
+        """True if there are nearly as many connections as possible, so that none is kept after its answer."""
+        # Attack: clients that send the next request after each answer. A new client would get no connection.
+        return bool(self.nr_conns >= self._connections_max - self.cfg.threads)
+
+    def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001  # gunicorn's parameter
+        """Accept connections only while there is room for one more, or a connection that can be closed."""
+        has_room = self.nr_conns < self._connections_max or self._least_useful() is not None
+        super().set_accept_enabled(enabled and has_room)
+
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection. If there are too many, close the one that has been idle for longest."""
-        # If the time limits decided, clients that read no answer, with a long limit, would outlast visitors.
+        """Accept a connection. If there are too many, close the least useful one."""
+        self.set_accept_enabled(True)
+        if not self._accepting:
+            return
         try:
             client, address = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
+        if self.nr_conns >= self._connections_max:
+            self._drop(self._least_useful())
         self.nr_conns += 1
-        if self.nr_conns >= self.worker_connections and self._waiting:
-            self._drop(min(self._waiting, key=attrgetter("sock.moved_at")))
         conn = gthread.TConn(self.cfg, PatientSocket(client), address, listener.getsockname())
         conn.sock.occupy = partial(self._occupy, conn)
-        conn.unfinished = None
-        self._wait(conn, selectors.EVENT_READ, self._receive, _seconds_from_now(STALL_SECONDS))
+        conn.unfinished, conn.accepted_at = None, time.monotonic()
+        self._receive(conn)
+
+    def _least_useful(self) -> Conn | None:
+        """Return a connection whose last request is answered, or else the one that is silent for longest.
+
+        A new connection is left out, because its first byte may still be on its way through Tor.
+        """
+        # If the time limits decided, clients that read no answer, with a long limit, would outlast visitors.
+        last = time.monotonic() - _NEW_SECONDS
+        known = (conn for conn in self._waiting if conn.is_answered or conn.accepted_at <= last)
+        return min(known, key=lambda conn: (not conn.is_answered, conn.sock.moved_at), default=None)
 
     def handle(self, conn: Conn) -> Any:  # noqa: ANN401  # gunicorn has no types
         """Answer one request, or make the next part of a large answer. A thread calls this method.
@@ -175,6 +201,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
     def _receive(self, conn: Conn) -> None:
         """Collect more of a request. The time limit of the request starts at its first byte."""
         is_first = not conn.sock.received
+        conn.is_answered = False
         try:
             arrival = conn.sock.collect()
         except OSError:
@@ -245,6 +272,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
             self._wait(conn, selectors.EVENT_WRITE, self._send, conn.timeout)
             self._limit_unread()
         elif conn.is_kept:
+            conn.is_answered = not conn.sock.received
             conn.sock.answer_since = None
             seconds = STALL_SECONDS if conn.sock.received else self.cfg.keepalive
             conn.timeout = _seconds_from_now(seconds)
@@ -253,6 +281,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
             # Closing the socket now would make the client's system discard an answer that it has not read.
             with contextlib.suppress(OSError):
                 conn.sock.shutdown(socket.SHUT_WR)
+            conn.is_answered = True
             self._wait(conn, selectors.EVENT_READ, self._linger, _seconds_from_now(_LINGER_SECONDS))
 
     def _limit_unread(self) -> None:
@@ -270,6 +299,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         if conn.sock.discard():
             self._close(conn)
         else:
+            conn.is_answered = False  # it is still sending: see above
             self._wait(conn, selectors.EVENT_READ, self._linger, conn.timeout)
 
 

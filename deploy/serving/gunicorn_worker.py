@@ -151,7 +151,7 @@ class QuietWorker(BufferingWorker):
         except Exception:
             _forget(environ)
             raise
-        if not self.alive:  # the worker is stopping, perhaps because of this request
+        if not self.alive or self.is_crowded:  # the worker is stopping, perhaps because of this request
             response.force_close()
         return _Answer(conn, environ, response, body).go_on()
 

@@ -1,10 +1,14 @@
 import contextlib
 import re
+import selectors
 import signal
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -333,6 +337,43 @@ def test_at_the_limit_of_connections_the_oldest_is_closed_and_visitors_are_answe
         assert server.get("/")[1] == b"hello"
         assert clients[0].recv(1) == b""
         assert _are_open(clients[-100:])
+
+
+@contextlib.contextmanager
+def _clients_that_never_wait(server: ServerProcess, count: int) -> Iterator[None]:
+    """Run clients that send the next request after each answer, and connect again when they are closed."""
+    ends = threading.Event()
+
+    def run() -> None:
+        with contextlib.ExitStack() as stack, selectors.DefaultSelector() as selector:
+            missing = count
+            while not ends.is_set():
+                for _ in range(missing):
+                    client = stack.enter_context(server.connect())
+                    client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                    selector.register(client, selectors.EVENT_READ)
+                missing = 0
+                for key, _ in selector.select(1):
+                    client = cast("socket.socket", key.fileobj)
+                    with contextlib.suppress(OSError):
+                        if client.recv(65536):
+                            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                            continue
+                    selector.unregister(client)
+                    client.close()
+                    missing += 1
+
+    with ThreadPoolExecutor(1) as thread:
+        running = thread.submit(run)
+        yield
+        ends.set()
+        running.result()
+
+
+def test_clients_that_send_one_request_after_another_keep_no_visitor_out(server: ServerProcess) -> None:
+    with _clients_that_never_wait(server, 700):
+        time.sleep(3)
+        assert [server.get("/")[1] for _ in range(5)] == [b"hello"] * 5
 
 
 def test_two_requests_that_arrive_together_are_both_answered(server: ServerProcess) -> None:
