@@ -21,6 +21,7 @@ Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web
 - `poster`: the poster for partner organisations
 - `demo`: a trial desk with invented mailboxes
 - `atomic_folder`: make a folder completely or not at all
+- `clock`: compare the clock with the newest day in the store
 - `desk_for_command`: unlock the desk for one command
 - `desk_openpgp_key`: the desk's OpenPGP key
 - `errors`: exceptions whose message is one sentence for the operator

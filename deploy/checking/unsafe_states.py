@@ -11,8 +11,8 @@ from datetime import date
 from pathlib import Path
 
 from deploy.checking.check_results import CheckResult, Level, made_or_unknown
-from deploy.checking.clock import clock_days_off
 from deploy.checking.machine_files import MachineSettings, open_to_others, private_paths
+from deploy.clock import clock_days_off
 from deploy.errors import UnsafeStateError
 from store import letterheads
 from store.database.engine import open_store
