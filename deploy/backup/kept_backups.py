@@ -111,6 +111,11 @@ def backup_faults(settings: Path, letterhead: Letterhead, today: date) -> Iterat
     backups = backups_in(config.folder)
     if backups and backups[0].day < oldest_day:
         yield f"{config.folder} has a backup from before {oldest_day}: start the sweeper, which removes it."
+    if backups and backups[-1].day > today:
+        yield (
+            f"{config.folder / backups[-1].text} is from a later day than today: the clock was wrong. Remove "
+            "this folder, because the backup would be kept too long."
+        )
     if not any(_is_sound(config.folder / name.text) for name in backups):
         yield f"{config.folder} has no backup without faults: run steunpunt backup."
 

@@ -18,6 +18,7 @@ from deploy.backup.backup_folder import (
 )
 from deploy.backup.kept_backups import first_day, remove_old_while_locked
 from deploy.backup.verified_copy import Screen, VerifiedCopy, verify_copy
+from deploy.clock import clock_days_off
 from deploy.errors import DeployError, os_error_as
 from deploy.hardening import PRIVATE_FOLDER
 from deploy.onion.folders import give_to_owner_of
@@ -35,6 +36,11 @@ _NO_KEYS = (
     "The backup has no keys: without them, each workstation must be paired again with a new server, and the "
     "onion address is lost. Name age_recipients under [backup]."
 )
+# The backup would have a wrong day, and older backups would be removed too early.
+_WRONG_CLOCK = (
+    "The clock shows {}, which is before the newest day in the store or long after it. No backup was made: "
+    "correct the clock. If the clock is right, run: steunpunt store sweep"
+)
 
 
 def back_up_server(settings: Path, screen: Screen) -> bool:
@@ -44,12 +50,15 @@ def back_up_server(settings: Path, screen: Screen) -> bool:
     with faults does not replace an older one.
 
     Raises:
-        DeployError: the settings have faults, another backup is being made, or a file cannot be written.
+        DeployError: the settings have faults, the clock is wrong, another backup is being made, or a file
+            cannot be written.
         StoreError: the store cannot be read.
     """
     source = load_config(settings, "source", SourceConfig)
     config = load_config(settings, "backup", BackupConfig)
     check_recipients(config.age_recipients)
+    if clock_days_off(source.store_path, utc_today()) != (None, None):
+        raise DeployError(_WRONG_CLOCK.format(utc_today()))
     cannot = f"The backup cannot be written in {config.folder}"
     try:
         with os_error_as(cannot):

@@ -12,6 +12,7 @@ from pathlib import Path
 from deploy import quiet_log
 from deploy.backup.before_upgrade import remove_copies_before_upgrade
 from deploy.backup.kept_backups import remove_left_copies, remove_old_backups
+from deploy.clock import clock_days_off
 from deploy.errors import DeployError, LetterheadError
 from deploy.hardening import private_folder, remake_folders
 from deploy.noted_days import REWRITTEN, note_day
@@ -45,6 +46,18 @@ class StoreSweeper:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.trusts_clock = True
+
+    def look_at_clock(self, today: date) -> None:
+        """Compare the clock with days in the store. With a wrong clock, delete nothing because of its age.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        is_right = clock_days_off(self.store.path, today) == (None, None)
+        if self.trusts_clock and not is_right:
+            _log.error("the clock is wrong, so no closed mailbox and no old backup is deleted")
+        self.trusts_clock = is_right
 
     def sweep_once(
         self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
@@ -67,7 +80,7 @@ class StoreSweeper:
             StoreError: the store failed.
         """
         try:
-            removed = self._remove_old_copies()
+            removed = self._remove_old_copies() if self.trusts_clock else 0
         except (DeployError, OSError) as why:
             _log.error("old backups are not removed: %s", type(why).__name__)  # without a traceback
         else:
@@ -76,7 +89,8 @@ class StoreSweeper:
         refresh_hints(self.store)
         recount_bytes(self.store)
         cleanup.rewrite_store(self.store)
-        note_day(self.store.path, REWRITTEN, utc_today())
+        if self.trusts_clock:
+            note_day(self.store.path, REWRITTEN, utc_today())
 
     def _remove_old_copies(self) -> int:
         return remove_copies_before_upgrade(self.store, utc_today())
@@ -111,7 +125,7 @@ class ServerSweeper(StoreSweeper):
             StoreError: the store failed.
         """
         self._sessions.sweep(half_hour_of(now))
-        if (letterhead := self._letterhead()) is not None:
+        if self.trusts_clock and (letterhead := self._letterhead()) is not None:
             before, self._retained = self._retained, apply_retention(self.store, letterhead, now.date())
             log_retention(self._retained, before)
             forget_known(self.store, letterhead, now.date())
@@ -145,6 +159,7 @@ def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
     while True:
         now = datetime.now(UTC)
         try:
+            sweeper.look_at_clock(now.date())
             sweeper.sweep_once(now)
             if now.hour >= _REWRITE_HOUR and rewritten != now.date():
                 sweeper.tidy()
@@ -160,13 +175,14 @@ def sweep_now(
 ) -> int:
     """Destroy deleted content and rewrite the store once, for the command `steunpunt store sweep`.
 
-    Return the number of destroyed encrypted parts. `on_progress` receives two numbers: the parts destroyed so
-    far, and all parts to destroy.
+    The clock counts as right. Return the number of destroyed encrypted parts. `on_progress` receives two
+    numbers: the parts destroyed so far, and all parts to destroy.
 
     Raises:
         StoreError: the store failed.
     """
     quiet_log.install_quiet_log(sys.stderr)
+    sweeper.trusts_clock = True
     on_step("Destroying deleted content")
     swept = sweeper.sweep_once(datetime.now(UTC), on_progress)
     on_step("Rewriting the store, which takes minutes when it is large")

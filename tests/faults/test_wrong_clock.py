@@ -1,5 +1,6 @@
 """A machine whose clock is a year off: no program starts, nothing is deleted, and a sync loses nothing."""
 
+import re
 import subprocess
 import sys
 from datetime import timedelta
@@ -49,14 +50,18 @@ def run_at(shift: str, machine: Machine, *words: str | Path) -> subprocess.Compl
 @pytest.mark.parametrize("shift", SHIFTS)
 def test_no_program_starts_and_nothing_is_deleted(desk: TwoMachineDesk, shift: str) -> None:
     before = (desk.server.settings.parent / STORE).read_bytes()
+    backup = re.findall(r"(\S+): \d+ entries verified", desk.server.does("backup"))[0]
 
     for words in (("run", "source"), ("store", "sweep")):
         done = run_at(shift, desk.server, *words, "--refuse-unsafe")
         assert 1 == done.returncode, done.stderr
         assert f"The clock shows {SHIFTS[shift]}" in done.stderr
         assert "Correct the clock" in done.stderr
+    refused = run_at(shift, desk.server, "backup")
     checked = run_at(shift, desk.server, "check")
 
+    assert (1, True) == (refused.returncode, "The clock" in refused.stderr)
+    assert [Path(backup)] == list(Path(backup).parent.iterdir())
     assert 1 == checked.returncode
     assert f"fault: The clock shows {SHIFTS[shift]}" in checked.stdout
     assert before == (desk.server.settings.parent / STORE).read_bytes()

@@ -6,12 +6,15 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from crypto import age
+from deploy.noted_days import REWRITTEN, note_day
 from deploy.onion.folders import write_service_key
 from deploy.onion.onion_keys import OnionKey
 from deploy.settings.load_settings import load_config
 from deploy.settings.onion_settings import OnionConfig
 from deploy.settings.settings_text import with_key
+from deploy.setup import STORE
 from tests.deploy.two_machines import Machine, TwoMachineDesk, a_desk
+from web.dates import utc_today
 
 IDENTITY = age.PQIdentity(b"p" * 32)
 
@@ -64,6 +67,7 @@ class BackedUpDesk:
 def a_backed_up_desk(folder: Path) -> BackedUpDesk:
     desk = a_desk(folder)
     desk.pair_first()
+    note_day(desk.server.settings.parent / STORE, REWRITTEN, utc_today())  # its letterhead is years old
     made = BackedUpDesk(desk)
     made.set("backup", "age_recipients", f'["{IDENTITY.recipient}"]')
     made.set("onion", "way", '"control"')

@@ -3,17 +3,21 @@
 import io
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from deploy.backup.backup_folder import FORMAT, MANIFEST_FILE, BackupName, Manifest, manifest_bytes
 from deploy.backup.kept_backups import backup_faults, remove_old_backups
 from deploy.errors import DeployError
+from deploy.noted_days import REWRITTEN, SOUND, noted_day
 from deploy.quiet_log import OWN_LOGGER
 from deploy.settings.settings_text import without_sections
+from deploy.sweeping import server_cleanup
 from deploy.sweeping.server_cleanup import open_server_cleanup
 from store.database.atomic_files import folder_lock
 from store.database.table_versions import SCHEMA
@@ -90,6 +94,14 @@ def test_a_backup_with_faults_replaces_no_sound_one(desk: BackedUpDesk) -> None:
     assert [again] == desk.names()
 
 
+def test_a_backup_from_a_later_day_than_today_is_a_fault_that_names_it(desk: BackedUpDesk) -> None:
+    """The clock was wrong when it was made. It would stay far longer than the desk promises."""
+    made = a_backup(desk, -1)
+    (said,) = faults(desk)
+    assert made in said
+    assert "clock" in said
+
+
 def test_other_files_in_the_folder_stay(desk: BackedUpDesk) -> None:
     names = [
         "backup-2020-01-01.tar",
@@ -156,6 +168,30 @@ def test_the_sweeper_removes_old_backups_each_night_even_without_a_letterhead(
     assert not left.exists()
     assert "old backups removed: 1" in logged.getvalue()
     sweeper.store.close()
+
+
+def test_a_clock_that_jumps_while_the_sweeper_runs_removes_no_backup_and_is_not_noted(
+    desk: BackedUpDesk, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: a false time server. The server would have neither its closed mailboxes nor a backup."""
+    kept, store = a_backup(desk, 1), desk.var / "store.db"
+    sweeper, stop = open_server_cleanup(desk.server.settings), threading.Event()
+    sweeper.tidy()
+    stop.set()  # after one round
+    later = datetime.combine(TODAY + timedelta(365), time(12), UTC)
+    monkeypatch.setattr(server_cleanup, "datetime", SimpleNamespace(now=lambda _: later))
+    monkeypatch.setattr(server_cleanup, "utc_today", later.date)
+
+    server_cleanup.sweep_until_stopped(sweeper, stop)
+
+    assert [kept] == desk.names()
+    assert (TODAY, SOUND) == noted_day(store, REWRITTEN)
+    assert "the clock is wrong" in logged.getvalue()
+
+    server_cleanup.sweep_now(sweeper, lambda _: None, lambda _done, _total: None)  # the operator says so
+
+    assert [] == desk.names()
+    assert (later.date(), SOUND) == noted_day(store, REWRITTEN)
 
 
 def test_a_sweeper_that_cannot_remove_backups_logs_it_and_goes_on(

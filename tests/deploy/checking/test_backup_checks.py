@@ -8,7 +8,7 @@ import pytest
 from deploy.checking.backup_checks import make_backup_checks
 from deploy.checking.check_results import CheckResult, Level
 from deploy.checking.machine_files import read_machine_settings
-from deploy.noted_days import REHEARSED, note_day
+from deploy.noted_days import REHEARSED, REWRITTEN, note_day
 from deploy.settings.backup_settings import BackupConfig
 from deploy.settings.load_settings import load_config
 from deploy.setup import STORE
@@ -31,6 +31,7 @@ def server(made: TwoMachineDesk, tmp_path: Path) -> Machine:
         "age_recipients = []", f'age_recipients = ["{RECIPIENT}"]'
     )
     desk.server.settings.write_text(text, "utf-8")
+    note_day(desk.server.settings.parent / STORE, REWRITTEN, TODAY)  # its letterhead is years old
     return desk.server
 
 

@@ -778,6 +778,33 @@ def test_a_sweep_deletes_what_is_due_and_leaves_no_byte(
     assert ["mailboxes deleted that the desk closed: 1"] == caplog.messages
 
 
+@pytest.mark.parametrize("off", [-40, 365], ids=["behind", "ahead"])
+def test_a_clock_that_jumps_while_the_sweeper_runs_deletes_no_mailbox(
+    stored: RetentionStore,
+    keys: MailboxKeys,
+    sweeper: ServerSweeper,
+    caplog: pytest.LogCaptureFixture,
+    off: int,
+) -> None:
+    """Attack: a false time server. All closed mailboxes would be gone at the next sweep."""
+    stored.close(keys)
+    publish(stored.store)
+    unused = stored.open(2, day=DUE)
+    sweeper.look_at_clock(DUE - timedelta(days=1))
+    assert sweeper.trusts_clock
+
+    for _ in range(2):
+        sweeper.look_at_clock(DUE + timedelta(days=off))
+        sweeper.sweep_once(at_noon(DUE + timedelta(days=off)))
+
+    assert [True, True] == [stored.holds(keys), stored.holds(unused)]
+    (said,) = caplog.messages  # once, not with every sweep
+    assert said.startswith("the clock is wrong")
+    sweeper.look_at_clock(DUE)
+    sweeper.sweep_once(at_noon(DUE))
+    assert not stored.holds(keys)
+
+
 def test_a_workstation_admitted_between_two_sweeps_is_not_forgotten(
     stored: RetentionStore, sweeper: ServerSweeper
 ) -> None:
