@@ -3,7 +3,7 @@
 import re
 from urllib.parse import quote
 
-from web.normal_text import one_line
+from web.normal_text import name_form, one_line
 
 NAME_CHARS = 120  # with the ending; a file system allows 255 bytes, and a UTF-8 character takes up to four
 _NAME_BYTES = 200
@@ -33,6 +33,21 @@ def safe_name(name: str) -> str:
     return _shorten(trimmed) or _FALLBACK
 
 
+def distinct_name(name: str, taken: set[str]) -> str:
+    """Return a safe file name that looks unlike all earlier names, with a number if needed.
+
+    `taken` has the forms of the earlier names, and gets the form of this name.
+    """
+    # Some systems ignore capitals in file names.
+    safe = found = safe_name(name)
+    number = 1
+    while name_form(found) in taken:
+        number += 1
+        found = _with_mark(safe, f" ({number})")
+    taken.add(name_form(found))
+    return found
+
+
 def attachment_disposition(name: str) -> str:
     """Return a Content-Disposition header that makes every browser save the file and never show the file."""
     safe = safe_name(name)
@@ -49,10 +64,15 @@ def _trim(name: str) -> str:
 def _shorten(name: str) -> str:
     if len(name) <= NAME_CHARS and len(name.encode()) <= _NAME_BYTES:
         return name
+    return _with_mark(name, "…")
+
+
+def _with_mark(name: str, mark: str) -> str:
+    """Put a mark before the ending of a file name. A long name is cut off before the mark."""
     stem, dot, ending = name.rpartition(".")
     if not stem or len(ending) > _ENDING_CHARS:
         stem, dot, ending = name, "", ""
-    tail = "…" + dot + ending
+    tail = mark + dot + ending
     room = _NAME_BYTES - len(tail.encode())
     stem = stem[: NAME_CHARS - len(tail)].encode()[:room].decode("utf-8", "ignore")
     return one_line(stem).rstrip(" .") + tail

@@ -10,7 +10,6 @@ from typing import IO, Final
 from journalist_app.conversion.converter_run import Converter
 from journalist_app.files import metadata
 
-DOCUMENTS: Final = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg"})
 _DRAWN: Final = {".jpg": "jpeg", ".png": "png", ".tiff": "tiff", ".bmp": "bmp"}  # names of GdkPixbuf
 _BY_MAT2: Final = frozenset({".gif", ".heic", ".svg"})
 PICTURES: Final = frozenset(_DRAWN) | _BY_MAT2
@@ -50,7 +49,7 @@ _DRAWING_PROGRAM: Final = (
 def make_cleaned_copy(converter: Converter, file: IO[bytes], ending: str) -> bytes:
     """Return a copy of a file without metadata and hidden parts.
 
-    `ending` is the usual file name ending for the content, from `DOCUMENTS`, `PICTURES` or `RECORDINGS`.
+    `ending` is the usual file name ending for the content, of `DOCUMENTS`, `PICTURES` or `RECORDINGS`.
 
     Raises:
         ConversionRefusedError: the program for this type of file is not installed, or cannot clean the file.

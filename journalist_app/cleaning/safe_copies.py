@@ -24,6 +24,7 @@ from journalist_app.conversion.converter_run import Converter, memory_file
 from journalist_app.conversion.pixels import Picture
 from journalist_app.errors import ConversionRefusal, ConversionRefusedError
 from journalist_app.files.file_examiner import CopyForm, CopyOutcome, SafeCopy
+from journalist_app.files.file_types import DOCUMENTS
 from journalist_app.files.metadata import FileFindings, Mat2, type_of
 
 _OTHER_TEXTS: Final = frozenset({".doc", ".rtf"})
@@ -56,7 +57,7 @@ class SandboxedExaminer:
             return CopyOutcome(None)  # the inspection says that the file is empty
         ending = type_of(file, name)
         converter = Converter(self.mat2.bwrap, until)
-        if ending in cleaners.DOCUMENTS | cleaners.PICTURES | cleaners.RECORDINGS:
+        if ending in DOCUMENTS | cleaners.PICTURES | cleaners.RECORDINGS:
             try:
                 content = cleaners.make_cleaned_copy(converter, file, ending)
                 remark = self._fault_of_copy(converter, file, content, ending)
@@ -88,7 +89,7 @@ class SandboxedExaminer:
             found = self.inspect(copy, "copy" + ending, converter.until)
             if not found.is_empty:
                 return copy_sentences.words_of_findings(found.lines)
-            if ending in cleaners.DOCUMENTS and cleaners.has_broken_links(converter, copy, ending):
+            if ending in DOCUMENTS and cleaners.has_broken_links(converter, copy, ending):
                 return copy_sentences.LINKS
             difference = find_difference(*_both_shown(converter, file, copy, ending))
             return copy_sentences.words_of_difference(difference) if difference else None
@@ -134,11 +135,12 @@ def _pages_as_pictures(converter: Converter, file: IO[bytes], ending: str) -> tu
 def _pictures(converter: Converter, file: IO[bytes], ending: str) -> Iterator[Picture]:
     if ending in cleaners.PICTURES | _OTHER_PICTURES:
         yield from shown_content.decode_all(converter, file, ending, PICTURE_SIDE).pictures
-    elif ending in cleaners.DOCUMENTS:
+    elif ending in DOCUMENTS:
         with memory_file(cleaners.make_final_copy(converter, file, ending)) as final:
             yield from _drawn_document(converter, final)
     elif ending in _OTHER_TEXTS:  # only a .docx has a setting that hides tracked changes
-        with memory_file(office_documents.office_to(converter, file, "docx")) as text:
+        (made,) = office_documents.office_to(converter, file, "docx")
+        with memory_file(made) as text:
             yield from _pictures(converter, text, ".docx")
     elif ending in _OTHER_DOCUMENTS:
         yield from _drawn_document(converter, file)

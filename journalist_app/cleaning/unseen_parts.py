@@ -14,11 +14,10 @@ from flask_babel import LazyString
 from journalist_app.conversion.converter_run import Converter, memory_file
 from journalist_app.conversion.office_documents import office_to
 from journalist_app.errors import ConversionRefusedError
+from journalist_app.files.file_types import OFFICE
 from journalist_app.files.metadata import HIDDEN_PARTS, PDF_PARTS
 from journalist_app.files.metadata_sentences import DETAILS, detail_sentence
 
-_DRAWN: Final = frozenset({".pptx", ".odp", ".odg", ".ppt", ".docx", ".odt", ".doc", ".rtf"})
-_CONVERTED: Final = {".pptx": "odp", ".ppt": "odp", ".doc": "docx", ".rtf": "docx", ".xls": "xlsx"}
 _LOOK: Final = (
     'need /usr/bin/python3; /usr/bin/cp 1 "file$2"; /usr/bin/python3 -I -c "$1" $3 "file$2" >out/1;'
 )
@@ -42,13 +41,12 @@ def find_unseen_parts(converter: Converter, file: IO[bytes], ending: str) -> tup
 
 
 def _found(converter: Converter, file: IO[bytes], ending: str) -> Iterator[tuple[str, str, str]]:
-    for form, program, task, kinds in (
-        ("pdf" if ending in _DRAWN else "", PDF_PARTS, "", _ON_DRAWING),
-        (_CONVERTED.get(ending, ""), HIDDEN_PARTS, "look", _IN_PPTX if ending == ".pptx" else _IN_OLD),
-    ):
-        if not form:
-            continue
-        with memory_file(office_to(converter, file, form)) as made:
+    forms = OFFICE.get(ending, ())
+    for form, content in zip(forms, office_to(converter, file, *forms) if forms else (), strict=True):
+        is_drawing = form == "pdf"
+        program, task = (PDF_PARTS, "") if is_drawing else (HIDDEN_PARTS, "look")
+        kinds = _ON_DRAWING if is_drawing else _IN_PPTX if ending == ".pptx" else _IN_OLD
+        with memory_file(content) as made:
             (output,) = converter.run(_LOOK, [made], program.read_text("utf-8"), f".{form}", task).exactly(1)
         for line in output.splitlines():
             kind, number, names = msgspec.json.decode(line, type=tuple[str, str, str])

@@ -23,12 +23,11 @@ from journalist_app.conversion.picture_files import DecodedPictures, decode_file
 from journalist_app.conversion.plain_texts import decode_text, is_text_like, text_pages
 from journalist_app.conversion.recordings import probe_recording, sound_of, still_of
 from journalist_app.errors import ConversionRefusal, ConversionRefusedError
-from journalist_app.files.file_types import ARCHIVES, HEAD_BYTES, ending_of_file
+from journalist_app.files.file_types import ARCHIVES, HEAD_BYTES, OFFICE, ending_of_file
 
 # The usual endings of files of each kind. The content of a file decides which ending it has.
 _IMAGES: Final = (".jpg", ".png", ".gif", ".tiff", ".bmp", ".webp", ".heic", ".avif")
-_OFFICE: Final = (".docx", ".xlsx", ".pptx", ".doc", ".xls", ".ppt", ".rtf", ".svg")
-_OPEN_OFFICE: Final = (".odt", ".ods", ".odp", ".odg")
+_DRAWN: Final = (*OFFICE, ".svg")
 _SOUND: Final = (".wav", ".mp3", ".m4a", ".ogg", ".flac", ".amr", ".aac")
 _FILMS: Final = (".mp4", ".mov", ".3gp", ".mkv", ".avi", ".wmv", ".mpg")
 _TEXTS: Final = (".txt", ".html")
@@ -78,7 +77,7 @@ def convert_file(converter: Converter, file: IO[bytes]) -> FilePages:
     ending = ending_of_file(file)
     if ending == ".pdf":
         return _pdf_pages(converter, file)
-    if ending in _OFFICE + _OPEN_OFFICE:
+    if ending in _DRAWN:
         return _office_pages(converter, file)
     if ending in _IMAGES:
         return _pictures(converter, file, ending)

@@ -25,20 +25,23 @@ _PROFILE: Final = (
     + "".join(_ITEM.format(*each) for each in _ITEMS)
     + "</oor:items>"
 )
-# $1 is the number of files, $2 the profile, and $3 the format. The first start only writes the profile, and
+# $1 is the number of files, $2 the profile, and $3 the formats. The first start only writes the profile, and
 # ends with 81.
 _CONVERT: Final = (
     "office=/usr/lib/libreoffice/program/soffice.bin; need $office;"
     ' /usr/bin/mkdir -p profile/user; printf %s "$2" >profile/user/registrymodifications.xcu;'
-    ' convert() { $office "-env:UserInstallation=file://$HOME/profile" --headless --convert-to "$3"'
+    ' start() { $office "-env:UserInstallation=file://$HOME/profile" --headless --convert-to "$2"'
     " --outdir made $(/usr/bin/seq $1) >messages; };"
-    ' convert "$@" || [ $? = 81 ]; [ -e made ] || convert "$@";'
-    " for each in $(/usr/bin/seq $1); do >out/$each;"
+    ' convert() { start "$@" || [ $? = 81 ]; [ -e made ] || start "$@"; };'
 )
-_TO_ONE: Final = _CONVERT + "if [ -e made/$each.$3 ]; then /usr/bin/mv made/$each.$3 out/$each; fi; done;"
+_TO_FORMS: Final = (
+    _CONVERT + "at=0; for form in $3; do convert $1 $form; for each in $(/usr/bin/seq $1); do at=$((at + 1));"
+    " >out/$at; [ ! -e made/$each.$form ] || /usr/bin/mv made/$each.$form out/$at; done; done;"
+)
 _ALL_SHEETS: Final = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1"
 _TO_CELLS: Final = (
-    _CONVERT + ' for sheet in made/$each-*; do [ ! -e "$sheet" ] || { echo "${sheet#made/*-}";'
+    _CONVERT + 'convert $1 "$3"; for each in $(/usr/bin/seq $1); do >out/$each; for sheet in made/$each-*;'
+    ' do [ ! -e "$sheet" ] || { echo "${sheet#made/*-}";'
     ' /usr/bin/cat "$sheet"; } >>out/$each; done; done;'
 )
 
@@ -52,19 +55,18 @@ def office_to_pdf(converter: Converter, files: Sequence[IO[bytes]]) -> tuple[byt
     Raises:
         ConversionRefusedError: LibreOffice is not installed, failed, or exceeded a limit.
     """
-    return converter.run(_TO_ONE, files, len(files), _PROFILE, "pdf").exactly(len(files))
+    return converter.run(_TO_FORMS, files, len(files), _PROFILE, "pdf").exactly(len(files))
 
 
-def office_to(converter: Converter, file: IO[bytes], form: str) -> bytes:
-    """Convert an office file to another type: "pdf", "odp", "docx" or "xlsx". A .docx keeps tracked changes.
+def office_to(converter: Converter, file: IO[bytes], *forms: str) -> tuple[bytes, ...]:
+    """Convert an office file to other types in one run: "pdf", "odp", "docx" or "xlsx".
 
-    A file that LibreOffice cannot read gives an empty result.
+    A .docx keeps tracked changes. A file that LibreOffice cannot read gives empty results.
 
     Raises:
         ConversionRefusedError: LibreOffice is not installed, failed, or exceeded a limit.
     """
-    (made,) = converter.run(_TO_ONE, [file], 1, _PROFILE, form).exactly(1)
-    return made
+    return converter.run(_TO_FORMS, [file], 1, _PROFILE, " ".join(forms)).exactly(len(forms))
 
 
 def cells_of_sheets(converter: Converter, files: Sequence[IO[bytes]]) -> tuple[bytes, ...]:

@@ -8,11 +8,9 @@ import zipfile
 from collections.abc import Iterable, Iterator
 from datetime import date
 from itertools import chain
-from pathlib import PurePosixPath
 from typing import IO, Final, cast
 
-from web.filenames import safe_name
-from web.normal_text import name_form
+from web.filenames import distinct_name
 
 TEXT_NAME: Final = "proposal.txt"
 _UNIX: Final = 3  # says in a zip file that `_MODE` is a file mode of Unix
@@ -28,7 +26,7 @@ def zip_package(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: da
     names: set[str] = set()
     with zipfile.ZipFile(cast("IO[bytes]", output), "w", zipfile.ZIP_STORED) as archive:  # write-only
         for name, pieces in chain([(TEXT_NAME, iter((text.encode("utf-8"),)))], files):
-            about = zipfile.ZipInfo(_unused(safe_name(name), names), (day.year, day.month, day.day, 0, 0, 0))
+            about = zipfile.ZipInfo(distinct_name(name, names), (day.year, day.month, day.day, 0, 0, 0))
             about.create_system = _UNIX
             about.external_attr = _MODE
             with archive.open(about, "w", force_zip64=True) as member:
@@ -36,21 +34,6 @@ def zip_package(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: da
                     member.write(piece)
                     yield output.take()
     yield output.take()
-
-
-def _unused(name: str, names: set[str]) -> str:
-    """Return a file name that the zip file does not have yet, with a number if needed.
-
-    Names that look the same, or that differ only in capitals, count as the same name.
-    """
-    # Some systems ignore capitals in file names.
-    path = PurePosixPath(name)
-    found, number = name, 1
-    while name_form(found) in names:
-        number += 1
-        found = f"{path.stem} ({number}){path.suffix}"
-    names.add(name_form(found))
-    return found
 
 
 class _ZipOutput:

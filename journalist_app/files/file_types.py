@@ -4,6 +4,7 @@ import codecs
 import os
 import re
 import struct
+from collections.abc import Mapping
 from typing import IO, Final
 
 HEAD_BYTES: Final = 4096
@@ -40,6 +41,16 @@ _TYPES: Final = re.compile(  # the first that matches decides; each name is the 
     rb"|(?P<eml>(?=" + _HEADER + rb"from):)" + _HEADER + rb"date|received|message-id|mime-version):)",
     re.DOTALL,
 )
+# Office files, with the types to which LibreOffice converts them for the examination. A PDF shows which texts
+# no one sees. Another type has the hidden parts that our program cannot list in the file itself.
+OFFICE: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys((".xlsx", ".ods"), ()),  # a drawing of a sheet cuts off long texts
+    **dict.fromkeys((".docx", ".odt", ".odp", ".odg"), ("pdf",)),
+    **dict.fromkeys((".doc", ".rtf"), ("pdf", "docx")),
+    **dict.fromkeys((".pptx", ".ppt"), ("pdf", "odp")),
+    ".xls": ("xlsx",),
+}
+DOCUMENTS: Final = frozenset(OFFICE) - {".doc", ".rtf", ".ppt", ".xls"}  # our program reads and cleans these
 # Archives that none of our programs looks into. Python reads a .zip.
 ARCHIVES: Final = frozenset({".7z", ".rar", ".gz", ".bz2", ".xz", ".tar"})
 NOT_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")

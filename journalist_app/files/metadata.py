@@ -21,7 +21,7 @@ import msgspec
 from flask_babel import LazyString, force_locale
 
 from journalist_app.files import metadata_sentences
-from journalist_app.files.file_types import ARCHIVES, HEAD_BYTES, NOT_IN_TEXT, ending_of_file
+from journalist_app.files.file_types import ARCHIVES, DOCUMENTS, HEAD_BYTES, NOT_IN_TEXT, ending_of_file
 from programs.errors import NoSandboxError, ProgramFailedError
 from programs.runner import ProgramLimits
 from programs.sandbox import SANDBOX_FOLDER, Sandbox
@@ -35,7 +35,7 @@ _VALUE_CHARS = 200
 _LINES_OF_A_KIND = 12
 
 HIDDEN_PARTS, PDF_PARTS = (Path(__file__).with_name(f"{name}_parts.py") for name in ("hidden", "pdf"))
-_NAMED = frozenset({".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".odg", ".zip", ".epub"})
+_NAMED = DOCUMENTS | {".zip", ".epub"}
 _TEXTS = frozenset({".txt", ".csv", ".json", ".md", ".log"})
 _CLOSED = ARCHIVES | {"", ".eml", ".msg", ".html"}  # none of our programs looks into these
 

@@ -169,6 +169,12 @@ class ASource:
         notes = (self._sends(entry_id, *file),) if file else ()
         return self.world_writes(SourceWriter(self.keys), words, entry_id, notes, day, store_it=store_it)
 
+    def writes_with_files(self, *files: tuple[str, bytes]) -> SignedEntry:
+        """Write a message with several files."""
+        entry_id = EntryId(os.urandom(16))
+        notes = tuple(self._sends(entry_id, *file) for file in files)
+        return self.world_writes(SourceWriter(self.keys), "files", entry_id, notes, TODAY)
+
     def is_answered(self, words: str, *, day: date = TODAY) -> SignedEntry:
         """Answer as the desk's workstation, without the adviser's site."""
         return self.world_writes(self.world.writer(), words, EntryId(os.urandom(16)), (), day)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.filenames import attachment_disposition, safe_name
-from web.normal_text import is_invisible
+from web.filenames import attachment_disposition, distinct_name, safe_name
+from web.normal_text import is_invisible, name_form
 
 
 @pytest.mark.parametrize(
@@ -83,6 +83,37 @@ def test_a_safe_name_is_not_changed_again(name: str) -> None:
     assert not any(is_invisible(char) for char in safe if char not in "\u200c\u200d")
     assert unicodedata.is_normalized("NFC", safe)
     assert not safe.startswith(".")
+
+
+@pytest.mark.parametrize(
+    ("names", "distinct"),
+    [
+        (["foto.jpg", "foto.jpg", "foto.jpg"], ["foto.jpg", "foto (2).jpg", "foto (3).jpg"]),
+        (["foto.jpg", "FOTO.JPG", "foto (2).jpg"], ["foto.jpg", "FOTO (2).JPG", "foto (2) (2).jpg"]),
+        (["map/a", "a"], ["a", "a (2)"]),
+        (["", ".jpg", ".jpg"], ["file", "file.jpg", "file (2).jpg"]),
+        (["a" * 400 + ".pdf"] * 2, ["a" * 115 + "….pdf", "a" * 112 + " (2).pdf"]),
+        (["a." + "b" * 400] * 2, ["a." + "b" * 117 + "…", "a." + "b" * 114 + " (2)"]),
+    ],
+)
+def test_two_equal_names_get_a_number(names: list[str], distinct: list[str]) -> None:
+    taken: set[str] = set()
+
+    assert distinct == [distinct_name(name, taken) for name in names]
+
+
+@given(
+    st.lists(
+        st.sampled_from(["a", "A", "\uff41", "a.b", "é" * 130 + ".jpg", "漢" * 99]) | _TRICKY, max_size=9
+    )
+)
+def test_distinct_names_are_safe_and_differ(names: list[str]) -> None:
+    taken: set[str] = set()
+
+    found = [distinct_name(name, taken) for name in names]
+
+    assert [safe_name(name) for name in found] == found
+    assert len(found) == len({name_form(name) for name in found})
 
 
 @given(st.text(max_size=100))

@@ -8,11 +8,13 @@ the key. So the decrypted contents are compared, by digests that exist only in m
 import hashlib
 import itertools
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
+
+import msgspec
 
 from crypto.errors import ForgedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
@@ -27,7 +29,7 @@ from protocol.envelope import Author
 from protocol.identifiers import Address, AttachmentId, Digest, EntryId
 from store import attachments
 from store.errors import AttachmentMissingError, StoreError
-from web.filenames import safe_name
+from web.filenames import distinct_name, safe_name
 
 _REST: Final = frozenset((b"rest",))  # stands for texts and files of an entry that were not compared
 
@@ -68,7 +70,7 @@ def open_download(
         file = desk.unsealer().file(note.name, sent())
         if file.info.kind is not PresealedKind.UNOPENED or not file.info.has_rest:
             return _opened(file, note.size if file.info.kind is PresealedKind.NOT_SEALED else None)
-    return Download(safe_name(note.name), note.size, sent())
+    return Download(note.name, note.size, sent())
 
 
 def open_pasted(desk: OpenDesk, address: Address, entry_id: EntryId, number: int, part: int = 0) -> Download:
@@ -128,11 +130,17 @@ def find_note(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> 
     return _note_of(desk, conversation_of(desk, address), attachment_id)[0]
 
 
+def distinct_notes(notes: Iterable[AttachmentNote]) -> Iterator[AttachmentNote]:
+    """Yield the notes of attached files with safe names. A name that occurs twice gets a number."""
+    taken: set[str] = set()
+    return (msgspec.structs.replace(note, name=distinct_name(note.name, taken)) for note in notes)
+
+
 def _note_of(
     desk: OpenDesk, conversation: Conversation, attachment_id: AttachmentId
 ) -> tuple[AttachmentNote, OpenedEntry]:
     for each in open_all(desk, conversation):
-        for note in each.content.attachments if each.content else ():
+        for note in distinct_notes(each.content.attachments if each.content else ()):
             if note.id == attachment_id:
                 return note, each
     raise FileRefusedError(FileRefusal.MISSING)

@@ -23,7 +23,6 @@ from journalist_app.services.mailbox import file_downloads
 from journalist_app.services.mailbox.file_downloads import Download
 from protocol.identifiers import Address, AttachmentId, EntryId
 from store.errors import StoreError
-from web.filenames import safe_name
 
 _WHICH = re.compile(r"([0-9a-f]{32})(?:-(\d{1,4})-(\d{1,4}))?")
 
@@ -57,7 +56,7 @@ def find_file(desk: OpenDesk, address: Address, which: str) -> NamedFile:
         file_id = AttachmentId(bytes.fromhex(found[1]))
         note = file_downloads.find_note(desk, address, file_id)
         return NamedFile(
-            safe_name(note.name),
+            note.name,
             note.size,
             lambda: file_downloads.open_download(desk, address, file_id, is_unsealed=True),
         )

@@ -174,7 +174,8 @@ def _shown(  # noqa: PLR0913  # each is shown on the page
     is_source = part.author is Author.SOURCE
     proposal, verdict = _proposal_of(opened, state)
     pieces = _pieces(unsealer, opened)
-    files = tuple(_file(desk, unsealer, opened, note) for note in content.attachments) if content else ()
+    notes = file_downloads.distinct_notes(content.attachments if content else ())
+    files = tuple(_file(desk, unsealer, opened, note) for note in notes)
     is_sealed = any(piece.number for piece, _ in pieces) or any(each.sealed for each in files)
     return AdviserEntry(
         entry_id=part.entry_id.hex(),
@@ -213,10 +214,10 @@ def _file(desk: OpenDesk, unsealer: Unsealer, opened: OpenedEntry, note: Attachm
             pieces = partial(file_downloads.file_pieces, desk, part.address, part.entry_id, note)
             look = unsealer.inspect(opened.signed.digest + note.id, note.name, pieces)
     if look is None or look.kind is PresealedKind.NOT_SEALED:
-        return AdviserFile(note.id.hex(), safe_name(note.name), note.size, None)
+        return AdviserFile(note.id.hex(), note.name, note.size, None)
     named = named_mailbox(look.words, part.address) if look.kind is PresealedKind.OPENED else None
     sealed = replace(look, name=safe_name(look.name))
-    return AdviserFile(note.id.hex(), safe_name(note.name), note.size, sealed, named)
+    return AdviserFile(note.id.hex(), note.name, note.size, sealed, named)
 
 
 def _proposal_of(opened: OpenedEntry, state: ThreadState) -> tuple[ProposalState | None, str]:

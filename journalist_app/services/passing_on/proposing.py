@@ -20,6 +20,7 @@ from journalist_app.desk.verification import OpenedEntry, conversation_of, open_
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError, UnsentRefusedError
 from journalist_app.files.file_examiner import CopyForm
 from journalist_app.files.pinned_recipients import RecipientKey
+from journalist_app.services.mailbox.file_downloads import distinct_notes
 from journalist_app.services.mailbox.pending_files import PendingFiles
 from journalist_app.services.mailbox.read_thread import source_language
 from journalist_app.services.mailbox.send_entries import (
@@ -52,6 +53,7 @@ from protocol.content import (
 from protocol.identifiers import ENTRY_ID_BYTES, Address, AttachmentId, Digest, EntryId
 from store.errors import AttachmentMissingError, StoreError
 from stored_mailbox.entry_form import FormContext
+from web.filenames import distinct_name
 from web.languages import closest
 
 PREPARED_MAX: Final = 20  # limit of prepared proposals in memory, of all browser windows together
@@ -128,8 +130,11 @@ def prepare_proposal(  # noqa: PLR0913  # the form has many parts
     pending = PendingFiles(desk, address, conversation.mailbox.recipient, entry_id, half_hour=half_hour)
     with ExitStack() as on_failure:
         on_failure.callback(pending.give_up)
-        found = chosen_files(desk, address, form.chosen, uploads)
-        files = [prepare_file(exporter, pending, each, on_failure) for each in found]
+        found, taken = chosen_files(desk, address, form.chosen, uploads), set[str]()
+        files = [
+            prepare_file(exporter, pending, (distinct_name(name, taken), pieces), on_failure)
+            for name, pieces in found
+        ]
         on_failure.pop_all()
     step_id = EntryId(secrets.token_bytes(ENTRY_ID_BYTES))
     prepared = PreparedProposal(
@@ -220,7 +225,7 @@ def _content(prepared: PreparedProposal, originals: Collection[int]) -> Content:
     return Content(
         kind=Kind.PROPOSAL,
         text=prepared.text,
-        attachments=tuple(copy.note for _, copy in chosen),
+        attachments=tuple(distinct_notes(copy.note for _, copy in chosen)),
         proposal=ProposalNote(
             recipient=PassOnRecipient(recipient.role),
             name=recipient.name,

@@ -69,7 +69,7 @@ def test_a_text_in_the_colour_of_its_background_is_told_and_an_arabic_text_is_no
 @pytest.mark.slow
 def test_the_hidden_parts_of_an_older_text_are_told() -> None:
     with memory_file(with_settings(a_docx())) as file:
-        older = office_to(Converter(), file, "doc")
+        (older,) = office_to(Converter(), file, "doc")
 
     lines = told(older, ".doc", Converter())
 
@@ -87,7 +87,12 @@ def test_only_what_no_one_sees_is_told_of_a_drawing(tmp_path: Path, ending: str)
     found = [("hidden", "2", ""), ("detail", "Creator", "Impress"), ("links", "1", "a")]
     lines = "".join(f"{json.dumps(each)}\n" for each in found)
     (tmp_path / "answer").write_text(lines)
-    converter = a_converter(tmp_path, f"echo 'ok 0 {len(lines)}'; /usr/bin/cat {tmp_path}/answer")
+    answer, size = f"/usr/bin/cat {tmp_path}/answer", len(lines)
+    one = f"echo 'ok 0 {size}'; {answer}"
+    two = f"echo 'ok 0 {size} {size}'; {answer}; {answer}"  # from one run of LibreOffice
+    converter = a_converter(
+        tmp_path, f'for last; do :; done; case "$last" in "pdf "*) {two};; *) {one};; esac'
+    )
 
     kinds = ["unseen", *(["hidden", "links"] if ending in {".doc", ".ppt"} else [])]
     sentences = {kind: str(detail_sentence(kind, "2", "")) for kind in ("unseen", "hidden")}

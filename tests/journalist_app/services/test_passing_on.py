@@ -252,6 +252,18 @@ def test_files_of_the_form_go_too_and_leave_nothing_behind(
     assert [each.name for each in newest(desk, source).content.attachments] == ["bijlage.txt"]
 
 
+def test_two_files_of_one_name_get_two_names(desk: OpenDesk, source: ASource) -> None:
+    form_context = context_for(desk, source)
+    uploads = [("a.doc", iter([b"author: een"])), ("map/A.doc", iter([b"author: twee"]))]
+
+    prepared = prepare(desk, form_context, uploads=[*uploads, ("a.rtf", iter([b"author: drie"]))])
+    proposing.send_proposal(desk, form_context.address, form_context.entry_id, [], today=TODAY)
+
+    assert ["a.doc", "A (2).doc", "a.rtf"] == [file.name for file in prepared.files]
+    sent = [each.name for each in newest(desk, source).content.attachments]
+    assert len({name.casefold() for name in sent}) == len(sent) == 3
+
+
 def test_a_file_too_large_to_look_into_goes_as_it_is(
     desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
 ) -> None:

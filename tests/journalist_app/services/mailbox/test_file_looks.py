@@ -12,11 +12,13 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.shown_files import ShownFile
 from journalist_app.errors import ConversionRefusal, FileRefusal, FileRefusedError, MailboxNotFoundError
 from journalist_app.services.mailbox import file_looks
+from journalist_app.services.mailbox.file_downloads import open_download
 from protocol.entry import open_entry
-from protocol.identifiers import Address
+from protocol.identifiers import Address, AttachmentId
 from tests.journalist_app.conversion.shown_files import OPENLY, a_converter
-from tests.journalist_app.desk_factories import ASource, World
+from tests.journalist_app.desk_factories import TODAY, ASource, World
 from tests.journalist_app.files.sealing import age_armour, age_file, recipient_of
+from tests.journalist_app.opening import opens
 from tests.programs.hostile_programs import are_gone, comes_true, running_with
 
 
@@ -41,6 +43,27 @@ def look(desk: OpenDesk, source: ASource, which: str) -> ShownFile:
 def texts_of(desk: OpenDesk, file: ShownFile) -> list[str]:
     pages = [desk.shown_files.page(file, number) for number in range(1, file.count + 1)]
     return [page.words for page in pages if page]
+
+
+def test_two_files_of_one_name_have_two_names_on_the_page_and_in_a_download(
+    desk: OpenDesk, source: ASource
+) -> None:
+    address = source.keys.address
+    source.writes_with_files(("foto.jpg", b"een"), ("Foto.jpg", b"twee"), ("andere.jpg", b"drie"))
+
+    files = opens(desk, address, today=TODAY).entries[-1].files
+    downloads = [
+        open_download(desk, address, AttachmentId(bytes.fromhex(file.attachment_id)), is_unsealed=is_unsealed)
+        for file in files
+        for is_unsealed in (False, True)
+    ]
+    named = [file_looks.find_file(desk, address, file.attachment_id).name for file in files]
+
+    names = ["foto.jpg", "Foto (2).jpg", "andere.jpg"]
+    assert names == [file.name for file in files]
+    assert names == named
+    assert names == [each.name for each in downloads[::2]] == [each.name for each in downloads[1::2]]
+    assert [b"een", b"twee", b"drie"] == [b"".join(each.pieces) for each in downloads[::2]]
 
 
 def test_a_text_is_shown_page_by_page(desk: OpenDesk, source: ASource) -> None:
