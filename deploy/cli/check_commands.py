@@ -12,8 +12,9 @@ from deploy.cli.terminal import stop_on_signals
 @click.option("--json", "as_data", is_flag=True, help="Print the results as JSON, for a monitoring program.")
 @click.option("--watch", is_flag=True, help="Check every hour, and answer on the health socket.")
 @click.option("--rehearsed", is_flag=True, help="First note that you restored a backup elsewhere today.")
+@click.option("--failed", metavar="PROGRAM", help="Only call failure_command, because this program failed.")
 @click.pass_obj
-def check_command(settings: Path, *, as_data: bool, watch: bool, rehearsed: bool) -> None:
+def check_command(settings: Path, *, as_data: bool, watch: bool, rehearsed: bool, failed: str | None) -> None:
     """Check this machine. Print one line for each result, with advice.
 
     If there is a fault, or if a check could not be made, the command ends with status 1.
@@ -26,6 +27,10 @@ def check_command(settings: Path, *, as_data: bool, watch: bool, rehearsed: bool
     from web.dates import utc_today
 
     config = load_check_config(settings)
+    if failed is not None:
+        click.echo(f"fault: {failed} failed.")
+        call_on_failure(config, say=partial(click.echo, err=True))
+        return
     if rehearsed:
         note_day(read_machine_settings(settings).store_path, REHEARSED, utc_today())
     if watch:

@@ -1,9 +1,11 @@
 """Publishing of the onion services through Tor's control port, and again after each restart of Tor."""
 
+import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from gunicorn.systemd import sd_notify
 from stem.control import Controller
 
 from deploy.errors import OnionError, TorAwayError
@@ -11,9 +13,11 @@ from deploy.onion.clients import client_keys
 from deploy.onion.control import add_onion, connect_to_tor
 from deploy.onion.folders import find_service_key, write_service_key
 from deploy.onion.onion_keys import OnionKey
+from deploy.quiet_log import OWN_LOGGER
 from deploy.settings.onion_settings import OnionConfig, Way
 
 _POLL_SECONDS = 2.0
+_log = logging.getLogger(OWN_LOGGER)
 
 Say = Callable[[str], object]
 
@@ -43,12 +47,14 @@ def keep_published(config: OnionConfig, source_socket: str, stop: threading.Even
     services = _Services(config, source_socket)
     is_waiting = False
     while not stop.is_set():
+        sd_notify("READY=1\nWATCHDOG=1", _log)
         try:
             with connect_to_tor(config.control) as controller:
                 is_waiting = False
                 services.publish(controller, say)
                 while controller.is_alive() and not stop.wait(_POLL_SECONDS):
                     services.publish_changed_clients(controller, say)
+                    sd_notify("WATCHDOG=1", _log)
         except TorAwayError as why:
             if not is_waiting:
                 say(f"{why} Waiting for it.")

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+from gunicorn.systemd import sd_notify
 
 from deploy.hardening import TMPFS
 from deploy.ports import listen
@@ -14,6 +16,15 @@ from deploy.serving.gc_tuning import collect_from_here
 from deploy.serving.gunicorn_worker import QuietWorker
 
 WsgiApp = Callable[..., Any]
+
+
+class _WatchedArbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no types
+    """Loop of the master process, which tells systemd every second that the loop still runs."""
+
+    def murder_workers(self) -> None:
+        """Replace each worker that hangs, and answer the watchdog of systemd."""
+        super().murder_workers()
+        sd_notify("WATCHDOG=1", self.log)
 
 
 class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
@@ -33,7 +44,7 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
     ) -> None:
         self._build = build  # after the fork: processes share no database connection, lock or thread
         self._binds = binds
-        self._settings = {
+        self._settings: dict[str, object] = {
             "workers": workers,
             "threads": threads,
             # Many systems let a process open 1,024 files. gunicorn's default of 1,000 connections would leave
@@ -68,10 +79,12 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
         os.environ["TMPDIR"] = TMPFS  # our code writes no temporary files; a library's are in memory
         install_quiet_log(sys.stderr)
         # gunicorn would give a Unix socket its own group, and Tor, which is another user, could not use it.
-        self.cfg.set("bind", [f"fd://{listen(bind).detach()}" for bind in self._binds])
+        # It is a setting, because after SIGHUP gunicorn makes its settings again.
+        self._settings["bind"] = [f"fd://{listen(bind).detach()}" for bind in self._binds]
+        self.reload()
         collect_from_here()
         try:
-            super().run()
+            _WatchedArbiter(self).run()
         finally:
             when_stopped()
 

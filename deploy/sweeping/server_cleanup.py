@@ -9,6 +9,8 @@ from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
+from gunicorn.systemd import sd_notify
+
 from deploy import quiet_log
 from deploy.backup.before_upgrade import remove_copies_before_upgrade
 from deploy.backup.kept_backups import remove_left_copies, remove_old_backups
@@ -157,6 +159,7 @@ def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
     quiet_log.install_quiet_log(sys.stderr)
     rewritten: date | None = None
     while True:
+        sd_notify("READY=1\nWATCHDOG=1", _log)
         now = datetime.now(UTC)
         try:
             sweeper.look_at_clock(now.date())

@@ -15,6 +15,7 @@ from deploy.checking.watch import HealthSocket, call_on_failure, watch_until_sto
 from deploy.errors import DeployError
 from deploy.hardening import TMPFS
 from deploy.settings.check_settings import CheckConfig
+from deploy.settings.settings_text import with_key
 from tests.deploy.two_machines import Machine
 
 GOOD = CheckResult("disk", Level.OK, "Good.")
@@ -164,3 +165,15 @@ def test_the_command_line_prints_one_line_for_each_result_and_ends_with_status_1
     assert len(lines) > 15
     assert len(set(lines)) == len(lines)
     assert any(line.startswith("fault: The sweeper does not run") for line in lines)
+
+
+def test_a_unit_that_failed_is_told_to_the_operator_at_once_and_nothing_is_checked(
+    desk: Machine, tmp_path: Path
+) -> None:
+    text = with_key(desk.settings.read_text("utf-8"), "check", "failure_command", str(_a_command(tmp_path)))
+    desk.settings.write_text(text, "utf-8")
+
+    said = desk.does("check", "--failed", "steunpunt-source")
+
+    assert "fault: steunpunt-source failed.\n" == said
+    assert 1 == (tmp_path / "called").read_text().count("called")
