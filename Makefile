@@ -31,7 +31,7 @@ OUT_OF_MEMORY := [ -z "$$PYTEST_DEBUG_TEMPROOT" ] || rm -rf "$$PYTEST_DEBUG_TEMP
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run test check format lint types contracts audit fast slow bench prove screenshots lock clean \
-	system-packages run-packages
+	system-packages run-packages deb
 
 help:
 	@echo "make run          install what is missing and start both interfaces (Ctrl-C stops them)"
@@ -41,6 +41,7 @@ help:
 	@echo "make bench        measure speed and memory (twenty minutes; prints a table and writes bench/RESULTS.md)"
 	@echo "make prove        run the long proofs: 200 kills, 5,000 power cuts, two minutes of load, a million entries"
 	@echo "make screenshots  take the screenshots in docs/screenshots/ again"
+	@echo "make deb          build the Debian packages of the committed files in dist/, for the Debian that runs here"
 	@echo "make lock         update the pinned dependencies in requirements*.txt"
 	@echo "make clean        remove everything that make created; the desk's keys and store in var/ stay"
 
@@ -149,6 +150,11 @@ prove: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
 
 screenshots: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/python -m docs.screenshots.take
+
+# ---- packaging -------------------------------------------------------------------------------------
+
+deb:
+	@deploy/debian/build.sh dist
 
 # ---- maintaining -------------------------------------------------------------------------------------
 

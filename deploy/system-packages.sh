@@ -54,6 +54,10 @@ if [ "$1" = test ]; then
     needs strace strace "no power cut is replayed"
     needs faketime faketime "no program runs with a wrong clock"
     needs tor tor-gencert "no onion service is tested"
+    needs apparmor /sbin/apparmor_parser "no AppArmor profile is tested"
+    needs systemd systemd-analyze "no systemd unit is tested"
+    needs debootstrap debootstrap "no Debian package is installed in a proof"
+    needs python3-venv "$(find /usr/lib/python3.* -name ensurepip | grep . || echo /missing)" "no Debian package is built"
 fi
 
 [ -n "$missing" ] || exit 0

@@ -1,0 +1,48 @@
+"""Debian packages that are built from clones of this project, as `make deb` builds them."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.deploy.servers import ROOT
+
+_AUTHOR = {
+    f"GIT_{role}_{what}": value
+    for role in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "A test"), ("EMAIL", "test@localhost"))
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Packages:
+    """Two package files of one version."""
+
+    server: Path
+    workstation: Path
+
+    @property
+    def version(self) -> str:
+        return self.server.name.split("_")[1]
+
+
+def clone_project(folder: Path) -> Path:
+    """Clone the newest commit to a new folder. Return the folder."""
+    subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
+    return folder
+
+
+def commit_change(project: Path) -> None:
+    """Add a commit that changes one file of the packages, so that their version is newer."""
+    with (project / "CHANGELOG.md").open("a", encoding="utf-8") as changes:
+        changes.write("\n- a change\n")
+    git = ["git", "-C", str(project), "commit", "--quiet", "--all", "--message", "a change"]
+    subprocess.run(git, check=True, env={**os.environ, **_AUTHOR})
+
+
+def build_packages(project: Path, *, cache: Path | None = None) -> Packages:
+    """Build the packages of a clone. `cache` is the folder in which pip keeps what it has downloaded."""
+    environment = {**os.environ, **({"PIP_CACHE_DIR": str(cache)} if cache else {})}
+    subprocess.run(["make", "--silent", "deb"], cwd=project, check=True, env=environment)
+    server, workstation = sorted((project / "dist").iterdir())
+    return Packages(server, workstation)
