@@ -254,10 +254,10 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
     ):
         about = "thumbnail"
     line = (_plain(key.rpartition(":")[2]), _plain(value))
-    if _CAMERA.search(word):
-        found["camera"]["", ""] = None
-    elif not _TECHNICAL.search(word) and not _NO_VALUE.fullmatch(line[1]):
-        found[about][line] = None
+    if _TECHNICAL.search(word) or _NO_VALUE.fullmatch(line[1]):
+        return
+    is_camera = _CAMERA.search(word) is not None
+    found["camera" if is_camera else about][("", "") if is_camera else line] = None
 
 
 def _plain(text: str) -> str:

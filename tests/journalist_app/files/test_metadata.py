@@ -330,11 +330,13 @@ def test_of_the_notes_for_each_moment_of_a_film_each_kind_is_told_once() -> None
 def test_settings_of_the_camera_are_one_line_and_hide_no_name() -> None:
     settings = "".join(f"{name}: 1\n" for name in ("FNumber", "ISO", "ExposureTime", "FocalLength", "Flash"))
 
-    found = metadata._found("", f"{settings}RegionName: Anna\n", "", ".jpg")
+    found = metadata._found("", f"{settings}RegionName: Anna\nISO: 0\n", "", ".jpg")
+    none = metadata._found("", "CleanAperture: 48 32\nISO: 0\nColorPrimaries: BT.709\n", "", ".heic")
 
     assert {("RegionName", "Anna"): None} == found["person"]
     assert {("", ""): None} == found["camera"]
     assert {} == found["other"]
+    assert not any(none.values())
 
 
 @pytest.mark.parametrize(
