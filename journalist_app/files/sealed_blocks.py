@@ -212,7 +212,9 @@ def shows_nothing(text: str) -> bool:
 
 
 class UnwrappedFile:
-    """File that was searched for an encrypted block: its first 64 KiB, or `searched` bytes of a text.
+    """File, and the encrypted block that was found in it, if any.
+
+    The search covers the first 64 KiB of the file. If the file is a text, it covers `searched` bytes.
 
     `pieces` yields the block's encrypted bytes, and raises MalformedError if they are not base64. If `format`
     is None, there is no block, and `pieces` yields the whole file. After the last piece, `has_rest` says
