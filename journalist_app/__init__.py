@@ -64,7 +64,7 @@ from store.errors import StoreError
 from web import headers
 from web.dates import utc_today
 from web.form_limits import LimitedRequest
-from web.languages import closest, language_name
+from web.languages import FOLDER, closest, language_name
 from web.origin import is_our_host, is_our_request
 
 
@@ -92,7 +92,13 @@ def create_adviser_app(
         trial_names=trial_names(config, store),
         auto_lock=AutoLock(config.idle_minutes * 60, end_worker),
     )
-    Babel(app, default_locale=DUTCH, locale_selector=chosen_language)
+    # The sentences about files are in `languages/`, because sources read them too.
+    Babel(
+        app,
+        default_locale=DUTCH,
+        default_translation_directories=f"{FOLDER};translations",
+        locale_selector=chosen_language,
+    )
     headers.install_headers(app)
     app.after_request(_forbid_caching)
     app.before_request(_refuse_other_origins)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from flask_babel import LazyString, lazy_gettext, ngettext
+from flask_babel import LazyString, lazy_gettext
 
 from journalist_app.cleaning.same_content import Difference
 from journalist_app.errors import ConversionRefusal
@@ -137,20 +137,3 @@ def words_of_refusal(reason: ConversionRefusal) -> LazyString:
 def words_of_findings(lines: Sequence[LazyString]) -> LazyString:
     """Return a sentence that says which hidden information is left in a cleaned copy."""
     return LazyString(lambda: str(_LEFT % {"left": " ".join(map(str, lines))}))
-
-
-def words_of_pictures(pages: int) -> LazyString:
-    """Return the sentences about a copy that consists of pictures of pages."""
-    return LazyString(_pages, pages)
-
-
-def _pages(pages: int) -> str:
-    return str(
-        ngettext(
-            "Instead, the app made a PDF with a picture of %(num)d page. The PDF has no hidden information. "
-            "No one can search the text of the PDF or have the text read aloud.",
-            "Instead, the app made a PDF with pictures of %(num)d pages. The PDF has no hidden information. "
-            "No one can search the text of the PDF or have the text read aloud.",
-            pages,
-        )
-    )

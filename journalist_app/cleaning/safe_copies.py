@@ -26,6 +26,7 @@ from journalist_app.errors import ConversionRefusal, ConversionRefusedError
 from journalist_app.files.file_examiner import CopyForm, CopyOutcome, SafeCopy
 from journalist_app.files.file_types import DOCUMENTS
 from journalist_app.files.metadata import FileFindings, Mat2, type_of
+from journalist_app.files.metadata_sentences import pictures_sentence
 
 _OTHER_TEXTS: Final = frozenset({".doc", ".rtf"})
 _OTHER_DOCUMENTS: Final = frozenset({".xls", ".ppt", ".html"})
@@ -75,7 +76,7 @@ class SandboxedExaminer:
             more = [copy_sentences.words_of_refusal(why.reason)] if has_pages else []
             return CopyOutcome(None, tuple(dict.fromkeys([remark, *more])))
         copy = SafeCopy(CopyForm.PAGES, name_of_type(name, ".pdf"), content, pages)
-        return CopyOutcome(copy, (remark, copy_sentences.words_of_pictures(pages)))
+        return CopyOutcome(copy, (remark, pictures_sentence(pages)))
 
     def _fault_of_copy(
         self, converter: Converter, file: IO[bytes], content: bytes, ending: str

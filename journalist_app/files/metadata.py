@@ -25,6 +25,7 @@ from journalist_app.files.file_types import ARCHIVES, DOCUMENTS, HEAD_BYTES, NOT
 from programs.errors import NoSandboxError, ProgramFailedError
 from programs.runner import ProgramLimits
 from programs.sandbox import SANDBOX_FOLDER, Sandbox
+from web.languages import read_language
 
 _SHOWN_BYTES = 400_000  # limit of the output of hidden_parts and mat2
 _FILE_BYTES = 200_000_000  # of a file that mat2 unpacks
@@ -74,11 +75,11 @@ class FileFindings:
     is_empty: bool = False  # nothing was found
 
     def text_in(self, language: str, most: int) -> str:
-        """Return the lines as one text of at most `most` characters, in this language of the adviser's site.
+        """Return the lines as one text of at most `most` characters, in a language of `languages/`.
 
         If `language` is empty, the reader's language is used. The last line counts the lines that do not fit.
         """
-        with force_locale(language) if language else nullcontext():
+        with force_locale(read_language(language).locale) if language else nullcontext():
             lines = [str(line) for line in self.lines]
             text, more = "\n".join(lines), 0
             while len(text) > most:

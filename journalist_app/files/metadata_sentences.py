@@ -1,4 +1,7 @@
-"""Sentences about metadata and hidden parts of a file, in the language of the reader: adviser or source."""
+"""Sentences about metadata and hidden parts of a file, in the language of the reader: adviser or source.
+
+A source can read every language of `languages/`, so the translations are there.
+"""
 
 import re
 from datetime import UTC, datetime
@@ -199,5 +202,22 @@ def left_out_sentence(count: int) -> str:
             "The file contains %(num)d more hidden detail, which is not in this list.",
             "The file contains %(num)d more hidden details, which are not in this list.",
             count,
+        )
+    )
+
+
+def pictures_sentence(pages: int) -> LazyString:
+    """Return the sentences about a copy that consists of pictures of pages, in the language of the reader."""
+    return LazyString(_pictures, pages)
+
+
+def _pictures(pages: int) -> str:
+    return str(
+        ngettext(
+            "Instead, the app made a PDF with a picture of %(num)d page. The PDF has no hidden information. "
+            "No one can search the text of the PDF or have the text read aloud.",
+            "Instead, the app made a PDF with pictures of %(num)d pages. The PDF has no hidden information. "
+            "No one can search the text of the PDF or have the text read aloud.",
+            pages,
         )
     )

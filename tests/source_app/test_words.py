@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po
 
 from tests import source_labels
@@ -16,7 +16,7 @@ from web.languages import FOLDER, read_words
 _APP = Path(__file__).parents[2] / "source_app"
 _POT = FOLDER / "messages.pot"
 _LANGUAGES = sorted(path.parents[1].name for path in FOLDER.glob("*/LC_MESSAGES/messages.po"))
-_PLACEHOLDER = re.compile(r"%\((\w+)\)s")
+_PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]")
 _TAG = re.compile(r"<\s*/?\s*[a-z]", re.IGNORECASE)
 _LAZY = {"lazy_gettext": None, "lazy_ngettext": (1, 2)}
 
@@ -39,12 +39,13 @@ def _forms(text: str | list[str] | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _extracted() -> set[str | tuple[str, ...]]:
-    found = extract_from_dir(
-        _APP,
-        method_map=[("templates/**.html", "jinja2"), ("**.py", "python")],
-        keywords=DEFAULT_KEYWORDS | _LAZY,
-    )
-    return {_key(text) for _, _, text, _, _ in found}
+    """Return the sentences of the site, and those about files that the adviser's app writes in a proposal."""
+    keywords = DEFAULT_KEYWORDS | _LAZY
+    pages = [("templates/**.html", "jinja2"), ("**.py", "python")]
+    found = [each[2] for each in extract_from_dir(_APP, pages, keywords=keywords)]
+    about_files = _APP.parent / "journalist_app" / "files" / "metadata_sentences.py"
+    found += [each[1] for each in extract_from_file("python", str(about_files), keywords=keywords)]
+    return {_key(text) for text in found}
 
 
 def _translated(language: str) -> Catalog:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
-from crypto.passphrase import LANGUAGES
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import OpenedEntry, conversation_of, open_all, require_answerable
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError, UnsentRefusedError
@@ -54,7 +53,7 @@ from protocol.identifiers import ENTRY_ID_BYTES, Address, AttachmentId, Digest, 
 from store.errors import AttachmentMissingError, StoreError
 from stored_mailbox.entry_form import FormContext
 from web.filenames import distinct_name
-from web.languages import closest
+from web.languages import closest, known_languages
 
 PREPARED_MAX: Final = 20  # limit of prepared proposals in memory, of all browser windows together
 
@@ -159,7 +158,7 @@ def prepare_proposal(  # noqa: PLR0913  # the form has many parts
 def _language(opened: Sequence[OpenedEntry]) -> str:
     """Return the language in which to write to the source, or an empty text if it is unknown."""
     language = source_language(opened)
-    return closest(language, LANGUAGES) if language else ""
+    return closest(language, known_languages()) if language else ""
 
 
 def find_prepared(desk: OpenDesk, address: Address, entry_id: EntryId) -> PreparedProposal:

@@ -15,6 +15,7 @@ from journalist_app.conversion.converter_run import memory_file
 from journalist_app.errors import ConversionRefusal
 from journalist_app.files.file_examiner import CopyForm, CopyOutcome
 from journalist_app.files.metadata import Mat2
+from journalist_app.files.metadata_sentences import pictures_sentence
 from tests.journalist_app.cleaning.shown_office_files import (
     a_sheet,
     a_shown_docx,
@@ -176,7 +177,7 @@ def test_what_cannot_be_cleaned_goes_as_pictures_of_its_pages(content: bytes, na
     assert made.copy is not None
     assert pages == made.copy.pages
     assert (CopyForm.PAGES, Path(name).stem + ".pdf") == (made.copy.form, made.copy.name)
-    assert str(copy_sentences.words_of_pictures(pages)) == str(made.remarks[-1])
+    assert str(pictures_sentence(pages)) == str(made.remarks[-1])
     assert AUTHOR.encode() not in made.copy.content
     with memory_file(made.copy.content) as pdf:
         assert pages == shown_content.count_few_pages(OPENLY, pdf)

@@ -9,7 +9,6 @@ import pytest
 from flask import Flask
 from flask_babel import Babel
 
-import journalist_app
 from journalist_app.files import hidden_parts
 from journalist_app.files.metadata import FileFindings
 from journalist_app.files.metadata_sentences import DETAILS, detail_sentence
@@ -34,8 +33,9 @@ from tests.journalist_app.files.office_factories import (
     an_open_document,
     an_open_file_with_traces,
 )
+from web.languages import FOLDER, WRITTEN_IN, known_languages
 
-TRANSLATIONS = str(Path(journalist_app.__file__).with_name("translations"))
+TRANSLATIONS = str(FOLDER)  # of the sentences that sources read too
 PARTS_OF_MICROSOFT_FILES = {
     "custom": ("1", "customXml/item1.xml"),
     "thumbnail": ("1", "docProps/thumbnail.jpeg"),
@@ -617,3 +617,16 @@ def test_the_source_reads_findings_in_their_own_language_and_every_line_is_whole
     assert "nog 2 verborgen gegevens" in cut.splitlines()[2]
     assert "(made on): 2 March 2026\n" in own
     assert "4 more hidden details" in none
+
+
+@pytest.mark.parametrize("language", sorted(set(known_languages()) - {WRITTEN_IN}))
+def test_every_finding_has_a_sentence_in_every_language_of_the_sources(language: str) -> None:
+    app = Flask(__name__)
+    Babel(app, locale_selector=lambda: WRITTEN_IN, default_translation_directories=TRANSLATIONS)
+    findings = FileFindings(tuple(detail_sentence(kind, "Author", "x") for kind in DETAILS))
+
+    with app.test_request_context():
+        ours, english = (findings.text_in(code, 20_000).splitlines() for code in (language, WRITTEN_IN))
+
+    assert len(ours) == len(english) == len(DETAILS)
+    assert set(ours).isdisjoint(english)

@@ -276,7 +276,8 @@ def test_the_way_back_leads_nowhere_else(browser: AdviserBrowser, back: str) -> 
 
 
 def test_every_sentence_is_in_the_catalogue_and_in_dutch() -> None:
-    methods = [("templates/**.html", "jinja2"), ("**.py", "python")]
+    sources_too = ("files/metadata_sentences.py", "ignore")  # in `languages/`
+    methods = [sources_too, ("templates/**.html", "jinja2"), ("**.py", "python")]
     keywords = extract.DEFAULT_KEYWORDS | {"lazy_gettext": None}
     found = {message for _, _, message, _, _ in extract.extract_from_dir(PACKAGE, methods, keywords=keywords)}
     with (PACKAGE / "translations/messages.pot").open("rb") as file:
