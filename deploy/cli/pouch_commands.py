@@ -48,8 +48,9 @@ def apply_pouch_command(settings: Path, file: Path) -> None:
 
     On a workstation, the other machine is the server. On a server, it is a workstation.
     """
-    from deploy.syncing.manual_exchange import apply_pouch_file
+    from deploy.syncing.manual_exchange import apply_pouch_file, refuse_no_pouch
 
+    refuse_no_pouch(file)
     with _open_endpoint(settings) as endpoint:
         apply_pouch_file(endpoint, file, say=click.echo)
 
@@ -66,9 +67,12 @@ def _open_endpoint(settings: Path) -> "Iterator[Endpoint]":
             yield endpoint
         return
     from deploy.desk_for_command import open_desk_for_command
+    from deploy.syncing.manual_exchange import refuse_unpaired
     from journalist_app.services.whole_desk.sync_replica import workstation_endpoint
 
-    with open_desk_for_command(settings, ask_passphrase) as desk:
+    with open_desk_for_command(
+        settings, ask_passphrase, lambda _config, store: refuse_unpaired(store)
+    ) as desk:
         yield workstation_endpoint(desk)
 
 

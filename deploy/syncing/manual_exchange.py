@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from crypto import age
+from crypto.errors import CryptoError
 from deploy.errors import os_error_as
 from deploy.pairing.server import find_workstation
 from deploy.syncing.sync_refusals import refusals_as_sentences
+from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import StrandId
 from protocol.pouch.pouch_file import SERVER
 from store import peers, sync_findings
@@ -13,6 +16,7 @@ from store.database.atomic_files import replace_file
 from store.database.engine import Store
 from sync.build import build_pouch_files
 from sync.endpoint import Endpoint
+from sync.errors import SyncRefusal, SyncRefusedError
 from sync.pending import ImportedPouch, ImportOutcome, import_pouch, read_pieces
 
 Say = Callable[[str], object]
@@ -21,6 +25,30 @@ _EARLY = (
     "This pouch came early: an earlier one is missing. It is kept, and applied after the missing one. Make a "
     "pouch for the other machine now: it then sends the missing items again."
 )
+
+
+def refuse_no_pouch(path: Path) -> None:
+    """Check that a file begins as a pouch (sync bundle) does.
+
+    Raises:
+        DeployError: the file is not a pouch, or cannot be read.
+    """
+    with os_error_as(f"{path} cannot be read"), refusals_as_sentences():
+        try:
+            age.split_stream(read_pieces(path))
+        except CryptoError as why:
+            raise PouchRefusedError(PouchRefusal.UNREADABLE) from why
+
+
+def refuse_unpaired(store: Store) -> None:
+    """Check that this workstation was paired with a server.
+
+    Raises:
+        DeployError: it was not.
+    """
+    with refusals_as_sentences(), store.reading() as session:
+        if peers.find(session, SERVER) is None:
+            raise SyncRefusedError(SyncRefusal.NOT_PAIRED)
 
 
 def write_pouch_file(

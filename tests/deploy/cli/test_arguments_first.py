@@ -57,6 +57,21 @@ def test_a_workstations_command_checks_its_arguments_first(
     assert said in _is_told_at_once(desk.first, *words)
 
 
+@pytest.mark.parametrize("content", [b"", b"not a pouch", b"age-encryption.org/v1\n-> X25519 cut off"])
+def test_a_file_that_is_no_pouch_is_refused_first(
+    desk: TwoMachineDesk, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "no-pouch").write_bytes(content)
+    assert "This pouch is damaged" in _is_told_at_once(desk.first, "pouch", "apply", tmp_path / "no-pouch")
+
+
+def test_a_workstation_that_was_never_paired_is_told_so_before_it_makes_a_pouch(
+    desk: TwoMachineDesk, tmp_path: Path
+) -> None:
+    assert "do not know each other" in _is_told_at_once(desk.first, "pouch", "make", tmp_path / "pouch")
+    assert [] == list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("way", ["carrier-pigeon", "ssh:", "unix:relative", ONION_WITH_TYPING_ERROR])
 @pytest.mark.parametrize("command", ["pair", "pair a new one", "rebuild"])
 def test_a_wrong_server_is_refused_first(desk: TwoMachineDesk, command: str, way: str) -> None:
