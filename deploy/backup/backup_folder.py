@@ -35,6 +35,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     - `faults`: the number of mailboxes and rows with faults. Mild faults that the previous backup had too do
       not count.
     - `mild`: the number of mailboxes with only mild faults, such as a row that is lost for good
+    - `has_onion_key`: True if the file with the keys has the key of the source's onion address
     - `digests`: maps the name of each file to its SHA-256 in hexadecimal
     """
 
@@ -44,6 +45,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     faults: int
     digests: dict[str, str]
     mild: int = 0
+    has_onion_key: bool = False
 
 
 @dataclass(frozen=True, slots=True, order=True)

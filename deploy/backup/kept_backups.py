@@ -6,12 +6,13 @@ number of days after which the desk promises that a closed mailbox is deleted.
 
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 
 from msgspec import UNSET
 
-from deploy.backup.backup_folder import UNFINISHED, BackupName, backups_in, read_manifest
+from deploy.backup.backup_folder import UNFINISHED, BackupName, Manifest, backups_in, read_manifest
 from deploy.errors import DeployError, os_error_as
 from deploy.settings.backup_settings import BackupConfig
 from deploy.settings.load_settings import load_config, sections_in
@@ -120,8 +121,8 @@ def backup_faults(settings: Path, letterhead: Letterhead, today: date) -> Iterat
         yield f"{config.folder} has no backup without faults: run steunpunt backup."
 
 
-def newest_sound_backup(settings: Path) -> date | None:
-    """Return the day of the newest backup without faults, or None if there is no such backup.
+def newest_sound_backup(settings: Path) -> tuple[date, Manifest] | None:
+    """Return the day and the manifest of the newest backup without faults, or None if there is none.
 
     Raises:
         DeployError: the settings have faults.
@@ -129,7 +130,11 @@ def newest_sound_backup(settings: Path) -> date | None:
     if "backup" not in sections_in(settings):
         return None
     folder = load_config(settings, "backup", BackupConfig).folder
-    return max((name.day for name in backups_in(folder) if _is_sound(folder / name.text)), default=None)
+    for name in reversed(backups_in(folder)):
+        with suppress(DeployError):
+            if (manifest := read_manifest(folder / name.text)).faults == 0:
+                return name.day, manifest
+    return None
 
 
 def _is_sound(backup: Path) -> bool:

@@ -96,15 +96,15 @@ def _fill(
     copy_store(source.store_path, backup / STORE_FILE, half_hour_now())
     verified = verify_copy(backup / STORE_FILE, source.fingerprint, screen)
     if config.age_recipients:
-        sealed, sentences = seal_keys(settings, config.age_recipients)
+        sealed, sentences, has_onion_key = seal_keys(settings, config.age_recipients)
         write_new(backup / KEYS_FILE, sealed)
     else:
-        sentences = [_NO_KEYS]
+        sentences, has_onion_key = [_NO_KEYS], False
     for sentence in sentences:
         screen.say(sentence)
     digests = {path.name: file_digest(path) for path in sorted(backup.iterdir())}
     faults = verified.faults - min(verified.mild, _mild_before(config.folder))
-    manifest = Manifest(FORMAT, SCHEMA, utc_today(), faults, digests, verified.mild)
+    manifest = Manifest(FORMAT, SCHEMA, utc_today(), faults, digests, verified.mild, has_onion_key)
     write_new(backup / MANIFEST_FILE, manifest_bytes(manifest))
     give_to_owner_of(settings.parent, backup, *backup.iterdir())
     return verified, faults

@@ -13,6 +13,7 @@ from store.database.engine import open_store
 
 _RIGHT_USER = "Run this as the user who owns the backups, when the store can be used."
 _SECTION = "See 'Back up the store' in docs/operator.md."
+_ONION = "Run steunpunt backup as root, or keep a file of steunpunt onion backup in another place."
 _BACKUP_DAYS = 2  # the manual says: once a day
 _REHEARSE_DAYS = 183
 
@@ -38,14 +39,18 @@ def _backups(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
         yield CheckResult("backup", Level.FAULT, sentence, _SECTION)
     if (newest := newest_sound_backup(settings.path)) is None:
         return  # one of the sentences says so
-    age = (today - newest).days
-    state = last_time("A backup", "made and verified", newest, age)
+    day, manifest = newest
+    age = (today - day).days
+    state = last_time("A backup", "made and verified", day, age)
     if age > _BACKUP_DAYS:
         yield CheckResult(
             "backup", Level.FAULT, state, "Run steunpunt backup, and let systemd run it each night."
         )
     else:
         yield CheckResult("backup", Level.OK, state)
+    if settings.text("source", "onion_host") and not manifest.has_onion_key:
+        state = "The newest backup has no onion key, so it does not bring back the address on the posters."
+        yield CheckResult("backup", Level.WARNING, state, _ONION)
 
 
 def _rehearsed(settings: MachineSettings, today: date) -> Iterator[CheckResult]:

@@ -52,10 +52,11 @@ def back_up_onions(settings: Path, file: Path, recipients: Sequence[str]) -> lis
     return [f"Encrypted in {file}: the settings, and {sentences[0]}", *sentences[1:], *_advice(recipients)]
 
 
-def seal_keys(settings: Path, recipients: Sequence[str]) -> tuple[bytes, list[str]]:
+def seal_keys(settings: Path, recipients: Sequence[str]) -> tuple[bytes, list[str], bool]:
     """Encrypt the settings, the server's key and the onion keys. Return the age file and sentences to print.
 
-    If the onion keys cannot be read, they are left out, and a sentence says so.
+    If the onion keys cannot be read, they are left out, and a sentence says so. The third result is True if
+    the file has the onion keys.
 
     Raises:
         OnionError: a recipient is malformed.
@@ -76,7 +77,7 @@ def seal_keys(settings: Path, recipients: Sequence[str]) -> tuple[bytes, list[st
     else:
         files |= onions
         sentences += ["and " + more[0], *more[1:]]
-    return _seal(files, recipients), [*sentences, *_advice(recipients)]
+    return _seal(files, recipients), [*sentences, *_advice(recipients)], _SOURCE_KEY in files
 
 
 def check_recipients(recipients: Sequence[str]) -> None:

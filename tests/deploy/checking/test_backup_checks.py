@@ -9,11 +9,14 @@ from deploy.checking.backup_checks import make_backup_checks
 from deploy.checking.check_results import CheckResult, Level
 from deploy.checking.machine_files import read_machine_settings
 from deploy.noted_days import REHEARSED, REWRITTEN, note_day
+from deploy.onion.folders import write_service_key
+from deploy.onion.onion_keys import OnionKey
 from deploy.settings.backup_settings import BackupConfig
 from deploy.settings.load_settings import load_config
+from deploy.settings.onion_settings import OnionConfig
 from deploy.setup import STORE
 from protocol.letterhead import TRIAL_SALT
-from tests.deploy.checking.machines import levels
+from tests.deploy.checking.machines import levels, set_text
 from tests.deploy.two_machines import Machine, TwoMachineDesk
 from web.dates import utc_today
 
@@ -64,6 +67,23 @@ def test_backups_that_are_kept_longer_than_the_desk_promises_are_a_fault(server:
     server.settings.write_text(text, "utf-8")
 
     assert [Level.FAULT, Level.OK] == levels(_checked(server), "backup")
+
+
+def test_a_newest_backup_without_the_key_of_the_posters_address_is_a_warning(server: Machine) -> None:
+    """Tor's user keeps the key, so a backup that root did not make lacks it, night after night."""
+    key = OnionKey.draw()
+    set_text(server, "source", "onion_host", key.host)
+    set_text(server, "onion", "way", "control")
+    set_text(server, "onion", "folder", "onion")
+    server.does("backup")
+
+    without = _checked(server)
+
+    assert [Level.OK, Level.WARNING] == levels(without, "backup")
+    assert "no onion key" in without[1].state
+    write_service_key(load_config(server.settings, "onion", OnionConfig).source_folder, key)
+    server.does("backup")
+    assert [Level.OK] == levels(_checked(server), "backup")
 
 
 def test_a_server_without_the_section_is_a_fault(server: Machine) -> None:
