@@ -122,7 +122,7 @@ def backup_faults(settings: Path, letterhead: Letterhead, today: date) -> Iterat
 
 
 def newest_sound_backup(settings: Path) -> tuple[date, Manifest] | None:
-    """Return the day and the manifest of the newest backup without faults, or None if there is none.
+    """Return the day and the manifest of the newest backup without faults, or None without such a backup.
 
     Raises:
         DeployError: the settings have faults.
