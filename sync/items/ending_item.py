@@ -77,8 +77,11 @@ def apply(context: ApplyContext, session: Session, item: EndedItem) -> bool:
     mailboxes.apply_end_from_peer(session, **asdict(item))
     if not is_by_source:
         records.drop_of_mailbox(session, address)
-        for tally in tallies:  # someone could hide or change these rows at the server when it deletes
-            ledger_tallies.apply_from_peer(session, tally)
+        # Someone could hide or change these rows at the server when it deletes, and ours may be newer.
+        for tally in tallies:
+            if ledger_tallies.apply_from_peer(session, tally):
+                name = ledger_tallies.tally_digest(tally)
+                outbox.enqueue_for(session, context.peer, outbox.OutboxKind.TALLY, name=name)
     return True
 
 

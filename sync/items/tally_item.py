@@ -3,8 +3,8 @@
 from sqlalchemy.orm import Session
 
 from protocol.pouch.pouch_items import TallyItem
-from store import ledger_tallies
-from store.outbox import OutboxItem
+from store import ledger_tallies, outbox
+from store.outbox import OutboxItem, OutboxKind
 from sync.items.contexts import ApplyContext, BuildContext
 
 
@@ -14,6 +14,7 @@ def pack(_context: BuildContext, session: Session, row: OutboxItem) -> TallyItem
     return None if sealed is None else TallyItem(sealed)
 
 
-def apply(_context: ApplyContext, session: Session, item: TallyItem) -> bool:
+def apply(context: ApplyContext, session: Session, item: TallyItem) -> bool:
     """Store a received tally (anonymous fact about a deleted mailbox), if this store does not have it yet."""
+    outbox.dequeue(session, context.peer, OutboxKind.TALLY, name=ledger_tallies.tally_digest(item.sealed))
     return ledger_tallies.apply_from_peer(session, item.sealed)

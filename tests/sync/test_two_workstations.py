@@ -28,7 +28,7 @@ from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.store_work import work_of
 from tests.sync.desks import AtDesk, an_adviser, tallies_of, the_server_cleans_up
-from tests.sync.ends import Ends
+from tests.sync.ends import Ends, all_tallies
 
 
 @dataclass(slots=True)
@@ -422,6 +422,28 @@ def test_a_source_who_reads_both_answers_and_ends_is_counted_as_returned(scene: 
     assert scene.counted() == ["read"]
     (came_back,) = [each for each in scene.first.tallies() if each.dimension is Dimension.CAME_BACK]
     assert came_back.value == "yes"
+
+
+def test_a_theme_that_was_noted_after_the_last_sync_is_counted_everywhere(scene: TwoWorkstations) -> None:
+    """The server deletes the closed mailbox before it gets the newer tallies of one workstation."""
+    source = scene.a_source_who_waits()
+    scene.first.answers(source, "an answer")
+    scene.first.closes(source)
+    scene.both_sync()
+    with scene.second.store.reading() as session:
+        closed = mailboxes.find(session, source.keys.address)
+    assert closed is not None
+    assert closed.due is not None
+    casefiles.set_in_casefile(scene.second.desk, source.keys.address, theme="bullying")
+    scene.ends.clock.day = closed.due
+    the_server_cleans_up(scene.ends)
+
+    scene.both_sync()
+
+    assert scene.counted() == ["read"]
+    for at in (scene.first, scene.second):
+        assert "bullying" in {each.value for each in at.tallies()}
+    assert set(all_tallies(scene.first.store)) == set(all_tallies(scene.second.store))
 
 
 def test_an_answer_that_never_got_to_the_server_was_not_read(scene: TwoWorkstations) -> None:
