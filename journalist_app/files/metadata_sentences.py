@@ -10,6 +10,8 @@ from typing import Final
 from babel import dates
 from flask_babel import LazyString, get_locale, gettext, lazy_gettext, ngettext
 
+from web.languages import WRITTEN_IN, read_words
+
 # Remarks about a whole file, such as why it was not examined. The adviser reads them, and at a proposal the
 # source reads them too. So no sentence asks the reader to do something.
 UNKNOWN_TYPE: Final = lazy_gettext(
@@ -179,8 +181,11 @@ def _moment(value: str) -> str:
         moment = datetime.fromtimestamp(int(value), UTC) if is_seconds else datetime.fromisoformat(iso)
     except ValueError:
         return value
-    form = "d MMMM y, HH:mm" if is_seconds or len(iso) > len("2026-03-02") else "d MMMM y"
-    words = dates.format_datetime(moment, form, locale=get_locale())
+    reader = get_locale()
+    locale = read_words(reader.language if reader else WRITTEN_IN, "language")["locale"]
+    words = dates.format_date(moment, "long", locale=locale)
+    if is_seconds or len(iso) > len("2026-03-02"):
+        words += ", " + dates.format_time(moment, "HH:mm", locale=locale)
     return f"{words} {moment.tzname()}" if moment.tzinfo else words
 
 
