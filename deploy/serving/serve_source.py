@@ -47,7 +47,8 @@ def serve_source(settings: Path) -> None:
     for folder in in_memory:
         private_folder(folder)
     sessions = open_sessions(config.sessions_path, make_folder=partial(remake_folders, *in_memory))
-    store = open_store(config.store_path)
+    # Attack: during the rewrite of a large store, messages that wait to be written occupy all threads.
+    store = open_store(config.store_path, patient=2)
     letterhead = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
     store.close()
     addresses = (config.bind, config.origin.partition("://")[2])

@@ -6,6 +6,7 @@ BEGIN IMMEDIATE. Readers see a snapshot and never wait for a writer. No connecti
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -20,9 +21,11 @@ from store.database.own_journal import journal_of, write_new_number
 from store.database.schema import PAGE_BYTES
 from store.database.sqlite_errors import translating
 from store.database.table_versions import refuse_other_version, version_of
-from store.errors import StoreError, StoreFullError, StoreMissingError
+from store.errors import StoreBusyError, StoreError, StoreFullError, StoreMissingError
 
 WAIT_SECONDS = 30  # for the write lock; after that a request gets StoreBusyError
+_HURRY_SECONDS = 2  # for a thread that waits although as many threads as allowed wait for longer
+_MANY = 1_000  # threads
 # Pause between two attempts to get the write lock. Measured with two processes of four threads, in three
 # rounds of 480 entries: 400 to 720 entries a second, and a longest wait of 77 to 170 ms. With SQLite's own
 # growing pauses: 520 to 610 entries, 220 to 355 ms. With a lock file in front of BEGIN: 500 to 650 entries,
@@ -40,8 +43,10 @@ class Store:
     All connections are closed before a fork. After the fork, parent and child each open new connections.
     """
 
-    def __init__(self, path: Path, *, wait_seconds: float = WAIT_SECONDS) -> None:
+    def __init__(self, path: Path, *, wait_seconds: float = WAIT_SECONDS, patient: int = _MANY) -> None:
         self.path = path
+        self._turn = threading.Lock()
+        self._patience = threading.Semaphore(patient)
         self._file: tuple[int, int] | None = None
         self._wait_seconds = wait_seconds
         self._readers = _engine(path, _READERS, wait_seconds, ("query_only=ON", "cache_size=-512"))
@@ -79,7 +84,7 @@ class Store:
         """
         with translating(self.path):
             self._check_file()
-            with self._writer.connect() as connection:
+            with self._turn_to_write(), self._writer.connect() as connection:
                 driver = _driver(connection)
                 if connection.info.get(_IS_DURABLE) is not durable:  # a PRAGMA is compiled each time
                     driver.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
@@ -93,6 +98,20 @@ class Store:
                     if session.in_transaction():
                         session.commit()
                     driver.commit()  # SQLAlchemy commits only transactions that it began itself
+
+    @contextmanager
+    def _turn_to_write(self) -> Iterator[None]:
+        is_patient = self._patience.acquire(blocking=False)
+        try:
+            if not self._turn.acquire(timeout=self._wait_seconds if is_patient else _HURRY_SECONDS):
+                raise StoreBusyError("other threads wait for the write lock")
+            try:
+                yield
+            finally:
+                self._turn.release()
+        finally:
+            if is_patient:
+                self._patience.release()
 
     def checkpoint(self) -> bool:
         """Try to move the journal's content into the store's file. Return True if the journal is empty."""
@@ -231,10 +250,11 @@ def _migrate(path: Path) -> None:
         refuse_other_version(session.info["driver"])
 
 
-def open_store(path: Path) -> Store:
+def open_store(path: Path, *, patient: int = _MANY) -> Store:
     """Check the file of an existing store, and return the store.
 
-    No connection stays open, so a server may fork.
+    No connection stays open, so a server may fork. At most `patient` threads of a process wait for up to 30
+    seconds to write. Others wait for two seconds.
 
     Raises:
         StoreMissingError: there is no file at `path`.
@@ -246,7 +266,7 @@ def open_store(path: Path) -> Store:
         raise StoreMissingError
     with translating(path), closing(connect(path, *_SETTINGS)) as connection:
         refuse_other_version(connection)
-    return Store(path)
+    return Store(path, patient=patient)
 
 
 def _engine(path: Path, connections: int, wait_seconds: float, settings: Sequence[str]) -> Engine:

@@ -1,3 +1,4 @@
+import itertools
 import logging
 import multiprocessing
 import os
@@ -5,7 +6,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing, contextmanager
 from datetime import date
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from sqlalchemy import StaticPool, create_engine, text
 
 from store import entries, mailboxes
+from store.database import engine
 from store.database.engine import Store, _driver, create_store, open_store, upgrade_store
 from store.database.sqlite_errors import translating
 from store.errors import (
@@ -230,6 +232,7 @@ def test_a_thread_waits_for_its_turn_and_no_longer(store: Store, address: bytes)
     hasty = Store(store.path, wait_seconds=0.05)
     with hasty.writing(), ThreadPoolExecutor(1) as thread:
         assert isinstance(thread.submit(an_entry, hasty, address).exception(), StoreBusyError)
+        assert isinstance(thread.submit(hasty.checkpoint).exception(), StoreBusyError)
     hasty.close()
 
 
@@ -242,6 +245,26 @@ def test_a_writer_waits_for_another_process(store: Store, address: bytes) -> Non
             other.execute("ROLLBACK")
             waiting.result()
     assert 1 == rows(store, "entry")
+
+
+def test_only_some_threads_wait_long_for_another_process(
+    store: Store, address: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: while the store is rewritten, messages that wait occupy all threads of the source's site."""
+    monkeypatch.setattr(engine, "_HURRY_SECONDS", 0.01)
+    here = open_store(store.path, patient=2)
+    with (
+        closing(sqlite3.connect(store.path, isolation_level=None)) as other,
+        ThreadPoolExecutor(6) as threads,
+    ):
+        other.execute("BEGIN IMMEDIATE")
+        writing = [threads.submit(an_entry, here, address) for _ in range(6)]
+        refused = list(itertools.islice(as_completed(writing, timeout=20), 4))
+        other.execute("ROLLBACK")
+    assert [type(each.exception()) for each in refused] == [StoreBusyError] * 4
+    assert 2 == rows(store, "entry")
+    an_entry(here, address)
+    here.close()
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a disk; the page limit below is met by all")
