@@ -24,6 +24,7 @@ Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web
 - `clock`: compare the clock with the newest day in the store
 - `desk_for_command`: unlock the desk for one command
 - `desk_openpgp_key`: the desk's OpenPGP key
+- `exit_codes`: exit statuses of all commands
 - `errors`: exceptions whose message is one sentence for the operator
 - `hardening`: protect memory and files of a process against others
 - `keys_at_terminal`: list and change the passphrases and sheets that open the keyring

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from deploy.errors import DeployError, os_error_as
+from deploy.errors import BusyError, DeployError, os_error_as, refused_as
 from deploy.hardening import PRIVATE_FOLDER
 from store.database.atomic_files import folder_lock, make_folders, sync_folder
 from store.errors import StoreError
@@ -33,10 +33,9 @@ def new_private_folder(settings: Path) -> Iterator[Path]:
     with os_error_as(f"{folder.parent} cannot be made"):
         make_folders(folder.parent)
     with ExitStack() as stack:
-        try:
+        another = f"Another set-up is running in {folder.parent}: wait for it to end."
+        with refused_as(BlockingIOError, another, BusyError):
             stack.enter_context(folder_lock(folder.parent, is_waiting=False))
-        except BlockingIOError as why:
-            raise DeployError(f"Another set-up is running in {folder.parent}: wait for it to end.") from why
         shutil.rmtree(unfinished, ignore_errors=True)  # left by a set-up that was killed
         with _complete_or_nothing(unfinished, folder):
             unfinished.mkdir(PRIVATE_FOLDER)

@@ -2,30 +2,52 @@
 
 The sentence is written where the exception is raised. If another package refuses with a reason, a table has
 the sentence for each reason: in `pinned_letterhead`, `desk_for_command` and `syncing.sync_refusals`. An
-exception has its own class only if a caller acts differently on it.
+exception has its own class only if a caller acts differently on it, or if the exit status is another one.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from deploy.exit_codes import ExitCode
+
 
 class DeployError(Exception):
     """Fault that the operator or the adviser must fix.
 
-    The running command prints this exception's message, and exits with status 1.
+    The running command prints this exception's message, and exits with `status`.
     """
+
+    status: ExitCode = ExitCode.FAILED
 
 
 class ConfigError(DeployError):
     """The settings file has faults. The message names all of them, and contains no value from the file."""
 
+    status = ExitCode.SETTINGS
+
+
+class FaultsFoundError(DeployError):
+    """A command did its work and found faults, such as a mailbox that differs from what was signed."""
+
+    status = ExitCode.FAULTS_FOUND
+
+
+class BusyError(DeployError):
+    """Another program is busy or cannot be reached, so the same command may succeed later."""
+
+    status = ExitCode.BUSY
+
 
 class UnsafePathError(DeployError):
     """A file or folder is missing, or other users could read or replace it."""
 
+    status = ExitCode.UNSAFE
+
 
 class UnsafeStateError(DeployError):
     """The machine is in a state in which packaged units do not start. The message names each such state."""
+
+    status = ExitCode.UNSAFE
 
 
 class OpenPGPError(DeployError):
@@ -38,6 +60,8 @@ class LetterheadError(DeployError):
     A letterhead is the desk's signed public statement.
     """
 
+    status = ExitCode.STORE
+
 
 class OnionError(DeployError):
     """An onion service cannot be set up, published, inspected or backed up."""
@@ -49,6 +73,8 @@ class OnionFolderError(OnionError):
 
 class TorAwayError(OnionError):
     """Tor is not running, or nothing listens at its control port."""
+
+    status = ExitCode.BUSY
 
 
 @contextmanager

@@ -46,6 +46,7 @@ if [ "$1" = test ]; then
     needs minisign minisign "no test uses the real minisign program"
     needs w3m w3m "no test runs in a text browser"
     needs tmux tmux "no test runs in a text browser"
+    needs groff-base groff "no manual page is read"
     needs wdutch /usr/share/dict/dutch "the word list is not compared with a Dutch dictionary"
     needs nodejs node "the accessibility of pages is not tested"
     needs npm npm "the accessibility of pages is not tested"

@@ -1,6 +1,7 @@
 """Making of a backup: copy the store and the keys to a new folder, verify the copy, rename the folder."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.atomic_folder import write_new
@@ -19,7 +20,7 @@ from deploy.backup.backup_folder import (
 from deploy.backup.kept_backups import first_day, remove_old_while_locked
 from deploy.backup.verified_copy import Screen, VerifiedCopy, verify_copy
 from deploy.clock import clock_days_off
-from deploy.errors import DeployError, os_error_as
+from deploy.errors import BusyError, DeployError, UnsafeStateError, os_error_as, refused_as
 from deploy.hardening import PRIVATE_FOLDER
 from deploy.onion.folders import give_to_owner_of
 from deploy.onion.onion_backup import check_recipients, seal_keys
@@ -43,11 +44,22 @@ _WRONG_CLOCK = (
 )
 
 
-def back_up_server(settings: Path, screen: Screen) -> bool:
+@dataclass(frozen=True, slots=True)
+class MadeBackup:
+    """A new backup: its folder, the number of verified entries, and the number of faults in the store.
+
+    Mild faults that the previous backup had too do not count.
+    """
+
+    folder: Path
+    entries: int
+    faults: int
+
+
+def back_up_server(settings: Path, screen: Screen) -> MadeBackup:
     """Make a backup of a server while its programs run, verify it, and remove old backups.
 
-    Return False if the store has faults. Mild faults that the previous backup had too do not count. A backup
-    with faults does not replace an older one.
+    If the store has faults, the new backup is kept, but does not replace an older one.
 
     Raises:
         DeployError: the settings have faults, the clock is wrong, another backup is being made, or a file
@@ -58,22 +70,24 @@ def back_up_server(settings: Path, screen: Screen) -> bool:
     config = load_config(settings, "backup", BackupConfig)
     check_recipients(config.age_recipients)
     if clock_days_off(source.store_path, utc_today()) != (None, None):
-        raise DeployError(_WRONG_CLOCK.format(utc_today()))
+        raise UnsafeStateError(_WRONG_CLOCK.format(utc_today()))
     cannot = f"The backup cannot be written in {config.folder}"
     try:
         with os_error_as(cannot):
             _make_private_folder(config.folder)
-            try:
-                lock = folder_lock(config.folder, is_waiting=False)
-                with lock:
-                    return _back_up_while_locked(settings, source, config, screen)
-            except BlockingIOError as why:
-                raise DeployError(f"Another backup is being made in {config.folder}: wait for it.") from why
+            another = f"Another backup is being made in {config.folder}: wait for it."
+            with (
+                refused_as(BlockingIOError, another, BusyError),
+                folder_lock(config.folder, is_waiting=False),
+            ):
+                return _back_up_while_locked(settings, source, config, screen)
     except StoreFullError as why:
         raise DeployError(f"{cannot}: its disk has no room for a copy of the store.") from why
 
 
-def _back_up_while_locked(settings: Path, source: SourceConfig, config: BackupConfig, screen: Screen) -> bool:
+def _back_up_while_locked(
+    settings: Path, source: SourceConfig, config: BackupConfig, screen: Screen
+) -> MadeBackup:
     with new_backup(config.folder) as (unfinished, made):
         verified, faults = _fill(unfinished, settings, source, config, screen)
     screen.say(f"{made}: {verified.entries} entries verified.")
@@ -85,7 +99,7 @@ def _back_up_while_locked(settings: Path, source: SourceConfig, config: BackupCo
     oldest_day = first_day(config, verified.letterhead, utc_today())
     if removed := remove_old_while_locked(config, oldest_day):
         screen.say(f"Old backups removed: {removed}.")
-    return not faults
+    return MadeBackup(made, verified.entries, faults)
 
 
 def _fill(

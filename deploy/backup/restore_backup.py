@@ -9,7 +9,7 @@ from pathlib import Path
 from deploy.backup.backup_folder import KEYS_FILE, STORE_FILE, Manifest, file_digest, read_manifest
 from deploy.backup.kept_backups import RESTORED, remove_left_copies
 from deploy.backup.verified_copy import Screen, verify_copy
-from deploy.errors import DeployError, os_error_as
+from deploy.errors import BusyError, DeployError, os_error_as, refused_as
 from deploy.hardening import PRIVATE_FOLDER
 from deploy.noted_days import REHEARSED, note_day
 from deploy.onion.folders import give_to_owner_of
@@ -71,10 +71,9 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
     with ExitStack() as stack, os_error_as(f"The backup cannot be restored to {path}"):
         make_folders(settings.parent.parent)
         settings.parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
-        try:
+        another = f"Another restore or set-up is running in {settings.parent.parent}."
+        with refused_as(BlockingIOError, another, BusyError):
             stack.enter_context(folder_lock(settings.parent.parent, is_waiting=False))
-        except BlockingIOError as why:
-            raise DeployError(f"Another restore or set-up is running in {settings.parent.parent}.") from why
         _refuse_occupied(path, replace=replace)
         if settings.exists():
             _refuse_running(settings)

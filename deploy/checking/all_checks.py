@@ -49,7 +49,7 @@ def is_in_order(results: Sequence[CheckResult]) -> bool:
     return not any(result.level in _FAILS for result in results)
 
 
-def as_json(results: Sequence[CheckResult], today: date) -> str:
+def results_as_json(results: Sequence[CheckResult], today: date) -> str:
     """Return the results as one JSON object, for a monitoring program."""
     rows = [asdict(result) for result in results]
     return json.dumps({"day": f"{today}", "is_in_order": is_in_order(results), "results": rows}, indent=1)

@@ -18,5 +18,7 @@ each process loads only its own part.
 - `onion_commands`: onion
 - `pouch_commands`: pouch
 - `report_commands`: report
+- `manual_pages`: manual pages, made from the commands
+- `shell_completion`: completion of commands in bash, zsh and fish
 - `terminal`: types of arguments, questions and progress lines that several commands share
 """

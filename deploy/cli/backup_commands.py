@@ -1,27 +1,40 @@
 """Commands `backup` and `restore`, for the store and the keys of a server."""
 
+import json
+from functools import partial
 from pathlib import Path
 
 import click
 
-from deploy.cli.terminal import EXISTING_FILE, show_step, show_verified
+from deploy.cli.terminal import EXISTING_FILE, examples, json_option, show_step, show_verified
+from deploy.errors import FaultsFoundError
 
 
-@click.command("backup")
+@click.command("backup", epilog=examples("backup", "backup --json"))
+@json_option
 @click.pass_obj
-def server_backup_command(settings: Path) -> None:
-    """Make a backup of this server while its programs run, verify it, and remove old backups.
+def server_backup_command(settings: Path, *, as_json: bool) -> None:
+    """Make a verified backup of this server while its programs run.
 
-    If the store has faults, the command ends with status 1.
+    Also remove old backups. If the store has faults, the command keeps the backup and ends with status 3.
     """
     from deploy.backup.make_backup import back_up_server
     from deploy.backup.verified_copy import Screen
 
-    if not back_up_server(settings, Screen(click.echo, show_step, show_verified)):
-        raise click.exceptions.Exit(1)
+    made = back_up_server(settings, Screen(partial(click.echo, err=as_json), show_step, show_verified))
+    if as_json:
+        result = {"folder": str(made.folder), "entries": made.entries, "faults": made.faults}
+        click.echo(json.dumps(result, indent=1))
+    if made.faults:
+        raise FaultsFoundError("The backup is kept, but the store has faults: tell the desk.")
 
 
-@click.command("restore")
+@click.command(
+    "restore",
+    epilog=examples(
+        "restore var/backups/backup-2027-01-31 --replace", "restore backup-2027-01-31 --identity backup.key"
+    ),
+)
 @click.argument("backup", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option(
     "--identity",
@@ -37,6 +50,3 @@ def server_restore_command(settings: Path, backup: Path, identity: Path | None, 
 
     screen = Screen(click.echo, show_step, show_verified)
     restore(settings, backup.absolute(), identity, replace=replace, screen=screen)
-
-
-COMMANDS = (server_backup_command, server_restore_command)

@@ -5,21 +5,22 @@ from pathlib import Path
 
 import click
 
-from deploy.cli.terminal import stop_on_signals
+from deploy.cli.terminal import examples, json_option, show_step, stop_on_signals
+from deploy.errors import FaultsFoundError
 
 
-@click.command()
-@click.option("--json", "as_data", is_flag=True, help="Print the results as JSON, for a monitoring program.")
+@click.command("check", epilog=examples("check", "check --json", "check --watch"))
+@json_option
 @click.option("--watch", is_flag=True, help="Check every hour, and answer on the health socket.")
 @click.option("--rehearsed", is_flag=True, help="First note that you restored a backup elsewhere today.")
 @click.option("--failed", metavar="PROGRAM", help="Only call failure_command, because this program failed.")
 @click.pass_obj
-def check_command(settings: Path, *, as_data: bool, watch: bool, rehearsed: bool, failed: str | None) -> None:
+def check_command(settings: Path, *, as_json: bool, watch: bool, rehearsed: bool, failed: str | None) -> None:
     """Check this machine. Print one line for each result, with advice.
 
-    If there is a fault, or if a check could not be made, the command ends with status 1.
+    If there is a fault, or if a check could not be made, the command ends with status 3.
     """
-    from deploy.checking.all_checks import as_json, check_machine, is_in_order
+    from deploy.checking.all_checks import check_machine, is_in_order, results_as_json
     from deploy.checking.machine_files import read_machine_settings
     from deploy.checking.watch import call_on_failure, watch_until_stopped
     from deploy.noted_days import REHEARSED, note_day
@@ -38,11 +39,9 @@ def check_command(settings: Path, *, as_data: bool, watch: bool, rehearsed: bool
             lambda: check_machine(settings, config, utc_today()), config, stop_on_signals(), say=click.echo
         )
         return
+    show_step("Making all checks, which may take minutes")
     results = check_machine(settings, config, utc_today())
-    click.echo(as_json(results, utc_today()) if as_data else "\n".join(each.line for each in results))
+    click.echo(results_as_json(results, utc_today()) if as_json else "\n".join(each.line for each in results))
     if not is_in_order(results):
         call_on_failure(config, say=partial(click.echo, err=True))
-        raise SystemExit(1)
-
-
-COMMANDS = (check_command,)
+        raise FaultsFoundError("This machine is not in order. The results say what to do.")

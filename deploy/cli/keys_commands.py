@@ -10,7 +10,7 @@ import click
 from crypto.passphrase import DUTCH, LANGUAGES, Language
 from deploy.cli.setup_commands import print_passphrase_option
 from deploy.cli.store_commands import verified_letterhead
-from deploy.cli.terminal import EXISTING_FILE, ask_passphrase, ask_secret
+from deploy.cli.terminal import EXISTING_FILE, ask_passphrase, ask_secret, examples
 from deploy.errors import DeployError
 
 _typed_option = click.option("--typed", is_flag=True, help="Choose the passphrase yourself.")
@@ -22,13 +22,16 @@ _NOWHERE_TO_SHOW = (
 
 @click.group()
 def keys_group() -> None:
-    """Manage who can open the desk's keyring, and show the desk's fingerprint. For the adviser."""
+    """Manage what opens the desk's keyring. For the adviser."""
 
 
-@keys_group.command("list")
+@keys_group.command("list", epilog=examples("keys list"))
 @click.pass_obj
 def list_keys_command(settings: Path) -> None:
-    """Print who can open the keyring and since when, and whether the newest backup was copied."""
+    """Print who can open the keyring.
+
+    Also print since when, and whether the newest backup was copied.
+    """
     from deploy.desk_for_command import open_desk_for_command
     from deploy.keys_at_terminal import list_keys
 
@@ -36,7 +39,9 @@ def list_keys_command(settings: Path) -> None:
         list_keys(desk, say=click.echo)
 
 
-@keys_group.command("add")
+@keys_group.command(
+    "add", epilog=examples("keys add --holder Colleague", "keys add --sheet --holder 'Safe 3'")
+)
 @click.option(
     "--holder", required=True, help="Who gets the passphrase, or the safe in which the sheet belongs."
 )
@@ -81,7 +86,7 @@ def add_key_command(  # noqa: PLR0913  # one argument for each option
             keys_at_terminal.ask_new_passphrase(desk, secret(), terminal, holder, is_typed=typed)
 
 
-@keys_group.command("remove")
+@keys_group.command("remove", epilog=examples("keys remove 01234567"))
 @click.argument("key_id", metavar="ID")
 @click.pass_obj
 def remove_key_command(settings: Path, key_id: str) -> None:
@@ -94,7 +99,7 @@ def remove_key_command(settings: Path, key_id: str) -> None:
         drop_key(desk, secret(), key_id, say=click.echo)
 
 
-@keys_group.command("change-passphrase")
+@keys_group.command("change-passphrase", epilog=examples("keys change-passphrase"))
 @_typed_option
 @print_passphrase_option
 @click.pass_obj
@@ -110,11 +115,14 @@ def change_passphrase_command(settings: Path, *, typed: bool, print_passphrase: 
         keys_at_terminal.ask_new_passphrase(desk, secret(), terminal, None, is_typed=typed)
 
 
-@keys_group.command("confirm-copy")
+@keys_group.command("confirm-copy", epilog=examples("keys confirm-copy /media/stick/keyring-backup.age"))
 @click.argument("copy", type=EXISTING_FILE)
 @click.pass_obj
 def confirm_copy_command(settings: Path, copy: Path) -> None:
-    """Check that a file is a copy of the keyring's newest backup, and note that such a copy exists."""
+    """Confirm that a file is a copy of the newest backup.
+
+    The workstation then no longer asks for such a copy.
+    """
     from deploy.keys_at_terminal import compare_copy
     from deploy.settings.load_settings import load_config
     from journalist_app.config import AdviserConfig
@@ -122,7 +130,7 @@ def confirm_copy_command(settings: Path, copy: Path) -> None:
     compare_copy(load_config(settings, "adviser", AdviserConfig), copy, say=click.echo)
 
 
-@keys_group.command("recover")
+@keys_group.command("recover", epilog=examples("keys recover", "keys recover --from copy.age"))
 @click.option(
     "--from", "copy", type=EXISTING_FILE, help="A copy of the keyring. [default: the newest backup]"
 )
@@ -140,10 +148,10 @@ def recover_command(settings: Path, copy: Path | None) -> None:
     )
 
 
-@keys_group.command("fingerprint")
+@keys_group.command("fingerprint", epilog=examples("keys fingerprint"))
 @click.pass_obj
 def fingerprint_command(settings: Path) -> None:
-    """Print the desk's fingerprint, which is on the desk's posters.
+    """Print the desk's fingerprint, as on its posters.
 
     If the desk has an OpenPGP key, print the fingerprint of that key too.
     """
@@ -154,12 +162,12 @@ def fingerprint_command(settings: Path) -> None:
         click.echo("OpenPGP: " + " ".join(re.findall("....", openpgp_fingerprint)))
 
 
-@keys_group.command("make-openpgp")
+@keys_group.command("make-openpgp", epilog=examples("keys make-openpgp"))
 @click.pass_obj
 def make_openpgp_command(settings: Path) -> None:
-    """Make the OpenPGP key of a desk that has no such key, and publish it in the desk's signed letterhead.
+    """Make and publish an OpenPGP key of the desk.
 
-    A letterhead is the desk's signed public statement.
+    The desk must have none yet. The key is published in the letterhead, the desk's signed public statement.
     """
     from deploy.desk_openpgp_key import make_openpgp_key
 
@@ -169,6 +177,3 @@ def make_openpgp_command(settings: Path) -> None:
 def _require_terminal(*, may_print: bool) -> None:
     if not (may_print or sys.stdout.isatty()):
         raise DeployError(_NOWHERE_TO_SHOW)
-
-
-COMMANDS = (keys_group,)

@@ -1,7 +1,7 @@
 """Entry point of the `steunpunt` command: the options of all commands, and the list of commands."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -19,25 +19,42 @@ from deploy.cli import (
     workstation_commands,
 )
 from deploy.errors import DeployError
+from deploy.exit_codes import MEANINGS, ExitCode
 from deploy.hardening import end_with_parent, harden_process
 from deploy.serving.gc_tuning import collect_seldom
-from store.errors import StoreError
+from store.errors import StoreBusyError, StoreError
 
 
 class _OneSentenceGroup(click.Group):
-    """Group of commands. A command that fails prints one sentence, and exits with status 1."""
+    """Group of commands that prints a refusal as one sentence, not a traceback, and exits with its status."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own argument
+        return list(self.commands)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's own type
         try:
             return super().invoke(ctx)
         except DeployError as why:
-            raise click.ClickException(str(why)) from why
+            _refuse(str(why), why.status)
         except StoreError as why:
             sentence = f"{why}."
-            raise click.ClickException(sentence[:1].upper() + sentence[1:]) from why
+            status = ExitCode.BUSY if isinstance(why, StoreBusyError) else ExitCode.STORE
+            _refuse(sentence[:1].upper() + sentence[1:], status)
+        except (click.Abort, KeyboardInterrupt):
+            click.echo(err=True)  # the sentence gets a line of its own, below the question
+            _refuse("The command was stopped before its end.", ExitCode.STOPPED)
 
 
-@click.group(cls=_OneSentenceGroup)
+def _refuse(sentence: str, status: ExitCode) -> NoReturn:
+    click.echo(f"Error: {sentence}", err=True)
+    raise click.exceptions.Exit(status)
+
+
+_STATUSES = "\b\nExit statuses:\n" + "\n".join(f"  {code:3}  {MEANINGS[code]}" for code in ExitCode)
+
+
+@click.group(cls=_OneSentenceGroup, epilog=_STATUSES, context_settings={"max_content_width": 100})
+@click.version_option(None, "--version", package_name="steunpunt-mailbox", message="steunpunt %(version)s")
 @click.option(
     "--settings",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -50,27 +67,29 @@ class _OneSentenceGroup(click.Group):
 def main(ctx: click.Context, settings: Path, parent: int | None) -> None:
     """Set up, run, check and sync a Steunpunt Mailbox."""
     collect_seldom()
-    harden_process()  # called here, so that no command can forget it: even `fingerprint` can write a file
+    harden_process()  # called here, so that no command can forget it: many write a file
     ctx.obj = settings.absolute()
     if parent is not None:
         end_with_parent(parent)
 
 
-for _module in (
-    setup_commands,
-    run_commands,
-    check_commands,
-    backup_commands,
-    server_commands,
-    workstation_commands,
-    keys_commands,
-    store_commands,
-    onion_commands,
-    pouch_commands,
-    report_commands,
+for _command in (
+    setup_commands.setup_command,
+    run_commands.run_command,
+    check_commands.check_command,
+    backup_commands.server_backup_command,
+    backup_commands.server_restore_command,
+    setup_commands.upgrade_command,
+    run_commands.demo_command,
+    server_commands.server_group,
+    workstation_commands.workstation_group,
+    keys_commands.keys_group,
+    store_commands.store_group,
+    onion_commands.onion_group,
+    pouch_commands.pouch_group,
+    report_commands.report_group,
 ):
-    for _command in _module.COMMANDS:
-        main.add_command(_command)
+    main.add_command(_command)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Command group `onion`: publish, inspect and back up the onion services, and admit their clients."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli.terminal import FILE, stop_on_signals
-from deploy.errors import DeployError
+from deploy.cli.terminal import EXISTING_FILE, FILE, examples, json_option, show_step, stop_on_signals
+from deploy.errors import DeployError, FaultsFoundError
 
 if TYPE_CHECKING:
     from deploy.settings.onion_settings import OnionConfig
@@ -15,10 +17,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def onion_group() -> None:
-    """Manage the onion services, through which Tor connects sources and workstations to this machine."""
+    """Manage the onion services of this machine.
+
+    Tor connects sources and workstations to this machine through the onion services.
+    """
 
 
-@onion_group.command()
+@onion_group.command("torrc", epilog=examples("onion torrc > /etc/tor/torrc.d/steunpunt.conf"))
 @click.pass_obj
 def torrc_command(settings: Path) -> None:
     """Print the lines to add to Tor's own settings file.
@@ -34,11 +39,14 @@ def torrc_command(settings: Path) -> None:
     click.echo(torrc_lines(config, source.onion_socket), nl=False)
 
 
-@onion_group.command()
+@onion_group.command("publish", epilog=examples("onion publish"))
 @click.option("--once", is_flag=True, help="Publish now and end. The services stay until Tor restarts.")
 @click.pass_obj
 def publish_command(settings: Path, *, once: bool) -> None:
-    """Publish the onion services through Tor's control port, and again after each restart of Tor."""
+    """Publish the onion services through Tor's control port.
+
+    After each restart of Tor, the command publishes them again.
+    """
     from deploy.onion import publish_services
 
     config, source = _configs(settings)
@@ -48,26 +56,28 @@ def publish_command(settings: Path, *, once: bool) -> None:
         publish_services.keep_published(config, source.onion_socket, stop_on_signals(), say=click.echo)
 
 
-@onion_group.command()
+@onion_group.command("status", epilog=examples("onion status", "onion status --json"))
+@json_option
 @click.pass_obj
-def status_command(settings: Path) -> None:
-    """Print whether the onion services can be reached in the Tor network.
+def status_command(settings: Path, *, as_json: bool) -> None:
+    """Print whether Tor reaches the onion services.
 
-    The command exits with status 1 if the operator must do something. It then prints what to do.
+    If the operator must do something, the command prints what to do and ends with status 3.
     """
     from deploy.onion.onion_status import check_onion_status
 
     config, source = _configs(settings)
+    show_step("Looking for the onion services in the Tor network, which may take a minute")
     lines = check_onion_status(config, onion_host=source.onion_host, source_socket=source.onion_socket)
-    for line in lines:
-        click.echo(line.state)
-        if line.to_do:
-            click.echo(f"  Do this: {line.to_do}")
+    if as_json:
+        click.echo(json.dumps([asdict(line) for line in lines], indent=1))
+    else:
+        click.echo("\n".join(line.text for line in lines))
     if any(line.to_do for line in lines):
-        raise SystemExit(1)
+        raise FaultsFoundError("The onion services are not in order. The results say what to do.")
 
 
-@onion_group.command("admit")
+@onion_group.command("admit", epilog=examples("onion admit desk-1 KEY"))
 @click.argument("name")
 @click.argument("key")
 @click.pass_obj
@@ -83,7 +93,7 @@ def admit_client_command(settings: Path, name: str, key: str) -> None:
     click.echo(f"{name} may connect. {config.how_to_apply('reload')}")
 
 
-@onion_group.command()
+@onion_group.command("dismiss", epilog=examples("onion dismiss desk-1"))
 @click.argument("name")
 @click.pass_obj
 def dismiss_command(settings: Path, name: str) -> None:
@@ -96,27 +106,30 @@ def dismiss_command(settings: Path, name: str) -> None:
     click.echo(f"{name} may no longer connect. {config.how_to_apply('restart')}")
 
 
-@onion_group.command()
+@onion_group.command("backup", epilog=examples("onion backup onion-2027.age --to age1pq1..."))
 @click.argument("file", type=FILE)
 @click.option(
     "--to", "recipients", multiple=True, required=True, help="An age recipient (age1…). May be repeated."
 )
 @click.pass_obj
 def backup_command(settings: Path, file: Path, recipients: tuple[str, ...]) -> None:
-    """Encrypt the onion keys and the settings to one or more age recipients, in one file."""
+    """Encrypt the onion keys and the settings in one file.
+
+    Only the age recipients that you name can decrypt the file.
+    """
     from deploy.onion.onion_backup import back_up_onions
 
     click.echo("\n".join(back_up_onions(settings, file, recipients)))
 
 
-@onion_group.command()
-@click.argument("file", type=FILE)
+@onion_group.command("restore", epilog=examples("onion restore onion-2027.age --identity onion-backup.key"))
+@click.argument("file", type=EXISTING_FILE)
 @click.option(
-    "--identity", type=FILE, required=True, help="The file that age-keygen made (AGE-SECRET-KEY-…)."
+    "--identity", type=EXISTING_FILE, required=True, help="The file that age-keygen made (AGE-SECRET-KEY-…)."
 )
 @click.pass_obj
 def restore_command(settings: Path, file: Path, identity: Path) -> None:
-    """Restore the onion keys and the settings from a file that `backup` wrote.
+    """Restore the onion keys and the settings from a backup.
 
     Existing files are never replaced.
     """
@@ -131,6 +144,3 @@ def _configs(settings: Path) -> "tuple[OnionConfig, SourceConfig]":
     from source_app.config import SourceConfig
 
     return load_config(settings, "onion", OnionConfig), load_config(settings, "source", SourceConfig)
-
-
-COMMANDS = (onion_group,)

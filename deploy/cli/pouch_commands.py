@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli.terminal import EXISTING_FILE, FILE, ask_passphrase
+from deploy.cli.terminal import EXISTING_FILE, FILE, ask_passphrase, examples
 
 if TYPE_CHECKING:
     from sync.endpoint import Endpoint
@@ -15,10 +15,13 @@ if TYPE_CHECKING:
 
 @click.group()
 def pouch_group() -> None:
-    """Exchange new items as pouch files (sync bundles) that a person carries."""
+    """Exchange new items as files that a person carries.
+
+    Such a file is a pouch (sync bundle). Use it if there is no connection between the machines.
+    """
 
 
-@pouch_group.command("make")
+@pouch_group.command("make", epilog=examples("pouch make pouch", "pouch make pouch --to 'Werkstation 1'"))
 @click.argument("file", type=FILE)
 @click.option("--to", metavar="NAME", help="On a server with several workstations: the receiving one.")
 @click.option(
@@ -28,7 +31,9 @@ def pouch_group() -> None:
 )
 @click.pass_obj
 def make_pouch_command(settings: Path, file: Path, to: str | None, part_bytes: int | None) -> None:
-    """Write a pouch file (sync bundle) with everything that the other machine does not have yet.
+    """Make a pouch file for the other machine.
+
+    The file is a sync bundle with everything that the other machine does not have yet.
 
     On a workstation, the other machine is the server. On a server, it is a workstation.
     """
@@ -40,11 +45,11 @@ def make_pouch_command(settings: Path, file: Path, to: str | None, part_bytes: i
         write_pouch_file(endpoint, file, to, part_bytes=part_bytes, say=click.echo)
 
 
-@pouch_group.command("apply")
+@pouch_group.command("apply", epilog=examples("pouch apply /media/stick/pouch"))
 @click.argument("file", type=EXISTING_FILE)
 @click.pass_obj
 def apply_pouch_command(settings: Path, file: Path) -> None:
-    """Apply a pouch file (sync bundle) that the other machine made.
+    """Apply a pouch file that the other machine made.
 
     On a workstation, the other machine is the server. On a server, it is a workstation.
     """
@@ -74,6 +79,3 @@ def _open_endpoint(settings: Path) -> "Iterator[Endpoint]":
         settings, ask_passphrase, lambda _config, store: refuse_unpaired(store)
     ) as desk:
         yield workstation_endpoint(desk)
-
-
-COMMANDS = (pouch_group,)

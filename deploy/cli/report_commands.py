@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from deploy.cli.terminal import ask_passphrase, show_step
+from deploy.cli.terminal import ask_passphrase, examples, show_step
 
 
 @click.group()
@@ -12,7 +12,7 @@ def report_group() -> None:
     """Make the files of a yearly report. For the adviser."""
 
 
-@report_group.command("make")
+@report_group.command("make", epilog=examples("report make 2026 --folder report"))
 @click.argument("year", type=click.IntRange(2000, 2099))
 @click.option(
     "--folder",
@@ -21,14 +21,12 @@ def report_group() -> None:
 )
 @click.pass_obj
 def make_report_command(settings: Path, year: int, folder: Path | None) -> None:
-    """Make the files of a yearly report, for the public and for the Secretary-General.
+    """Make the files of a yearly report.
 
-    The files are drafts if the report is not published yet.
+    There are files for the public and for the Secretary-General. The files are drafts if the report is not
+    published yet.
     """
     from deploy.report_files import make_report_files
 
     target = folder or Path(f"report-{year}")
     make_report_files(settings, year, target, ask_passphrase, say=click.echo, on_step=show_step)
-
-
-COMMANDS = (report_group,)

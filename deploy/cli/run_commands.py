@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.cli.setup_commands import adviser_bind_option, say_if_incomplete, source_bind_option
-from deploy.cli.terminal import stop_on_signals
+from deploy.cli.terminal import examples, stop_on_signals
 from deploy.serving.gc_tuning import collect_from_here
 from deploy.serving.wiped_memory import overwrite_freed_memory
 
@@ -68,7 +68,7 @@ _PROGRAMS: dict[str, Callable[[Path], None]] = {
 }
 
 
-@click.command("run")
+@click.command("run", epilog=examples("run", "run source --refuse-unsafe"))
 @click.argument("program", required=False, type=click.Choice(list(_PROGRAMS)))
 @refuse_unsafe_option
 @click.pass_context
@@ -100,7 +100,7 @@ def _run_together(ctx: click.Context, *, refuses: bool) -> None:
     click.echo("Stopped.")
 
 
-@click.command("demo")
+@click.command("demo", epilog=examples("demo", "demo --folder practice"))
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -112,9 +112,9 @@ def _run_together(ctx: click.Context, *, refuses: bool) -> None:
 @adviser_bind_option
 @click.pass_context
 def demo_command(ctx: click.Context, folder: Path, source_bind: str, adviser_bind: str) -> None:
-    """Make a trial desk with invented mailboxes in every state, and start both interfaces.
+    """Make and start a trial desk with invented mailboxes.
 
-    The second time, the command starts the same demo again.
+    The mailboxes are in every state. The second time, the command starts the same demo again.
     """
     from deploy.demo.make_demo import make_demo
 
@@ -151,6 +151,3 @@ def warn_of_states(ctx: click.Context, *, refuses: bool) -> None:
 
     scene = Scene(read_machine_settings(ctx.obj), utc_today(), frozenset({os.geteuid()}))
     warn_or_refuse(scene, refuses=refuses, warn=lambda line: click.echo(line, err=True))
-
-
-COMMANDS = (run_command, demo_command)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from deploy.cli.setup_commands import say_whether_new, source_bind_option
-from deploy.cli.terminal import EXISTING_FILE, FILE, show_step
+from deploy.cli.terminal import EXISTING_FILE, FILE, examples, show_step
 
 
 @click.group()
@@ -14,7 +14,7 @@ def server_group() -> None:
     """Set up the server, and admit workstations. For the operator."""
 
 
-@server_group.command("setup")
+@server_group.command("setup", epilog=examples("server setup FINGERPRINT"))
 @click.argument("fingerprint")
 @source_bind_option
 @click.option(
@@ -22,9 +22,10 @@ def server_group() -> None:
 )
 @click.pass_obj
 def server_setup_command(settings: Path, fingerprint: str, source_bind: str, sync_bind: str) -> None:
-    """Set up this machine as the server of the desk with this fingerprint, unless it is a server already.
+    """Set up this machine as the server of a desk.
 
-    The server gets none of the desk's secret keys.
+    Give the fingerprint of the desk. If this machine is its server already, nothing changes. The server gets
+    none of the desk's secret keys.
     """
     from deploy.pairing.server import set_up_server
 
@@ -37,13 +38,13 @@ def server_setup_command(settings: Path, fingerprint: str, source_bind: str, syn
         )
 
 
-@server_group.command("card")
+@server_group.command("card", epilog=examples("server card --out card"))
 @click.option("--out", type=FILE, help="Write a card file: the card, and the desk's newest letterhead.")
 @click.pass_obj
 def card_command(settings: Path, out: Path | None) -> None:
-    """Print the server's card (its public keys), by which workstations recognise the server.
+    """Print the server's card, which has its public keys.
 
-    The card is not secret.
+    Workstations recognise the server by its card. The card is not secret.
     """
     from deploy.pairing import server
 
@@ -57,39 +58,46 @@ def card_command(settings: Path, out: Path | None) -> None:
     )
 
 
-@server_group.command("admit")
+@server_group.command("admit", epilog=examples("server admit 'Werkstation 1.pairing'"))
 @click.argument("pairing", type=EXISTING_FILE)
 @click.pass_obj
 def server_admit_command(settings: Path, pairing: Path) -> None:
-    """Allow the workstation that made a pairing file to sync with this server."""
+    """Allow a workstation to sync with this server.
+
+    Give the pairing file that the workstation made.
+    """
     from deploy.pairing import server
 
     server.admit_workstation(settings, pairing, say=click.echo, on_step=show_step)
 
 
-@server_group.command("dismiss")
+@server_group.command("dismiss", epilog=examples("server dismiss 'Werkstation 1'"))
 @click.argument("name")
 @click.pass_obj
 def server_dismiss_command(settings: Path, name: str) -> None:
-    """Forget a workstation, so that it no longer syncs with this server."""
+    """Forget a workstation, and remove its onion key.
+
+    Let the desk retire the workstation too. Otherwise it may connect again.
+    """
     from deploy.pairing import server
 
     server.remove_workstation(settings, name, say=click.echo)
 
 
-@server_group.command("answer")
+@server_group.command("answer", epilog=examples("server answer < pouch > answer"))
 @click.pass_obj
 def answer_command(settings: Path) -> None:
-    """Read a pouch (sync bundle) from standard input, and write the answer to standard output.
+    """Answer a workstation that connects over SSH.
 
-    The server's SSH daemon runs this command when a workstation connects.
+    The SSH daemon runs this command. It reads a pouch (sync bundle) from standard input, and writes the
+    answer to standard output.
     """
     from deploy.serving.serve_sync import answer_one_pouch
 
     answer_one_pouch(settings, sys.stdin.buffer, sys.stdout.buffer)
 
 
-@server_group.command("poster")
+@server_group.command("poster", epilog=examples("server poster --telephone '+31 70 000 0000'"))
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
@@ -100,15 +108,16 @@ def answer_command(settings: Path) -> None:
 @click.option("--telephone", default="", help="The desk's telephone number, as the poster will show it.")
 @click.pass_obj
 def poster_command(settings: Path, folder: Path, telephone: str) -> None:
-    """Make the poster for partner organisations, in each language of the site, as PDF and as SVG."""
+    """Make the poster for partner organisations.
+
+    The command makes a PDF and an SVG file in each language of the site.
+    """
     from deploy.cli.store_commands import verified_letterhead
     from deploy.poster import make_poster
     from deploy.settings.load_settings import load_config
     from source_app.config import SourceConfig
 
     source = load_config(settings, "source", SourceConfig)
+    show_step("Making a poster for each language")
     for path in make_poster.make_posters(source, verified_letterhead(settings), folder, telephone):
         click.echo(path)
-
-
-COMMANDS = (server_group,)

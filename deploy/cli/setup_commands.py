@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from deploy.cli.terminal import ask_secret, show_step
+from deploy.cli.terminal import ask_secret, examples, show_step
 from deploy.errors import DeployError
 
 _NOWHERE_TO_SHOW = (
@@ -42,7 +42,7 @@ trial_option = click.option(
 )
 
 
-@click.command("setup")
+@click.command("setup", epilog=examples("setup", "setup --trial"))
 @source_bind_option
 @adviser_bind_option
 @print_passphrase_option
@@ -51,7 +51,10 @@ trial_option = click.option(
 def setup_command(
     settings: Path, source_bind: str, adviser_bind: str, *, print_passphrase: bool, trial: bool
 ) -> None:
-    """Make a desk with new keys and an empty store, unless there is a desk already."""
+    """Make a desk with new keys and an empty store.
+
+    If there is a desk already, the command changes nothing.
+    """
     from deploy.keys_at_terminal import lacks_sheet
     from deploy.setup import refuse_another_machine
 
@@ -64,7 +67,7 @@ def setup_command(
         say_whether_new(settings, "desk", is_new=is_new)
 
 
-@click.command()
+@click.command("upgrade", epilog=examples("upgrade --dry-run", "--settings demo/config.toml upgrade"))
 @click.option("--dry-run", is_flag=True, help="Only show what would be done. Write nothing.")
 @click.pass_obj
 def upgrade_command(settings: Path, *, dry_run: bool) -> None:
@@ -148,6 +151,3 @@ def _make_first_sheet(settings: Path, passphrase: str) -> None:
     safe = click.prompt("Name of the safe or the locked place, for example: safe 3", err=True)
     with open_desk_for_command(settings, lambda: passphrase) as desk:
         print_new_sheet(desk, passphrase, Terminal(click.echo, ask_secret), safe, DUTCH, None)
-
-
-COMMANDS = (setup_command, upgrade_command)

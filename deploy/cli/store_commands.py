@@ -1,5 +1,6 @@
 """Command group `store`: verify and clean the store, and print its letterhead. No secret key is needed."""
 
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.cli.run_commands import open_sweeper, refuse_unsafe_option, warn_of_states
-from deploy.cli.terminal import show_count, show_step, show_verified
+from deploy.cli.terminal import examples, json_option, show_count, show_step, show_verified
+from deploy.errors import FaultsFoundError
 
 if TYPE_CHECKING:
     from protocol.letterhead import Letterhead
@@ -18,13 +20,14 @@ def store_group() -> None:
     """Verify and clean the store, on a server or on a workstation."""
 
 
-@store_group.command(name="verify")
+@store_group.command("verify", epilog=examples("store verify", "store verify --json"))
+@json_option
 @click.pass_obj
-def verify_command(settings: Path) -> None:
-    """Verify the signatures, order and digests of all entries and files in the store.
+def verify_command(settings: Path, *, as_json: bool) -> None:
+    """Verify all entries and files in the store.
 
-    Also print the number of damaged rows of each table. If there is a fault or a damaged row, the command
-    ends with status 1. No secret key is needed.
+    The command verifies signatures, order and digests. It also prints the number of damaged rows of each
+    table. If there is a fault or a damaged row, the command ends with status 3. No secret key is needed.
     """
     from deploy.noted_days import SOUND, UNSOUND, VERIFIED, note_day
     from deploy.settings.public_settings import load_public_settings
@@ -33,30 +36,33 @@ def verify_command(settings: Path) -> None:
     from web.dates import utc_today
 
     path = load_public_settings(settings).store_path
-    click.echo("Counting the damaged rows of the whole store.", err=True)
-    is_damaged = show_damaged_rows(path)
+    show_step("Counting the damaged rows of the whole store")
+    faults = damaged_rows_in(path)
     total = unsound = 0
     for verdict in verify_in_processes(path, verified_letterhead(settings).strand_keys):
         total += verdict.entries
         show_verified(verdict.done, verdict.total)
         if not verdict.is_sound:
             unsound += 1
-            click.echo(f"Mailbox {mailbox_label(verdict.address)}: {verdict.describe()}")
-    is_sound = not (unsound or is_damaged)
-    note_day(path, VERIFIED, utc_today(), SOUND if is_sound else UNSOUND)
-    click.echo(f"{total} entries verified. Mailboxes that differ from what was signed: {unsound}.")
-    if not is_sound:
-        click.echo("Tell the desk which mailboxes and tables these are. Do not change the store.")
-        raise click.exceptions.Exit(1)
+            faults.append(f"Mailbox {mailbox_label(verdict.address)}: {verdict.describe()}")
+    note_day(path, VERIFIED, utc_today(), UNSOUND if faults else SOUND)
+    if as_json:
+        click.echo(json.dumps({"entries": total, "faults": faults}, indent=1))
+    else:
+        ended = f"{total} entries verified. Mailboxes that differ from what was signed: {unsound}."
+        click.echo("\n".join([*faults, ended]))
+    if faults:
+        raise FaultsFoundError("The store has faults. Tell the desk. Do not change the store.")
 
 
-@store_group.command("sweep")
+@store_group.command("sweep", epilog=examples("store sweep"))
 @refuse_unsafe_option
 @click.pass_context
 def sweep_command(ctx: click.Context, *, refuse_unsafe: bool) -> None:
-    """Destroy deleted content and rewrite the store now, as the sweeper does each night.
+    """Destroy deleted content and rewrite the store now.
 
-    If the disk has no room to rewrite the store, the command ends with status 1.
+    The sweeper does the same each night. If the disk has no room to rewrite the store, the command ends with
+    status 5.
     """
     from deploy.settings.load_settings import sections_in
     from deploy.sweeping.server_cleanup import sweep_now
@@ -70,31 +76,31 @@ def sweep_command(ctx: click.Context, *, refuse_unsafe: bool) -> None:
         apply_pending_now(settings)
 
 
-@store_group.command("letterhead")
+@store_group.command("letterhead", epilog=examples("store letterhead"))
 @click.pass_obj
 def letterhead_command(settings: Path) -> None:
-    """Verify the newest letterhead in the store, and print it as JSON.
+    """Verify the newest letterhead, and print it as JSON.
 
     A letterhead is the desk's signed public statement.
     """
     click.echo(verified_letterhead(settings).to_bytes().decode())
 
 
-def show_damaged_rows(path: Path) -> bool:
-    """Print the number of damaged rows of each table and mailbox in a store, with advice.
-
-    Return True if there are damaged rows.
-    """
+def damaged_rows_in(path: Path) -> list[str]:
+    """Return a sentence for each table and mailbox in the store at `path` that has damaged rows."""
     from protocol.identifiers import Address, mailbox_label
     from store.database.damaged_rows import count_damaged
     from store.database.engine import open_store
 
     with closing(open_store(path)) as store, store.reading() as session:
         damaged = count_damaged(session)
+    sentences = []
     for (table, address), count in damaged.items():
         mailbox = f", mailbox {mailbox_label(Address(address))}" if address else ""
-        click.echo(f"Damaged rows in the table {table}{mailbox}: {count}. Tell the desk, and check the disk.")
-    return bool(damaged)
+        sentences.append(
+            f"Damaged rows in the table {table}{mailbox}: {count}. Tell the desk, and check the disk."
+        )
+    return sentences
 
 
 def verified_letterhead(settings: Path) -> "Letterhead":
@@ -111,6 +117,3 @@ def verified_letterhead(settings: Path) -> "Letterhead":
     config = load_public_settings(settings)
     with closing(open_store(config.store_path)) as store:
         return open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
-
-
-COMMANDS = (store_group,)

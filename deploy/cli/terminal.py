@@ -1,6 +1,7 @@
 """Argument types, questions and progress lines that several commands share."""
 
 import signal
+import sys
 import threading
 from pathlib import Path
 
@@ -8,11 +9,16 @@ import click
 
 FILE = click.Path(path_type=Path, dir_okay=False)
 EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for a script.")
+_BAR_CHARS = 30
+_CLEAR = "\x1b[K"  # the terminal clears the rest of the line
 
 
 def ask_passphrase() -> str:
     """Ask for a secret that opens the keyring: a passphrase, or the words of a recovery sheet."""
-    return ask_secret("Passphrase")
+    passphrase = ask_secret("Passphrase")
+    show_step("Opening the keyring")
+    return passphrase
 
 
 def ask_secret(question: str) -> str:
@@ -20,24 +26,45 @@ def ask_secret(question: str) -> str:
     return str(click.prompt(question, hide_input=True, err=True))
 
 
+def examples(*commands: str) -> str:
+    """Return the last part of a help text: commands that people can copy."""
+    return "\b\nExamples:\n" + "\n".join(f"  steunpunt {command}" for command in commands)
+
+
 def show_step(step: str) -> None:
-    """Print on standard error which step of the command begins now."""
-    click.echo(f"{step} ...", err=True)
+    """Print which step of the command begins now, if a person looks at the terminal."""
+    _show(f"{step} ...", is_whole=True)
 
 
 def show_count(done: int, total: int) -> None:
-    """Print how many encrypted parts the clean-up has destroyed. Each call overwrites the same line."""
-    click.echo(f"\r{done} of {total} encrypted parts", err=True, nl=done >= total)
+    """Show how many encrypted parts the clean-up has destroyed."""
+    _show_bar(done, total, "encrypted parts")
 
 
 def show_verified(done: int, total: int) -> None:
-    """Print how many mailboxes are verified so far. Each call overwrites the same line."""
-    click.echo(f"\r{done} of {total} mailboxes verified", err=True, nl=done >= total)
+    """Show how many mailboxes are verified so far."""
+    _show_bar(done, total, "mailboxes verified")
 
 
 def show_items_left(left: int) -> None:
-    """Print how many items a sync must still send. Each call overwrites the same line."""
-    click.echo(f"\r{left} items left to send", err=True, nl=left == 0)
+    """Show how many items a sync must still send."""
+    _show(f"\r{left} items left to send{_CLEAR}", is_whole=left == 0)
+
+
+def _show_bar(done: int, total: int, what: str) -> None:
+    full = _BAR_CHARS * done // max(total, 1)
+    bar = "#" * full + "." * (_BAR_CHARS - full)
+    _show(f"\r[{bar}] {done} of {total} {what}", is_whole=done >= total)
+
+
+def _show(line: str, *, is_whole: bool) -> None:
+    """Write progress to a terminal, but not to a log. The next line overwrites a line that is not whole."""
+    if _is_watched():
+        click.echo(line, err=True, nl=is_whole)
+
+
+def _is_watched() -> bool:
+    return sys.stderr.isatty()
 
 
 def stop_on_signals() -> threading.Event:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from deploy.cli.terminal import EXISTING_FILE, FILE, ask_passphrase, show_items_left
+from deploy.cli.terminal import EXISTING_FILE, FILE, ask_passphrase, examples, show_items_left, show_step
 
 _server_option = click.option(
     "--server",
@@ -24,7 +24,7 @@ def workstation_group() -> None:
     """Pair, sync and replace workstations. For the adviser."""
 
 
-@workstation_group.command("pair")
+@workstation_group.command("pair", epilog=examples("workstation pair card --server onion:ADDRESS.onion"))
 @click.argument("card_path", metavar="CARD", type=EXISTING_FILE)
 @_server_option
 @click.option(
@@ -63,7 +63,7 @@ def pair_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     workstation.pair_new_workstation(settings, copy, name, request)
 
 
-@workstation_group.command("sync")
+@workstation_group.command("sync", epilog=examples("workstation sync"))
 @click.pass_obj
 def sync_command(settings: Path) -> None:
     """Sync with the server now, in both directions."""
@@ -73,10 +73,11 @@ def sync_command(settings: Path) -> None:
     with open_desk_for_command(
         settings, ask_passphrase, check_first=lambda config, _store: way_to_server(config)
     ) as desk:
+        show_step("Syncing with the server")
         sync_now(desk, say=click.echo, on_left=show_items_left)
 
 
-@workstation_group.command("retire")
+@workstation_group.command("retire", epilog=examples("workstation retire 'Werkstation 1' --since 2027-01-31"))
 @click.argument("name")
 @click.option(
     "--since",
@@ -95,7 +96,10 @@ def retire_command(settings: Path, name: str, since: datetime | None) -> None:
         retire_workstation(desk, name, since and since.date(), say=click.echo)
 
 
-@workstation_group.command("rebuild")
+@workstation_group.command(
+    "rebuild",
+    epilog=examples("workstation rebuild copy.age card --server ssh:user@host --fingerprint FINGERPRINT"),
+)
 @click.argument("keyring_backup", type=EXISTING_FILE)
 @click.argument("card_path", metavar="CARD", type=EXISTING_FILE)
 @_server_option
@@ -114,7 +118,7 @@ def rebuild_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     name: str,
     out: Path | None,
 ) -> None:
-    """Set up this machine as a new workstation that replaces a lost one.
+    """Set up this machine in place of a lost workstation.
 
     The keys come from a copy of the lost workstation's keyring, and the mailboxes from the server.
     """
@@ -126,7 +130,5 @@ def rebuild_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     workstation.check_new_workstation(settings, fingerprint, name or _NEW_NAME, request)
     passphrase = ask_passphrase()
     lost = open_keyring_copy(keyring_backup, lambda: passphrase, fingerprint)
+    show_step("Fetching everything from the server, which takes minutes if there is much")
     rebuild_workstation(settings, lost, name, passphrase, request)
-
-
-COMMANDS = (workstation_group,)

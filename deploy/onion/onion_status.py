@@ -27,6 +27,11 @@ class StatusLine:
     state: str
     to_do: str = ""
 
+    @property
+    def text(self) -> str:
+        """Return the state, and below it what to do."""
+        return f"{self.state}\n  Do this: {self.to_do}" if self.to_do else self.state
+
 
 def check_onion_status(
     config: OnionConfig, *, onion_host: str, source_socket: str, seconds: float = _LOOK_SECONDS

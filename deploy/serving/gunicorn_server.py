@@ -9,6 +9,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.systemd import sd_notify
 
+from deploy.errors import DeployError
 from deploy.hardening import TMPFS
 from deploy.ports import listen
 from deploy.quiet_log import GunicornLogger, install_quiet_log
@@ -75,6 +76,9 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
         """Serve the app until a signal says to stop. Call `when_stopped` after all workers have ended.
 
         Temporary files are in memory. The log contains no addresses and nothing that people sent.
+
+        Raises:
+            DeployError: no worker process could start.
         """
         os.environ["TMPDIR"] = TMPFS  # our code writes no temporary files; a library's are in memory
         install_quiet_log(sys.stderr)
@@ -83,8 +87,13 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
         self._settings["bind"] = [f"fd://{listen(bind).detach()}" for bind in self._binds]
         self.reload()
         collect_from_here()
+        master = os.getpid()
         try:
             _WatchedArbiter(self).run()
+        except SystemExit as end:
+            if end.code and os.getpid() == master:  # gunicorn's own statuses mean something else than ours
+                raise DeployError("No worker could start, so the server stopped: read its log.") from end
+            raise
         finally:
             when_stopped()
 

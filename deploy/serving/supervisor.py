@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy.errors import DeployError
+from deploy.exit_codes import ExitCode
 from deploy.ports import is_listening
 
 _START_SECONDS = 30
@@ -27,6 +28,14 @@ class Part:
     name: str
     arguments: Sequence[str]
     bind: str | None = None
+
+
+class _PartEndedError(DeployError):
+    """A process ended by itself. The command ends with the status of this process."""
+
+    def __init__(self, part: Part, status: int) -> None:
+        super().__init__(f"The {part.name} ended by itself, so everything was stopped.")
+        self.status = next((each for each in ExitCode if each == status != 0), ExitCode.FAILED)
 
 
 def run_together(
@@ -77,7 +86,7 @@ def _wait_until_listening(
 def _refuse_ended(running: list[tuple[Part, subprocess.Popen[bytes]]]) -> None:
     for part, process in running:
         if process.poll() is not None:
-            raise DeployError(f"The {part.name} ended by itself, so everything was stopped.")
+            raise _PartEndedError(part, process.returncode)
 
 
 def _stop_all(processes: Sequence[subprocess.Popen[bytes]]) -> None:

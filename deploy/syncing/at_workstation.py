@@ -137,7 +137,7 @@ def rebuild_workstation(
             sync_now(desk, say=request.say, on_left=lambda _: None)
         except DeployError as why:
             key = "give Tor its key here, as described above, " if is_onion else ""
-            raise DeployError(
+            raise type(why)(
                 f"{why} This workstation is complete, except for the contents of the server: {key}bring the "
                 "pairing file to the server, and then run here: steunpunt workstation sync"
             ) from why

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deploy.errors import DeployError
+from deploy.errors import BusyError, DeployError
 from protocol.errors import PouchRefusal, PouchRefusedError
 from store.errors import PeerMissingError, StoreBusyError, StoreFullError
 from sync.errors import ServerRefusedError, SyncError, SyncRefusal, SyncRefusedError
@@ -139,7 +139,18 @@ def refusals_as_sentences(*, from_server: bool = False) -> Iterator[None]:
     try:
         yield
     except (SyncError, PouchRefusedError, PeerMissingError, StoreBusyError, StoreFullError) as why:
-        raise DeployError(_sentence(why, from_server=from_server)) from why
+        kind = BusyError if _may_succeed_later(why) else DeployError
+        raise kind(_sentence(why, from_server=from_server)) from why
+
+
+def _may_succeed_later(why: Exception) -> bool:
+    match why:
+        case ServerRefusedError():
+            return why.reason == BUSY
+        case SyncRefusedError():
+            return why.reason in {SyncRefusal.UNREACHABLE, SyncRefusal.OVERTAKEN}
+        case _:
+            return isinstance(why, StoreBusyError)
 
 
 def _sentence(why: Exception, *, from_server: bool) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.backup.before_upgrade import copy_before_upgrade, folder_before_upgrade
 from deploy.checking.machine_files import read_machine_settings
 from deploy.checking.running_programs import running_programs
-from deploy.errors import DeployError, os_error_as
+from deploy.errors import BusyError, DeployError, os_error_as, refused_as
 from deploy.upgrading.new_settings import NewSettings, plan_settings, replacing_settings
 from store.database.atomic_files import folder_lock
 from store.database.disk_room import free_on_disk
@@ -32,10 +32,9 @@ def upgrade_machine(settings: Path, *, is_dry_run: bool, say: Callable[[str], ob
     """
     path = read_machine_settings(settings).store_path
     with ExitStack() as stack, os_error_as(_UNFINISHED, advice=_AGAIN):
-        try:
+        another = f"Another upgrade or restore is running in {settings.parent.parent}."
+        with refused_as(BlockingIOError, another, BusyError):
             stack.enter_context(folder_lock(settings.parent.parent, is_waiting=False))
-        except BlockingIOError as why:
-            raise DeployError(f"Another upgrade or restore is running in {settings.parent.parent}.") from why
         running = _running(settings)
         if not is_dry_run:
             if running:

@@ -32,9 +32,7 @@ def test_the_command_writes_both_versions_for_its_user_alone(tmp_path: Path) -> 
     assert 0 == made.returncode, made.stderr
     assert "There is nothing in this year." in made.stdout
     assert "Give a draft to no one" in made.stdout
-    steps = made.stderr.splitlines()
-    assert any(line.startswith("Counting the year") for line in steps)
-    assert 2 * 3 * len(known_languages()) == sum(line.startswith("Making 2025-") for line in steps)
+    assert " ..." not in made.stderr  # no one looks at a terminal
     assert passphrase not in made.stdout + made.stderr
     names = {
         f"2025-{audience}-{language}-draft.{kind}"

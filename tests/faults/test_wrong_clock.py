@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.exit_codes import ExitCode
 from deploy.noted_days import REWRITTEN, note_day
 from deploy.setup import STORE
 from tests.deploy.servers import ROOT
@@ -54,15 +55,15 @@ def test_no_program_starts_and_nothing_is_deleted(desk: TwoMachineDesk, shift: s
 
     for words in (("run", "source"), ("store", "sweep")):
         done = run_at(shift, desk.server, *words, "--refuse-unsafe")
-        assert 1 == done.returncode, done.stderr
+        assert ExitCode.UNSAFE == done.returncode, done.stderr
         assert f"The clock shows {SHIFTS[shift]}" in done.stderr
         assert "Correct the clock" in done.stderr
     refused = run_at(shift, desk.server, "backup")
     checked = run_at(shift, desk.server, "check")
 
-    assert (1, True) == (refused.returncode, "The clock" in refused.stderr)
+    assert (ExitCode.UNSAFE, True) == (refused.returncode, "The clock" in refused.stderr)
     assert [Path(backup)] == list(Path(backup).parent.iterdir())
-    assert 1 == checked.returncode
+    assert ExitCode.FAULTS_FOUND == checked.returncode
     assert f"fault: The clock shows {SHIFTS[shift]}" in checked.stdout
     assert before == (desk.server.settings.parent / STORE).read_bytes()
 

@@ -11,6 +11,7 @@ import pytest
 
 from bench import desk_servers
 from bench.tor_network import Tor, TorNetwork
+from deploy.exit_codes import ExitCode
 from deploy.onion.onion_keys import HOST_FILE
 from tests.tor.onion_sites import change_settings, run_steunpunt, wait_for_answer
 
@@ -85,6 +86,6 @@ def test_a_folder_without_tors_group_is_named_by_status_before_a_visitor_notices
     with desk_servers.serving(desk, "source"):
         said = run_steunpunt(desk.settings, "onion", "status")
 
-    assert said.returncode == 1
+    assert said.returncode == ExitCode.FAULTS_FOUND
     assert f"{_ADVICE} {sockets}/source.sock" in said.stdout
     assert "mode 2750" in said.stdout

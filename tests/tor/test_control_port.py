@@ -12,6 +12,7 @@ import pytest
 from bench.processes import free_port
 from bench.tor_network import Tor, TorNetwork
 from deploy.errors import OnionError, TorAwayError
+from deploy.exit_codes import ExitCode
 from deploy.onion.clients import admit_client, dismiss_client, make_client_key
 from deploy.onion.control import PublishedService, add_onion, connect_to_tor, fetch_published
 from deploy.onion.folders import read_host, read_service_key
@@ -115,7 +116,7 @@ def test_both_are_published_again_after_tor_restarts_and_only_admitted_workstati
         assert "Workstations that may connect: desk-1." in said.stdout
         assert "open only with a workstation's key" in said.stdout
         assert f'Write onion_host = "{source}"' in said.stdout  # the source's interface does not know it yet
-        assert said.returncode == 1
+        assert said.returncode == ExitCode.FAULTS_FOUND
 
         # A lost workstation can no longer connect, and its present connection is closed.
         dismiss_client(config.clients_folder, "desk-1")
@@ -215,7 +216,7 @@ def test_a_closed_control_port_gets_a_sentence(services: Services) -> None:
 
     said = [run_steunpunt(services.settings, "onion", *what) for what in (("publish", "--once"), ("status",))]
 
-    assert [each.returncode for each in said] == [1, 1]
+    assert [each.returncode for each in said] == [ExitCode.BUSY] * 2
     assert [len(each.stderr.splitlines()) for each in said] == [1, 1]
     assert all("open no control port there" in each.stderr for each in said)
 

@@ -12,6 +12,7 @@ import pytest
 
 from deploy.backup.backup_folder import MANIFEST_FILE
 from deploy.backup.kept_backups import backup_faults
+from deploy.exit_codes import ExitCode
 from deploy.onion.onion_keys import SECRET_FILE
 from deploy.setup import STORE
 from store import attachments, entries
@@ -108,7 +109,7 @@ def test_the_backup_of_a_store_with_a_fault_is_kept_and_said(desk: BackedUpDesk)
 
     done = desk.server.types("backup")
 
-    assert done.exit_code == 1
+    assert done.exit_code == ExitCode.FAULTS_FOUND
     assert "Damaged rows: 1." in done.stdout
     assert "Tell the desk" in done.stdout
     assert re.search(r"Mailbox .*signature", done.stdout), done.stdout
@@ -139,7 +140,7 @@ def test_a_row_that_is_lost_for_good_is_one_bad_night_and_not_the_end_of_sound_b
         assert "Tell the desk" in done.stdout
         assert sound.exists() == (len(statuses) < 4)  # a backup with a new fault replaces no older one
 
-    assert statuses == [1, 0, 1, 0, 0]
+    assert statuses == [3, 0, 3, 0, 0]
     assert 2 == len(desk.names())
     with closing(desk.server.store()) as store:
         letterhead = newest(store, desk.desk.keyring)
@@ -151,7 +152,7 @@ def test_a_forged_row_stays_a_fault_of_every_backup(desk: BackedUpDesk) -> None:
     with closing(sqlite3.connect(desk.var / STORE)) as connection, connection:
         connection.execute("UPDATE entry SET signature = zeroblob(64)")
 
-    assert [1, 1] == [desk.server.types("backup").exit_code for _ in range(2)]
+    assert [3, 3] == [desk.server.types("backup").exit_code for _ in range(2)]
 
 
 def test_a_damaged_backup_says_nothing_about_the_faults_before(desk: BackedUpDesk) -> None:
@@ -162,11 +163,11 @@ def test_a_damaged_backup_says_nothing_about_the_faults_before(desk: BackedUpDes
         there.writes("names the lost one", day=utc_today())
     with closing(sqlite3.connect(desk.var / STORE)) as connection, connection:
         connection.execute("DELETE FROM entry WHERE digest = ?", (lost.digest,))
-    assert desk.server.types("backup").exit_code == 1
+    assert desk.server.types("backup").exit_code == 3
     (made,) = desk.folder.iterdir()
     (made / MANIFEST_FILE).write_bytes(b"{")
 
-    assert [1, 0] == [desk.server.types("backup").exit_code for _ in range(2)]
+    assert [3, 0] == [desk.server.types("backup").exit_code for _ in range(2)]
 
 
 def test_two_backups_at_once_do_not_disturb_each_other(desk: BackedUpDesk) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench import desk_servers
+from deploy.exit_codes import ExitCode
 from deploy.settings.settings_text import with_key
 from tests.deploy.servers import ROOT
 
@@ -25,7 +26,7 @@ def _check(settings: Path) -> dict[tuple[str, str], str]:
     found = json.loads(done.stdout)
     levels = {(each["check"], each["state"]): each["level"] for each in found["results"]}
     assert found["is_in_order"] is not bool({"fault", "unknown"} & set(levels.values()))
-    assert done.returncode == (not found["is_in_order"])
+    assert done.returncode == (0 if found["is_in_order"] else ExitCode.FAULTS_FOUND)
     return levels
 
 

@@ -11,6 +11,7 @@ from deploy.checking import store_checks
 from deploy.checking.check_results import CheckResult, Level
 from deploy.checking.machine_files import read_machine_settings
 from deploy.checking.store_checks import make_store_checks
+from deploy.exit_codes import ExitCode
 from deploy.noted_days import REWRITTEN, UNSOUND, VERIFIED, note_day
 from deploy.setup import SERIAL, STORE
 from protocol import keyring as keyrings
@@ -116,7 +117,7 @@ def test_store_verify_notes_what_it_found(desk: Machine) -> None:
             "VALUES (1, zeroblob(20), 'x', 'x', 'x', 0, 0)"
         )
 
-    assert 1 == desk.types("store", "verify").exit_code
+    assert ExitCode.FAULTS_FOUND == desk.types("store", "verify").exit_code
 
     assert f"{TODAY} unsound\n" == (desk.settings.parent / VERIFIED).read_text()
 

@@ -16,6 +16,7 @@ from deploy.checking.machine_files import read_machine_settings
 from deploy.checking.running_programs import RunningProgram
 from deploy.checking.unsafe_states import UNSAFE_STATES, Scene, look_at_states, warn_or_refuse
 from deploy.errors import UnsafeStateError
+from deploy.exit_codes import ExitCode
 from deploy.hardening import TMPFS
 from deploy.noted_days import REWRITTEN, note_day
 from deploy.settings.check_settings import CheckConfig
@@ -210,7 +211,7 @@ def test_a_store_that_cannot_be_opened_is_refused_by_the_program_itself_in_one_s
 
     told = desk.types("store", "sweep")
 
-    assert 1 == told.exit_code
+    assert ExitCode.STORE == told.exit_code
     assert 1 == told.stderr.count("Error: ")
     assert "could not be made" not in told.stderr
 
@@ -221,7 +222,7 @@ def test_a_unit_refuses_on_the_command_line_and_a_trial_only_warns(desk: Machine
     refused = desk.types("store", "sweep", "--refuse-unsafe")
     warned = desk.types("store", "sweep")
 
-    assert (1, 0) == (refused.exit_code, warned.exit_code)
+    assert (ExitCode.UNSAFE, 0) == (refused.exit_code, warned.exit_code)
     assert 1 == refused.stderr.count("Other users can read or change")
     assert "Error: Other users can read or change" in refused.stderr
     assert 1 == warned.stderr.count("Warning: Other users can read or change")

@@ -13,6 +13,7 @@ import pytest
 from deploy.checking.check_results import CheckResult, Level
 from deploy.checking.watch import HealthSocket, call_on_failure, watch_until_stopped
 from deploy.errors import DeployError
+from deploy.exit_codes import ExitCode
 from deploy.hardening import TMPFS
 from deploy.settings.check_settings import CheckConfig
 from deploy.settings.settings_text import with_key
@@ -155,12 +156,12 @@ def test_the_health_socket_has_the_result_of_the_last_check(place: Path) -> None
 
 
 @pytest.mark.enable_socket
-def test_the_command_line_prints_one_line_for_each_result_and_ends_with_status_1(desk: Machine) -> None:
+def test_the_command_line_prints_one_line_for_each_result_and_ends_with_its_status(desk: Machine) -> None:
     """Nothing runs on this machine, so there are faults."""
     told = desk.types("check")
 
     lines = told.stdout.splitlines()
-    assert 1 == told.exit_code
+    assert ExitCode.FAULTS_FOUND == told.exit_code
     assert all(re.match("(ok|warning|fault|unknown): .*[^ ]$", line) for line in lines)
     assert len(lines) > 15
     assert len(set(lines)) == len(lines)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from crypto.passphrase import Argon2Params
+from deploy.exit_codes import ExitCode
 from deploy.setup import KEYRING
 from protocol import keyring as keyrings
 from protocol.keyring import Slot
@@ -24,7 +25,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> TwoMachineDesk:
     return made
 
 
-def _is_told_at_once(machine: Machine, *words: str | Path, status: int = 1) -> str:
+def _is_told_at_once(machine: Machine, *words: str | Path, status: int = ExitCode.FAILED) -> str:
     """Run a command that must fail before it asks for the passphrase. Return its sentence."""
     before = _contents(machine.settings.parent)
     done = machine.types(*words)
@@ -176,7 +177,9 @@ def test_a_keyring_that_others_can_read_is_refused_first(desk: TwoMachineDesk, t
     copied = desk.copied(tmp_path / "desk")
     (copied.first.settings.parent / KEYRING).chmod(0o644)
 
-    assert "can be read by others" in _is_told_at_once(copied.first, "workstation", "sync")
+    assert "can be read by others" in _is_told_at_once(
+        copied.first, "workstation", "sync", status=ExitCode.UNSAFE
+    )
 
 
 def test_without_gpg_no_passphrase_is_asked_for_an_openpgp_key(
@@ -249,7 +252,9 @@ def test_a_copy_to_recover_from_that_others_can_read_is_refused_first(
     copy.write_bytes((desk.folder / "copy.age").read_bytes())
     copy.chmod(0o644)
 
-    assert "chmod 600" in _is_told_at_once(desk.first, "keys", "recover", "--from", copy)
+    assert "chmod 600" in _is_told_at_once(
+        desk.first, "keys", "recover", "--from", copy, status=ExitCode.UNSAFE
+    )
 
 
 @pytest.mark.parametrize(
@@ -260,7 +265,9 @@ def test_a_copy_to_recover_from_that_others_can_read_is_refused_first(
 def test_a_machine_without_a_keyring_is_not_asked_for_its_passphrase(
     desk: TwoMachineDesk, words: list[str]
 ) -> None:
-    assert "missing section [adviser]" in _is_told_at_once(desk.server, "keys", *words)
+    assert "missing section [adviser]" in _is_told_at_once(
+        desk.server, "keys", *words, status=ExitCode.SETTINGS
+    )
 
 
 def test_a_server_of_another_desk_is_refused(desk: TwoMachineDesk) -> None:

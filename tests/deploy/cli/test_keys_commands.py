@@ -116,7 +116,7 @@ def test_a_sheet_that_was_not_finished_leaves_no_file_and_no_slot(machine: Machi
         person.sees("Word")
         assert sheet.exists()
         person.interrupts()
-        person.sees("Aborted")
+        person.sees("Error: The command was stopped")
         person.program.wait()
 
     assert not sheet.parent.exists()

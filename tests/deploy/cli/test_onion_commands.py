@@ -68,9 +68,7 @@ def test_with_the_control_port_changes_apply_by_themselves(tmp_path: Path) -> No
         (["admit", "Desk 1", KEY], "small letters"),
         (["admit", "desk-1", "no key"], "52 letters and digits"),
         (["publish", "--once"], "use steunpunt onion torrc"),
-        (["status"], "Nothing answers at"),
         (["backup", "x.age", "--to", "age1none"], "not an age recipient"),
-        (["restore", "none.age", "--identity", "none.txt"], "cannot be read"),
     ],
 )
 def test_a_command_that_fails_prints_one_sentence(settings: Path, words: list[str], said: str) -> None:

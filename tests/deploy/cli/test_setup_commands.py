@@ -112,7 +112,7 @@ def test_set_up_ends_with_the_sheet_and_is_not_done_before_a_word_was_typed_back
         person.sees(r"Word \d+ on the printed sheet: ")
         assert "is set up" not in person.seen
         person.interrupts()
-        person.sees("Aborted")
+        person.sees("Error: The command was stopped")
     assert "is not complete" in Machine(settings, "").does("setup")
 
     machine = Machine(settings, "")

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import pytest
 
 from bench import desk_servers
+from deploy.exit_codes import ExitCode
 from deploy.settings.load_settings import load_config
 from source_app.config import SourceConfig
 from tests.deploy.servers import ROOT, free_address
@@ -138,7 +139,7 @@ def test_the_first_run_prints_both_addresses_and_shows_the_passphrase_once(tmp_p
         assert SHOWN.findall(again.said.read_text()) == []
 
 
-def _ended_run(settings: Path, *options: str) -> str:
+def _ended_run(settings: Path, *options: str, status: ExitCode) -> str:
     """Run `steunpunt run`, which must end by itself. Return everything that it and its parts printed."""
     command = [sys.executable, "-m", "deploy.cli.main", "--settings", settings, "run", *options]
     done = subprocess.run(
@@ -150,7 +151,7 @@ def _ended_run(settings: Path, *options: str) -> str:
         timeout=120,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == status
     return done.stdout
 
 
@@ -158,14 +159,14 @@ def test_a_fault_that_all_parts_share_is_printed_once(tmp_path: Path) -> None:
     desk = desk_servers.set_up(tmp_path / "var")
     desk.path("source", "store_path").unlink()
 
-    assert 1 == _ended_run(desk.settings).count("The store's file is missing")
+    assert 1 == _ended_run(desk.settings, status=ExitCode.STORE).count("The store's file is missing")
 
 
 def test_an_unsafe_state_is_refused_once_and_nothing_starts(tmp_path: Path) -> None:
     desk = desk_servers.set_up(tmp_path / "var")
     desk.path("source", "store_path").chmod(0o644)
 
-    said = _ended_run(desk.settings, "--refuse-unsafe")
+    said = _ended_run(desk.settings, "--refuse-unsafe", status=ExitCode.UNSAFE)
 
     assert 1 == said.count("Other users can read or change")
     assert "interface" not in said

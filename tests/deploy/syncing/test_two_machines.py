@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from deploy.desk_for_command import open_desk_for_command
+from deploy.exit_codes import ExitCode
 from deploy.onion import clients
 from deploy.onion.onion_keys import OnionKey
 from deploy.pairing.server_key import read_server_key
@@ -939,7 +940,7 @@ def test_a_workstation_rebuilt_behind_an_onion_prints_each_step_that_is_left(
         "workstation", "rebuild", paired.copy_of_keyring(), paired.card(), *words, "--out", pairing
     )
 
-    assert done.exit_code == 1
+    assert done.exit_code == ExitCode.BUSY
     steps = [
         str(again.settings.parent / "onion-auth" / "steunpunt-sync.auth_private"),
         "ClientOnionAuthDir",
