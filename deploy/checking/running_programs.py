@@ -72,7 +72,7 @@ def _words(command: Sequence[str], settings: Path, process: Path) -> tuple[str, 
         words = words[2:]
     with suppress(OSError):  # only root may read this folder of a hardened process
         place = (process / "cwd").readlink() / place
-    return () if place.is_absolute() and place != settings else tuple(words)
+    return () if place.is_absolute() and place.resolve() != settings.resolve() else tuple(words)
 
 
 def _value(text: str, name: str) -> str:

@@ -148,6 +148,19 @@ def test_a_program_of_another_desk_on_this_machine_is_known_by_its_folder(tmp_pa
     assert {(1, ("run", "sweeper")), (1, ("run",))} == {(each.user, each.words) for each in found}
 
 
+@pytest.mark.parametrize("name", ["../ours/var/config.toml", "link.toml"])
+def test_a_program_is_ours_under_every_name_of_the_settings_file(tmp_path: Path, name: str) -> None:
+    """Otherwise `steunpunt upgrade` would change the settings while it runs."""
+    ours, proc = tmp_path / "ours" / "var" / "config.toml", tmp_path / "proc"
+    ours.parent.mkdir(parents=True)
+    ours.touch()
+    (tmp_path / "ours" / "link.toml").symlink_to(ours)
+    _process(proc, 1, "python", "/usr/local/bin/steunpunt", "--settings", name, "run")
+    (proc / "1" / "cwd").symlink_to(tmp_path / "ours")
+
+    assert 1 == len(running_programs(ours, proc))
+
+
 def _checked(desk: Machine, *programs: RunningProgram, logs: tuple[Path, ...] = ()) -> list[CheckResult]:
     return make_system_checks(read_machine_settings(desk.settings), programs, logs)
 
