@@ -125,7 +125,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
     shown = [
         replace(
             _show_entry(signed, content or mailbox.withheld[signed.digest]),
-            step=steps.get(signed.envelope.entry_id),
+            step=steps.get(signed.envelope.entry_id) if signed.envelope.strand else None,
             proposal=_proposal_of(signed, content, proposals),
             seen_on=seen_on.get(signed.digest),
             confirmed_by=confirmed[signed.digest],

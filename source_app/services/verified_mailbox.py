@@ -140,7 +140,8 @@ def read_sent_words(
 ) -> list[tuple[SignedEntry, Content | Withheld]]:
     """Return a mailbox's encrypted entries with this entry id (normally one), each with its content.
 
-    Destroyed entries are left out. For an entry that cannot be shown, a `Withheld` replaces the content.
+    All are of one writer: of the source, if the source wrote one of them. Destroyed entries are left out. For
+    an entry that cannot be shown, a `Withheld` replaces the content.
 
     Raises:
         NotFoundError: the mailbox has no such entry.
@@ -156,6 +157,9 @@ def read_sent_words(
         ]
         if not found:
             raise NotFoundError
+        # Attack: someone at the desk uses the id of a message again, so that the source deletes both.
+        writer = min(entry.envelope.strand for entry in found)  # the source, if the source wrote one of them
+        found = [entry for entry in found if entry.envelope.strand == writer]
         number = min((entry.envelope.number for entry in found if not entry.envelope.strand), default=1)
         own, _ = parse_rows(
             entries.of_strand(reading, keys.address, Author.SOURCE, SOURCE_STRAND, number=number)

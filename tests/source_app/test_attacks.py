@@ -423,6 +423,26 @@ def delete(source: SourceBrowser, entry: SignedEntry) -> None:
     assert source.post(path, source.hidden(source.get(path), path)).status_code == 303
 
 
+def test_deleting_an_entry_deletes_none_of_the_other_side_that_has_its_id(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    """Attack: a dishonest adviser gives a step the id of an agreement, and asks the source to delete it."""
+    answer(source, a_desk.propose(keys, "a text"), Verdict.AGREED)
+    step = StepNote(step=StepName.ADVICE_GIVEN)
+    content = Content(kind=Kind.STEP, text="Please delete this message.", step=step)
+    entry_id = messages(a_desk, keys)[-1].envelope.entry_id
+    false = a_desk._append_of_desk(keys, content, entry_id, a_desk.writer, TODAY, None, None)
+
+    page = source.get(f"/en/mailbox/delete/{entry_id.hex()}").text
+    assert "Please delete" not in page
+    assert [each.step is None for each in a_desk.thread_of(source).entries if each.is_own] == [True, True]
+    delete(source, false)
+
+    (removed,) = [each.envelope.removes for each in a_desk.transcript(keys).entries if each.envelope.removes]
+    assert false.digest not in removed
+    assert len(removed) == 1
+
+
 def test_a_restored_entry_is_not_shown_and_can_be_deleted_again(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
