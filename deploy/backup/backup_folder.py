@@ -1,6 +1,6 @@
 """Folder of one backup: its name, its files, and the manifest that shows whether a file is damaged.
 
-The format is "Backup" of docs/operator.md.
+The format is in docs/store.md, "Files of a backup".
 """
 
 import hashlib

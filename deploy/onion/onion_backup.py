@@ -1,6 +1,6 @@
 """Encrypted backup of a server's keys, the admitted clients and the settings.
 
-No one could make lost keys again. The format is "onion backup v1" of docs/operator.md: a tar in an age file,
+No one could make lost keys again. The format is in docs/store.md, "Files of a backup": a tar in an age file,
 so that an operator can open the backup without this program.
 """
 

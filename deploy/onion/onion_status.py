@@ -88,7 +88,7 @@ def _socket(path: str, control: str) -> Iterator[StatusLine]:
     elif not _tor_may_use(Path(path), control):
         yield StatusLine(
             f"Tor's user may not connect to {path}, so no visitor reaches the source's interface.",
-            "Give the socket's folder Tor's group and mode 2750 (docs/operator.md, 'Let Tor keep the key'), "
+            "Give the socket's folder Tor's group and mode 2750 (docs/operator.md, 'Set up the server'), "
             "and restart the source's interface.",
         )
 
