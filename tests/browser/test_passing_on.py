@@ -90,7 +90,7 @@ def _propose(adviser: Page, text: str, words: str = "") -> None:
         reach(adviser, adviser.locator("input[name=chosen]").first)
         adviser.keyboard.press("Space")
     send(adviser, "/propose")
-    expect(adviser.locator("#would-go")).to_be_visible()
+    expect(adviser.locator("#would-go")).to_be_visible(timeout=60_000)  # after the files were examined
     send(adviser, "/propose/send")
 
 
