@@ -7,6 +7,7 @@ from datetime import date
 from deploy.backup.kept_backups import backup_faults, newest_sound_backup
 from deploy.checking.check_results import CheckResult, Level, made_or_unknown
 from deploy.checking.machine_files import MachineSettings
+from deploy.errors import LetterheadError
 from deploy.noted_days import REHEARSED, last_time, noted_day
 from deploy.pinned_letterhead import inspect_letterhead
 from store.database.engine import open_store
@@ -31,7 +32,11 @@ def make_backup_checks(settings: MachineSettings, today: date) -> list[CheckResu
 def _backups(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
     serial_path = settings.files("letterhead_serial_path")[0]
     with closing(open_store(settings.store_path)) as store:
-        letterhead = inspect_letterhead(store, settings.text("source", "fingerprint"), serial_path)
+        try:
+            letterhead = inspect_letterhead(store, settings.text("source", "fingerprint"), serial_path)
+        except LetterheadError as why:
+            yield CheckResult("backup", Level.UNKNOWN, f"The backups were not checked. {why}")
+            return
     if letterhead.is_trial and "backup" not in settings.sections:
         yield CheckResult("backup", Level.OK, "This is a trial desk, which needs no backups.")
         return

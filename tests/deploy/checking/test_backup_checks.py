@@ -1,5 +1,7 @@
 """Checks of backups: a server needs a fresh and verified backup, and a rehearsed restore."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -122,6 +124,16 @@ def test_a_store_that_cannot_be_read_leaves_the_promise_unknown(server: Machine)
     (server.settings.parent / STORE).unlink()
 
     assert [Level.UNKNOWN] == levels(_checked(server), "backup")
+
+
+def test_a_new_server_without_a_letterhead_is_not_told_to_run_as_another_user(server: Machine) -> None:
+    with closing(sqlite3.connect(server.settings.parent / STORE)) as store, store:
+        store.execute("DELETE FROM letterhead")
+
+    (result, *_) = _checked(server)
+
+    assert (Level.UNKNOWN, "") == (result.level, result.to_do)
+    assert "holds no letterhead" in result.state
 
 
 def test_a_workstation_has_no_backup_of_its_store(made: TwoMachineDesk, tmp_path: Path) -> None:
