@@ -58,8 +58,11 @@ def apply(context: ApplyContext, session: Session, item: EndedItem) -> bool:
     If the sender deleted the mailbox wrongly, keep the mailbox and report the fault to the adviser.
     """
     address = Address(item.address)
-    # `verify` has checked the proof.
-    is_by_source = any(not entry.envelope.strand for entry in proof_from_bytes(item.proof))
+    # `verify` has checked the proof, but no one has signed the day of the deletion.
+    parts = [entry.envelope for entry in proof_from_bytes(item.proof)]
+    is_by_source = any(not part.strand for part in parts)
+    latest = min(item.day, context.endpoint.today() + _CLOCK_DIFFERENCE)
+    day = max([latest, *(part.due for part in parts if part.due is not None)])
     is_here = mailboxes.find(session, address) is not None  # also beside a proof, if someone restored it
     if mailboxes.find_ended(session, address) is not None and not is_here:
         return False
@@ -74,7 +77,7 @@ def apply(context: ApplyContext, session: Session, item: EndedItem) -> bool:
         words = [entry.digest for entry in parse_rows(crossed)[0] if entry.envelope.is_words]
         context.report(session, address, words[0] if words else NO_ENTRY, FindingKind.CROSSED)
     tallies = mailbox_tallies.find(session, address)
-    mailboxes.apply_end_from_peer(session, **asdict(item))
+    mailboxes.apply_end_from_peer(session, **asdict(item) | {"day": day})
     if not is_by_source:
         records.drop_of_mailbox(session, address)
         # Someone could hide or change these rows at the server when it deletes, and ours may be newer.

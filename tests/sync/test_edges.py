@@ -3,7 +3,7 @@
 import itertools
 import os
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 
 import msgspec
 import pytest
@@ -415,6 +415,32 @@ def test_an_ending_that_is_known_changes_nothing(ends: Ends, workstation: Workst
     ended = EndedItem(line.address, line.recipient, line.verify_key, line.proof, line.day)
 
     assert down(ends, workstation, ended) == 0
+
+
+@pytest.mark.parametrize(("day", "kept"), [(date.min, TODAY), (date.max, TODAY + timedelta(days=1))])
+@pytest.mark.parametrize("is_by_source", [True, False])
+def test_a_false_day_beside_a_proof_is_not_kept(
+    ends: Ends, workstation: Workstation, *, is_by_source: bool, day: date, kept: date
+) -> None:
+    """Attack: the proof is kept forever, or the deletion looks as if it came before its day."""
+    source = a_source(ends.world)
+    source.writes("hello")
+    ends.sync(workstation)
+    address, keys = source.keys.address, source.keys
+    closing = at(ends, workstation, source).is_closed(due=TODAY)
+    ends.sync(workstation)
+    source.ends()
+    with ends.world.store.reading() as session:
+        ended = mailboxes.find_ended(session, address)
+    assert ended is not None
+    proof = ended.proof if is_by_source else a_proof(closing)
+
+    down(ends, workstation, EndedItem(address, keys.recipient, keys.verify_key, proof, day))
+
+    with workstation.replica.reading() as session:
+        line = mailboxes.find_ended(session, address)
+    assert line is not None
+    assert line.day == (date.min if is_by_source and day == date.min else kept)
 
 
 def test_what_does_not_prove_a_deletion_is_forged(ends: Ends, workstation: Workstation) -> None:
