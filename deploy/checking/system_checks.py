@@ -154,4 +154,5 @@ def _is_of_visitor(text: str) -> bool:
         address = ipaddress.ip_address(text)
     except ValueError:  # a time of day, or a version number
         return False
-    return not (address.is_loopback or address.is_unspecified)
+    # No machine has an address of 0.0.0.0/8 (RFC 1122, 3.2.1.3): "Tor 0.4.9.11" is a version.
+    return not (address.is_loopback or address.is_unspecified or text.startswith("0."))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli.terminal import EXISTING_FILE, FILE, ask_passphrase, examples, show_step
+from deploy.cli.terminal import EXISTING_FILE, FILE, ask_passphrase, examples
 
 if TYPE_CHECKING:
     from sync.endpoint import Endpoint
@@ -42,7 +42,6 @@ def make_pouch_command(settings: Path, file: Path, to: str | None, part_bytes: i
 
     refuse_unwritable(file)
     with _open_endpoint(settings) as endpoint:
-        show_step("Making the pouch, which takes minutes if much is new")
         write_pouch_file(endpoint, file, to, part_bytes=part_bytes, say=click.echo)
 
 
@@ -58,7 +57,6 @@ def apply_pouch_command(settings: Path, file: Path) -> None:
 
     refuse_no_pouch(file)
     with _open_endpoint(settings) as endpoint:
-        show_step("Applying the pouch, which takes minutes if much is new")
         apply_pouch_file(endpoint, file, say=click.echo)
 
 

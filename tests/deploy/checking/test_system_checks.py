@@ -203,7 +203,14 @@ def test_a_log_with_the_address_of_a_visitor_is_a_fault_that_does_not_repeat_it(
 
 
 @pytest.mark.parametrize(
-    "line", ["12:34:56 nginx 1.22.1 started", "listening on 127.0.0.1:8080", "bind [::1]:80", "std::string"]
+    "line",
+    [
+        "12:34:56 nginx 1.22.1 started",
+        "listening on 127.0.0.1:8080",
+        "bind [::1]:80",
+        "std::string",
+        "[notice] Tor 0.4.9.11 opening new log file.",
+    ],
 )
 def test_a_log_without_addresses_of_visitors_is_fine(desk: Machine, tmp_path: Path, line: str) -> None:
     log = tmp_path / "notices.log"
