@@ -48,7 +48,6 @@ def make_report_files(  # noqa: PLR0913  # the year, the folder, and two ways to
     """
     made_in = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
     refuse_unwritable(made_in / "report")
-    on_step("Opening the keyring")
     with open_desk_for_command(settings, ask_passphrase) as desk:
         desk.index = SearchIndex(search_processes.search_process_starters())
         on_step("Counting the year, which takes a minute when there are many mailboxes")

@@ -1,7 +1,6 @@
 """Restoring of a backup: verify a copy of it, and only then replace the store by the copy."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -147,7 +146,9 @@ def _copy_store_file(backup: Path, copy: Path, manifest: Manifest, screen: Scree
     if free_on_disk(copy.parent) < size:
         raise DeployError(f"{copy.parent} has no room for the store of the backup. Nothing was changed.")
     with file.open("rb") as source, os.fdopen(os.open(copy, _NEW, 0o600), "wb") as target:
-        shutil.copyfileobj(source, target, _PIECE_BYTES)
+        while piece := source.read(_PIECE_BYTES):
+            target.write(piece)
+            screen.on_copied(target.tell(), size)
         target.flush()
         os.fsync(target.fileno())
     _refuse_damaged(copy, STORE_FILE, manifest)

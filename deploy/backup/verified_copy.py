@@ -17,12 +17,13 @@ from stored_mailbox.whole_store import verify_in_processes
 class Screen:
     """Functions with which a command shows its progress.
 
-    `say` gets a sentence, and `on_step` the name of the step that begins. `on_verified` gets two numbers: the
-    verified mailboxes, and all mailboxes.
+    `say` gets a sentence, and `on_step` the name of the step that begins. `on_copied` gets the number of
+    copied bytes and of all bytes, and `on_verified` the number of verified mailboxes and of all mailboxes.
     """
 
     say: Callable[[str], object]
     on_step: Callable[[str], object]
+    on_copied: Callable[[int, int], object]
     on_verified: Callable[[int, int], object]
 
 

@@ -1,13 +1,18 @@
 """Commands `backup` and `restore`, for the store and the keys of a server."""
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli.terminal import EXISTING_FILE, examples, json_option, show_step, show_verified
+from deploy.cli.terminal import EXISTING_FILE, examples, json_option, show_copied, show_step, show_verified
 from deploy.errors import FaultsFoundError
+
+if TYPE_CHECKING:
+    from deploy.backup.verified_copy import Screen
 
 
 @click.command("backup", epilog=examples("backup", "backup --json"))
@@ -19,9 +24,8 @@ def server_backup_command(settings: Path, *, as_json: bool) -> None:
     Also remove old backups. If the store has faults, the command keeps the backup and ends with status 3.
     """
     from deploy.backup.make_backup import back_up_server
-    from deploy.backup.verified_copy import Screen
 
-    made = back_up_server(settings, Screen(partial(click.echo, err=as_json), show_step, show_verified))
+    made = back_up_server(settings, _screen(partial(click.echo, err=as_json)))
     if as_json:
         result = {"folder": str(made.folder), "entries": made.entries, "faults": made.faults}
         click.echo(json.dumps(result, indent=1))
@@ -46,7 +50,11 @@ def server_backup_command(settings: Path, *, as_json: bool) -> None:
 def server_restore_command(settings: Path, backup: Path, identity: Path | None, *, replace: bool) -> None:
     """Verify a backup of a server, and put its store in place. First stop all programs."""
     from deploy.backup.restore_backup import restore
+
+    restore(settings, backup.absolute(), identity, replace=replace, screen=_screen(click.echo))
+
+
+def _screen(say: Callable[[str], object]) -> "Screen":
     from deploy.backup.verified_copy import Screen
 
-    screen = Screen(click.echo, show_step, show_verified)
-    restore(settings, backup.absolute(), identity, replace=replace, screen=screen)
+    return Screen(say, show_step, show_copied, show_verified)

@@ -10,7 +10,7 @@ import click
 from crypto.passphrase import DUTCH, LANGUAGES, Language
 from deploy.cli.setup_commands import print_passphrase_option
 from deploy.cli.store_commands import verified_letterhead
-from deploy.cli.terminal import EXISTING_FILE, ask_passphrase, ask_secret, examples
+from deploy.cli.terminal import EXISTING_FILE, ask_passphrase, ask_secret, examples, show_step
 from deploy.errors import DeployError
 
 _typed_option = click.option("--typed", is_flag=True, help="Choose the passphrase yourself.")
@@ -143,9 +143,9 @@ def recover_command(settings: Path, copy: Path | None) -> None:
 
     config = load_config(settings, "adviser", AdviserConfig)
     backups = choose_backups(config, copy)
-    recover_keyring(
-        config, backups, ask_secret("Passphrase, or the words or the key of the sheet"), say=click.echo
-    )
+    secret = ask_secret("Passphrase, or the words or the key of the sheet")
+    show_step("Opening the backups")
+    recover_keyring(config, backups, secret, say=click.echo)
 
 
 @keys_group.command("fingerprint", epilog=examples("keys fingerprint"))

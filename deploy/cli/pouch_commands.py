@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli.terminal import EXISTING_FILE, FILE, ask_passphrase, examples
+from deploy.cli.terminal import EXISTING_FILE, FILE, ask_passphrase, examples, show_step
 
 if TYPE_CHECKING:
     from sync.endpoint import Endpoint
@@ -42,6 +42,7 @@ def make_pouch_command(settings: Path, file: Path, to: str | None, part_bytes: i
 
     refuse_unwritable(file)
     with _open_endpoint(settings) as endpoint:
+        show_step("Making the pouch, which takes minutes if much is new")
         write_pouch_file(endpoint, file, to, part_bytes=part_bytes, say=click.echo)
 
 
@@ -57,6 +58,7 @@ def apply_pouch_command(settings: Path, file: Path) -> None:
 
     refuse_no_pouch(file)
     with _open_endpoint(settings) as endpoint:
+        show_step("Applying the pouch, which takes minutes if much is new")
         apply_pouch_file(endpoint, file, say=click.echo)
 
 

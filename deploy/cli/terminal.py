@@ -41,6 +41,11 @@ def show_count(done: int, total: int) -> None:
     _show_bar(done, total, "encrypted parts")
 
 
+def show_copied(done: int, total: int) -> None:
+    """Show how many bytes of a file are copied so far."""
+    _show_bar(done, total, "bytes copied")
+
+
 def show_verified(done: int, total: int) -> None:
     """Show how many mailboxes are verified so far."""
     _show_bar(done, total, "mailboxes verified")

@@ -191,7 +191,7 @@ def test_a_socket_with_a_space_is_refused_by_us_and_by_tor(services: Services, s
     ):
         add_onion(controller, key, f"{short_folder}/a b.sock")
 
-    assert said.returncode == 1
+    assert said.returncode == ExitCode.SETTINGS
     assert "without a space" in said.stderr
     assert key.control_text() not in str(why.value)
 

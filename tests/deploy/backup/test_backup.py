@@ -1,5 +1,6 @@
 """A backup is complete, consistent and verified, and has nothing that was deleted, and no secret in plain."""
 
+import json
 import re
 import shutil
 import sqlite3
@@ -97,6 +98,16 @@ def test_a_backup_is_made_of_one_moment_while_programs_write(desk: BackedUpDesk)
     for backup in backups:
         with closing(sqlite3.connect(backup / "store.db")) as copy:
             assert ("ok",) == copy.execute("PRAGMA integrity_check").fetchone()
+
+
+def test_a_script_reads_where_the_backup_is_and_nothing_else(desk: BackedUpDesk) -> None:
+    desk.desk.a_source_writes()
+
+    done = desk.server.types("backup", "--json")
+
+    (made,) = desk.folder.glob("backup-*")
+    assert {"folder": str(made), "entries": 1, "faults": 0} == json.loads(done.stdout)
+    assert f"{made}: 1 entries verified." in done.stderr
 
 
 def test_the_backup_of_a_store_with_a_fault_is_kept_and_said(desk: BackedUpDesk) -> None:

@@ -16,6 +16,7 @@ from deploy.backup.verified_copy import Screen
 from deploy.checking.backup_checks import make_backup_checks
 from deploy.checking.check_results import Level
 from deploy.checking.machine_files import read_machine_settings
+from deploy.cli import terminal
 from deploy.errors import DeployError
 from deploy.onion.folders import read_service_key
 from deploy.settings.load_settings import load_config
@@ -202,7 +203,7 @@ def test_a_program_that_starts_during_the_verification_is_noticed(desk: BackedUp
                 session = program.enter_context(store.reading())
                 session.connection().exec_driver_sql("SELECT 1 FROM mailbox")
 
-        screen = Screen(lambda _: None, start, lambda _done, _total: None)
+        screen = Screen(lambda _: None, start, *[lambda _done, _total: None] * 2)
         with pytest.raises(DeployError, match="stop all programs"):
             restore(desk.server.settings, backup, None, replace=True, screen=screen)
     store.close()
@@ -371,3 +372,15 @@ def test_a_copy_that_a_killed_restore_left_is_removed(desk: BackedUpDesk) -> Non
 
     assert [STORE] == sorted(path.name for path in desk.var.glob(f"{STORE}*"))
     open_store(desk.var / STORE).close()
+
+
+def test_a_person_at_the_terminal_sees_how_much_is_copied(
+    desk: BackedUpDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = desk.backs_up()
+    monkeypatch.setattr(terminal, "_is_watched", lambda: True)
+
+    done = desk.server.types("restore", backup, "--replace")
+
+    size = (backup / STORE).stat().st_size
+    assert f"\r[{'#' * 30}] {size} of {size} bytes copied\n" in done.stderr

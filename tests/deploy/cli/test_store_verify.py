@@ -1,5 +1,6 @@
 """`steunpunt store verify` names the mailboxes that differ from what was signed, and needs no passphrase."""
 
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -112,3 +113,6 @@ def test_damaged_rows_that_belong_to_no_entry_are_named_and_end_the_command_with
         "0 entries verified. Mailboxes that differ from what was signed: 0.\n"
     )
     assert done.stderr == "Error: The store has faults. Tell the desk. Do not change the store.\n"
+    as_data = desk.server.types("store", "verify", "--json")
+    assert as_data.exit_code == ExitCode.FAULTS_FOUND
+    assert json.loads(as_data.stdout) == {"entries": 0, "faults": done.stdout.splitlines()[:2]}
