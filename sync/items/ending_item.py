@@ -82,9 +82,9 @@ def apply(context: ApplyContext, session: Session, item: EndedItem) -> bool:
         records.drop_of_mailbox(session, address)
         # Someone could hide or change these rows at the server when it deletes, and ours may be newer.
         for tally in tallies:
-            if ledger_tallies.apply_from_peer(session, tally):
-                name = ledger_tallies.tally_digest(tally)
-                outbox.enqueue_for(session, context.peer, outbox.OutboxKind.TALLY, name=name)
+            ledger_tallies.apply_from_peer(session, tally)
+            name = ledger_tallies.tally_digest(tally)
+            outbox.enqueue_for(session, context.peer, outbox.OutboxKind.TALLY, name=name)
     return True
 
 
