@@ -18,13 +18,12 @@ from store.errors import StoreError, StoreMissingError
 _MOUNTS = Path("/proc/self/mountinfo")
 _TMPFS_TYPES = {"tmpfs", "ramfs"}
 # Without row ids, SQLite keeps the rows in the order of their random hashes, not in the order of log-ins.
-_TABLE = """
-CREATE TABLE IF NOT EXISTS session (
+_TABLE = """CREATE TABLE session (
     token_hash BLOB NOT NULL PRIMARY KEY,
     box BLOB NOT NULL,
     expires_half_hour INTEGER NOT NULL
-) WITHOUT ROWID
-"""
+) WITHOUT ROWID"""
+_FIND_TABLE = "SELECT sql FROM sqlite_master WHERE name = 'session'"
 _PAGE_BYTES = 65536  # a row fits in a page: the numbers of overflow pages would show the order of log-ins
 # Rewriting a file of this size (a thousand sessions) takes 2 ms. Only the sweep rewrites a larger file.
 _REWRITE_BYTES = 1024 * 1024
@@ -63,7 +62,9 @@ class SessionStore:
         close_before_fork(self.close)
 
     def make_missing(self) -> None:
-        """Make the file of the sessions again if the file was removed. All its sessions have then ended.
+        """Make the file of the sessions again if it was removed, or if another version of it is there.
+
+        All its sessions have then ended.
 
         Raises:
             StoreMissingError: the folder of the file cannot be made.
@@ -79,8 +80,11 @@ class SessionStore:
         if self._file != (status.st_dev, status.st_ino):
             self.close()  # connections to a removed file: no other process would see what they write
             self._idle = []  # those in use now do not come back to this list
-            with translating(self._path), closing(_connect(self._path)) as connection:
-                connection.execute(_TABLE)
+            with translating(self._path), closing(_connect(self._path)) as connection, connection:
+                connection.execute("BEGIN IMMEDIATE")
+                if connection.execute(_FIND_TABLE).fetchone() != (_TABLE,):  # no table, or of another version
+                    connection.execute("DROP TABLE IF EXISTS session")
+                    connection.execute(_TABLE)
             self._file = (status.st_dev, status.st_ino)
 
     def put(self, token_hash: bytes, box: bytes, expires_half_hour: int) -> None:

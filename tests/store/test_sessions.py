@@ -244,6 +244,30 @@ def test_a_removed_folder_is_made_again_and_every_process_uses_the_new_file(tmp_
     assert 0o600 == path.stat().st_mode & 0o777
 
 
+@pytest.mark.parametrize(
+    "older",
+    [
+        "CREATE TABLE session (token_hash BLOB PRIMARY KEY, box BLOB)",
+        "CREATE TABLE session (name TEXT) STRICT",
+    ],
+)
+def test_sessions_of_another_version_end_and_no_one_must_delete_their_file(
+    tmp_path: Path, older: str
+) -> None:
+    """Each visit failed after an upgrade of the Debian package, until someone removed the file."""
+    path = tmp_path / "sessions.db"
+    open_sessions(path, allow_disk=True).put(TOKEN, BOX, 100)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DROP TABLE session")
+        connection.execute(older)
+
+    sessions = open_sessions(path, allow_disk=True)
+
+    assert sessions.find(TOKEN, 1) is None
+    sessions.put(TOKEN, BOX, 100)
+    assert (BOX, 100) == open_sessions(path, allow_disk=True).find(TOKEN, 1)  # the same version keeps them
+
+
 def test_a_removed_folder_that_no_one_makes_again_is_reported_as_missing(tmp_path: Path) -> None:
     folder = tmp_path / "memory"
     folder.mkdir(0o700)
