@@ -1,5 +1,7 @@
 """Entry point of the `steunpunt` command: the options of all commands, and the list of commands."""
 
+from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,6 +33,15 @@ class _OneSentenceGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own argument
         return list(self.commands)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        # Of an option that occurs twice, click would use only the last value.
+        named = [each.partition("=")[0] for each in takewhile("--".__ne__, args) if each.startswith("--")]
+        repeatable = {name for option in _options(self) if option.multiple for name in option.opts}
+        for name in {*named} - repeatable:
+            if named.count(name) > 1:
+                raise click.UsageError(f"{name} occurs twice.", ctx)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  # click's own type
         try:
             return super().invoke(ctx)
@@ -43,6 +54,12 @@ class _OneSentenceGroup(click.Group):
         except (click.Abort, KeyboardInterrupt):
             click.echo(err=True)  # the sentence gets a line of its own, below the question
             _refuse("The command was stopped before its end.", ExitCode.STOPPED)
+
+
+def _options(command: click.Command) -> Iterator[click.Option]:
+    yield from (each for each in command.params if isinstance(each, click.Option))
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        yield from _options(each)
 
 
 def _refuse(sentence: str, status: ExitCode) -> NoReturn:
