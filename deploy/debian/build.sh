@@ -61,6 +61,18 @@ for catalogues in "$program"/program/languages "$program"/program/*/translations
     PYTHONPATH=$packages $python -m babel.messages.frontend --quiet compile --directory "$catalogues"
 done
 
+# The manual pages and the shell completion are made from the commands.
+share=$work/program/usr/share
+for made in manual_pages:man/man1 shell_completion:completion; do
+    PYTHONPATH=$packages:$program/program $python -m "deploy.cli.${made%:*}" "$share/${made#*:}"
+done
+gzip -9n "$share"/man/man1/*
+mkdir -p "$share/bash-completion/completions" "$share/zsh/vendor-completions" "$share/fish/vendor_completions.d"
+mv "$share/completion/steunpunt" "$share/bash-completion/completions/"
+mv "$share/completion/_steunpunt" "$share/zsh/vendor-completions/"
+mv "$share/completion/steunpunt.fish" "$share/fish/vendor_completions.d/"
+rmdir "$share/completion"
+
 # Compiled once, here: at the start, no program compares each module with its source. dpkg --verify does.
 $python -m compileall -q --invalidation-mode unchecked-hash -s "$work/program" -p / "$program"
 

@@ -1,3 +1,4 @@
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,18 @@ def test_a_package_is_the_same_byte_for_byte_wherever_it_is_built(packages: Pack
         assert first.name == second.name
         assert first.read_bytes() == second.read_bytes()
     print_result(f"both packages are the same when built twice: {packages.version}")
+
+
+def test_each_package_has_the_manual_pages_and_the_completion_of_its_commands(packages: Packages) -> None:
+    for package in (packages.server, packages.workstation):
+        listed = subprocess.run(
+            ["dpkg-deb", "-c", package], capture_output=True, text=True, check=True
+        ).stdout
+        for path in (
+            "man/man1/steunpunt.1.gz",
+            "man/man1/steunpunt-keys.1.gz",
+            "bash-completion/completions/steunpunt",
+            "zsh/vendor-completions/_steunpunt",
+            "fish/vendor_completions.d/steunpunt.fish",
+        ):
+            assert f" ./usr/share/{path}\n" in listed, path
