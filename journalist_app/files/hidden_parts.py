@@ -161,6 +161,11 @@ _NAMED_VALUES = {
     "user-field-decl": ("string-value", "value", "date-value", "time-value", "boolean-value", "formula"),
 }
 _TRACED = {"absPath": "url", "fileSharing": "userName"}
+_WITH_VALUES = {*_NAMED_VALUES, *_TRACED} | _named(
+    "dataValidation content-validation help-message error-message text-input placeholder helpText statusText"
+    " listEntry listItem scenario config-item",
+    "",
+)
 _TRACE = re.compile(r"\{.*\}(rsid\w*|paragraph-rsid)|\{.*/revision\d*\}uid")
 _PRINTER = re.compile("Printer(Name|Setup)$|Rsid")
 
@@ -265,7 +270,8 @@ def _look(found: _Found, name: str, tree: ET.Element) -> None:
         each, around = waiting.pop()
         looks = _looks_here(found, each, around)
         _look_element(found, each, is_comments=is_comments)
-        _look_values(found, each)
+        if _local(each.tag) in _WITH_VALUES:
+            _look_values(found, each)
         if _local(each.tag) == "page":
             _look_outside(found, each)
         _look_looks(found, each, looks)
