@@ -131,7 +131,7 @@ def test_upgrades_at_once_are_made_once(desk: TwoMachineDesk, later: ProgramVers
     assert 1 == sum("Upgraded." in out for out, _ in said), said
     for status, (out, err) in zip(results, said, strict=True):
         assert status == 0 or "Another upgrade or restore is running" in err or "in use" in err
-        assert status == 1 or "Upgraded." in out or "Nothing to do" in out
+        assert status != 0 or "Upgraded." in out or "Nothing to do" in out
     assert 1 == len(list(folder_before_upgrade(desk.server.settings.parent / STORE).iterdir()))
     assert "3 entries verified" in later.does(desk.server.settings, "store", "verify")
 
