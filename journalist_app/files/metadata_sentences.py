@@ -53,10 +53,10 @@ DETAILS: Final = {
     "comments": lazy_gettext("Comments in the file: %(key)s, written by %(value)s."),
     "hidden": lazy_gettext("Pieces of text that are hidden on the page: %(key)s."),
     "faint": lazy_gettext(
-        "Pieces of text in the colour of the page or cell behind them, which no one can see: %(key)s."
+        "Pieces of text that no one can see, in the colour of the page or cell behind them: %(key)s."
     ),
     "beside": lazy_gettext("Pages with text outside the part that people see: %(key)s."),
-    "outside": lazy_gettext("Objects outside a slide, which no one sees: %(key)s."),
+    "outside": lazy_gettext("Objects that no one sees, outside a slide: %(key)s."),
     "unseen": lazy_gettext("Pieces of text that no one can see when the pages are drawn: %(key)s."),
     "layers": lazy_gettext("Layers in the file, some of which can be hidden: %(key)s (%(value)s)."),
     "fields": lazy_gettext("Fields of a form in the file: %(key)s (%(value)s)."),
@@ -71,7 +71,7 @@ DETAILS: Final = {
         "Instructions in the file to do something, such as send a form, open another file or play a sound: "
         "%(key)s."
     ),
-    "described": lazy_gettext("Descriptions or names of pictures, which no page shows: %(key)s (%(value)s)."),
+    "described": lazy_gettext("Hidden descriptions or names of pictures: %(key)s (%(value)s)."),
     "sheets": lazy_gettext("Hidden sheets in the file: %(key)s (%(value)s)."),
     "deep_sheets": lazy_gettext("Hidden sheets that no menu of a program lists: %(key)s (%(value)s)."),
     "rows": lazy_gettext("Hidden rows in the file: %(key)s."),
@@ -79,9 +79,9 @@ DETAILS: Final = {
     "slides": lazy_gettext("Hidden slides in the file: %(key)s."),
     "notes": lazy_gettext("Slides in the file with notes for the speaker: %(key)s."),
     "thumbnail": lazy_gettext("The file has a small, perhaps older copy of its picture or first page."),
-    "trailer": lazy_gettext("Bytes after the end of the picture, which no program shows: %(key)s."),
+    "trailer": lazy_gettext("Bytes that no program shows, after the end of the picture: %(key)s."),
     "older": lazy_gettext("Older versions of the document, which can contain removed words: %(key)s."),
-    "embedded": lazy_gettext("Files inside this file, which were not examined: %(key)s (%(value)s)."),
+    "embedded": lazy_gettext("Files that were not examined, inside this file: %(key)s (%(value)s)."),
     "custom": lazy_gettext("Parts of the file that no page shows, made by a program: %(key)s (%(value)s)."),
     "links": lazy_gettext("Links from the file to other files or web pages: %(key)s (%(value)s)."),
     "unread": lazy_gettext("Parts or pages of the file that could not be examined: %(key)s (%(value)s)."),
