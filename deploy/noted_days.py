@@ -30,10 +30,9 @@ def noted_day(store_path: Path, task: str) -> tuple[date, str]:
 
 
 def last_time(thing: str, done: str, day: date, age: int) -> str:
-    """Return a sentence about the last time of a task: "The store was last verified on … (3 days ago).".
+    """Return a sentence such as "The store was last verified on 2027-07-05 (3 days ago).".
 
-    `day` is the day on which a task last ended, or `date.min` for never. `age` is the number of days since
-    then.
+    `day` is `date.min` if the task was never done. `age` is the number of days since `day`.
     """
     if day == date.min:
         return f"{thing} was never {done}."

@@ -51,7 +51,10 @@ def sealing_words(address: Address) -> str:
 
 
 def receipt_number(digest: Digest) -> str:
-    """Return the number on the source's receipt, from the digest of an entry: 16 digits in groups of four."""
+    """Return the number of an entry for the source's receipt: 16 digits in groups of four.
+
+    `digest` is the digest of the entry.
+    """
     hashed = hashlib.blake2b(frame(b"steunpunt/v1/digest", digest), digest_size=_NUMBER_BYTES).digest()
     digits = f"{int.from_bytes(hashed) % 10**_RECEIPT_DIGITS:0{_RECEIPT_DIGITS}}"
     return " ".join(digits[at : at + _RECEIPT_GROUP] for at in range(0, _RECEIPT_DIGITS, _RECEIPT_GROUP))

@@ -207,8 +207,8 @@ def seal_keyring(keyring: Keyring) -> bytes:
 def open_keyring(raw: bytes, secret: str, fingerprint: str) -> Keyring:
     """Decrypt and verify a keyring file (the desk's secret keys) with a passphrase or a recovery sheet.
 
-    `secret` is a passphrase as typed, or the key or the words of a recovery sheet. `fingerprint` is the
-    desk's public signing key as text, which the keyring must contain.
+    `secret` is a passphrase as typed, or the key or the words of a recovery sheet. `fingerprint` is the text
+    of the desk's public signing key. A keyring with another public key is refused.
 
     Raises:
         KeyringRefusedError: `reason` says why. A wrong passphrase and a damaged file have the same reason.

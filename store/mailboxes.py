@@ -281,9 +281,9 @@ def ended_mailboxes(session: Session) -> Sequence[EndedMailbox]:
 
 
 def known_ends(session: Session, day: date, peers: Collection[bytes]) -> Iterator[EndedMailbox]:
-    """Yield the proofs of mailboxes that ended on `day` or earlier, if each peer (other store) has the proof.
+    """Yield the proof of each mailbox that ended on `day` or earlier, if all peers have the proof.
 
-    The day is that of the mailbox's row, which is not signed.
+    A peer is another store. The day of the end is in the mailbox's row, which is not signed.
     """
     for ended in _ENDED_BY.each(session, day=day):
         if outbox.have_confirmed(session, peers, OutboxKind.ENDED, address=ended.address):

@@ -62,9 +62,7 @@ class SessionStore:
         close_before_fork(self.close)
 
     def make_missing(self) -> None:
-        """Make the file of the sessions again if it was removed, or if another version of it is there.
-
-        All its sessions have then ended.
+        """Make the file of the sessions again if it is missing or of another version. All sessions end then.
 
         Raises:
             StoreMissingError: the folder of the file cannot be made.
@@ -112,11 +110,10 @@ class SessionStore:
         now_half_hour: int,
         expires_half_hour: int,
     ) -> None:
-        """Replace an encrypted value of several rows by the result of `change`, which gets the old value.
+        """Replace an encrypted value that can fill several rows, in one transaction.
 
-        Other threads and processes see the whole old value or the whole new value, and change the value
-        before or after this call. `name_of` returns the hash of the row with a number, counted from 0. An
-        empty value has no rows.
+        `change` makes the new value from the old one. `name_of` returns the hash of a row from the row's
+        number, which is counted from 0. An empty value has no rows.
         """
         # Attack: requests that each write many rows. If each row rewrote the file, no one else could log in.
         with self._changing() as connection, connection:
@@ -158,7 +155,7 @@ class SessionStore:
         return found
 
     def find_long(self, name_of: Callable[[int], bytes], now_half_hour: int) -> bytes:
-        """Return the encrypted value of several rows that `change_long` wrote, or b"" without rows."""
+        """Return the encrypted value that `change_long` wrote, or b"" if it has no rows."""
         with self._connection() as connection, connection:
             connection.execute("BEGIN")
             return b"".join(_pieces(connection, name_of, now_half_hour))
@@ -188,7 +185,6 @@ class SessionStore:
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:
-        """Yield a connection. If rows were changed, and the file is small, write the file again."""
         # SQLite adds new rows behind older ones. Rewriting sorts the rows by their random hashes.
         with self._connection() as connection:
             before = connection.total_changes

@@ -26,7 +26,7 @@ class PageLanguage:
     """Language of the pages.
 
     `name` is the language's name in the language itself. `locale` decides how dates and numbers are written,
-    and the direction of the text. `trial` says that a desk is a trial.
+    and the direction of the text. `trial` has the words that mark a trial desk.
     """
 
     code: str
@@ -36,9 +36,9 @@ class PageLanguage:
 
     @cached_property
     def translations(self) -> NullTranslations:
-        """Return the catalogue, in which a missing text becomes HTML that names its language.
+        """Return the translated texts. A text without a translation becomes HTML that marks its language.
 
-        The catalogue is loaded when a page first needs it: each takes 0.2 MB in each process.
+        They are loaded when a page first needs them: each language takes 0.2 MB in each process.
         """
         found: NullTranslations = Translations.load(FOLDER, [self.code])
         if self.code != WRITTEN_IN:

@@ -43,12 +43,11 @@ def folder_before_upgrade(store_path: Path) -> Path:
 def copy_before_upgrade(settings: Path, store_path: Path, version: str | None) -> Path:
     """Copy the settings and the store to a new folder before an upgrade. Return the folder.
 
-    `version` is the version of the store's tables. If it is None, the store is not copied. Only this user can
-    open the folder.
+    `version` is the version of the store's tables. If it is None, the store is not copied.
 
     Raises:
         OSError: a file cannot be written.
-        StoreError: the store cannot be read, the disk has no room for the copy, or a row of the copy differs.
+        StoreError: the store cannot be read, the disk has no room for the copy, or the copy has other rows.
     """
     folder = folder_before_upgrade(store_path)
     if not folder.is_dir():

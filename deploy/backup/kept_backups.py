@@ -122,7 +122,9 @@ def backup_faults(settings: Path, letterhead: Letterhead, today: date) -> Iterat
 
 
 def newest_sound_backup(settings: Path) -> tuple[date, Manifest] | None:
-    """Return the day and the manifest of the newest backup without faults, or None without such a backup.
+    """Return the day and the manifest of the newest backup without faults.
+
+    The result is None if no backup is without faults, or if the settings have no section `backup`.
 
     Raises:
         DeployError: the settings have faults.

@@ -48,7 +48,7 @@ _WRONG_CLOCK = (
 class MadeBackup:
     """A new backup: its folder, the number of verified entries, and the number of faults in the store.
 
-    Mild faults that the previous backup had too do not count.
+    A mild fault is not counted if the previous backup had it.
     """
 
     folder: Path

@@ -15,10 +15,12 @@ from stored_mailbox.whole_store import verify_in_processes
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Functions with which a command shows its progress.
+    """Functions that show the progress of a command.
 
-    `say` gets a sentence, and `on_step` the name of the step that begins. `on_copied` gets the number of
-    copied bytes and of all bytes, and `on_verified` the number of verified mailboxes and of all mailboxes.
+    - `say`: receives a sentence
+    - `on_step`: receives the name of the step that begins
+    - `on_copied`: receives the number of copied bytes, and the number of all bytes
+    - `on_verified`: receives the number of verified mailboxes, and the number of all mailboxes
     """
 
     say: Callable[[str], object]

@@ -28,9 +28,9 @@ def keys_group() -> None:
 @keys_group.command("list", epilog=examples("keys list"))
 @click.pass_obj
 def list_keys_command(settings: Path) -> None:
-    """Print who can open the keyring.
+    """Print who can open the keyring, and since when.
 
-    Also print since when, and whether the newest backup was copied.
+    Also print whether the newest backup of the keyring was copied.
     """
     from deploy.desk_for_command import open_desk_for_command
     from deploy.keys_at_terminal import list_keys
@@ -119,9 +119,9 @@ def change_passphrase_command(settings: Path, *, typed: bool, print_passphrase: 
 @click.argument("copy", type=EXISTING_FILE)
 @click.pass_obj
 def confirm_copy_command(settings: Path, copy: Path) -> None:
-    """Confirm that a file is a copy of the newest backup.
+    """Confirm that a file is a copy of the keyring's newest backup.
 
-    The workstation then no longer asks for such a copy.
+    After that, the workstation no longer asks you to copy this backup.
     """
     from deploy.keys_at_terminal import compare_copy
     from deploy.settings.load_settings import load_config
@@ -151,7 +151,7 @@ def recover_command(settings: Path, copy: Path | None) -> None:
 @keys_group.command("fingerprint", epilog=examples("keys fingerprint"))
 @click.pass_obj
 def fingerprint_command(settings: Path) -> None:
-    """Print the desk's fingerprint, as on its posters.
+    """Print the fingerprint that is on the desk's posters.
 
     If the desk has an OpenPGP key, print the fingerprint of that key too.
     """

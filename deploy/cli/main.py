@@ -28,7 +28,7 @@ from store.errors import StoreBusyError, StoreError
 
 
 class _OneSentenceGroup(click.Group):
-    """Group of commands that prints a refusal as one sentence, not a traceback, and exits with its status."""
+    """Group of commands. If a command fails, it prints one sentence without a traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own argument
         return list(self.commands)

@@ -16,7 +16,7 @@ from deploy.exit_codes import MEANINGS
 
 
 def write_manual_pages(folder: Path) -> None:
-    """Write steunpunt(1), and a page for each group of commands such as steunpunt-keys(1), into a folder."""
+    """Write manual pages into a folder: steunpunt(1), and one page for each group of commands."""
     folder.mkdir(parents=True, exist_ok=True)
     top = click.Context(main, info_name="steunpunt")
     contexts = [top, *(each for each in _below(top) if isinstance(each.command, click.Group))]
@@ -72,7 +72,7 @@ def _options(context: click.Context) -> Iterator[str]:
 
 
 def _text(words: str) -> str:
-    """Return words as roff shows them: a backslash, a hyphen, or a point at the start means nothing else."""
+    """Escape the characters in a text that roff does not show unchanged."""
     shown = words.replace("\\", "\\e").replace("-", "\\-")
     return f"\\&{shown}" if shown.startswith((".", "'")) else shown
 

@@ -33,9 +33,9 @@ def pouch_group() -> None:
 def make_pouch_command(settings: Path, file: Path, to: str | None, part_bytes: int | None) -> None:
     """Make a pouch file for the other machine.
 
-    The file is a sync bundle with everything that the other machine does not have yet.
+    The pouch (sync bundle) has everything that the other machine does not have yet.
 
-    On a workstation, the other machine is the server. On a server, it is a workstation.
+    A workstation makes a pouch for the server. A server makes a pouch for a workstation.
     """
     from deploy.atomic_folder import refuse_unwritable
     from deploy.syncing.manual_exchange import write_pouch_file
@@ -52,7 +52,7 @@ def make_pouch_command(settings: Path, file: Path, to: str | None, part_bytes: i
 def apply_pouch_command(settings: Path, file: Path) -> None:
     """Apply a pouch file that the other machine made.
 
-    On a workstation, the other machine is the server. On a server, it is a workstation.
+    A workstation applies a pouch of the server. A server applies a pouch of a workstation.
     """
     from deploy.syncing.manual_exchange import apply_pouch_file, refuse_no_pouch
 

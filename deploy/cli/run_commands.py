@@ -75,8 +75,8 @@ _PROGRAMS: dict[str, Callable[[Path], None]] = {
 def run_command(ctx: click.Context, program: str | None, *, refuse_unsafe: bool) -> None:
     """Run the programs of this machine until Ctrl-C or SIGTERM. If you name a program, run only this one.
 
-    source is the source's interface, and adviser is the adviser's interface. sync is the endpoint for
-    workstations. The sweeper destroys deleted content every 20 seconds, and rewrites the store once a night.
+    source is the interface for sources. adviser is the interface for advisers. sync is the endpoint for
+    workstations. sweeper destroys deleted content every 20 seconds, and rewrites the store once a night.
     """
     settings: Path = ctx.obj
     if program is None:
@@ -114,7 +114,7 @@ def _run_together(ctx: click.Context, *, refuses: bool) -> None:
 def demo_command(ctx: click.Context, folder: Path, source_bind: str, adviser_bind: str) -> None:
     """Make and start a trial desk with invented mailboxes.
 
-    The mailboxes are in every state. The second time, the command starts the same demo again.
+    The mailboxes are in every state. If the folder has a demo already, the command starts that demo.
     """
     from deploy.demo.make_demo import make_demo
 

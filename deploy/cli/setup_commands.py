@@ -83,7 +83,7 @@ def upgrade_command(settings: Path, *, dry_run: bool) -> None:
 
 
 def say_whether_new(settings: Path, what: str, *, is_new: bool) -> None:
-    """Print whether a desk or a server was set up, or nothing was changed. `what` names it."""
+    """Print whether a desk or a server was set up. `what` is "desk" or "server"."""
     if is_new:
         click.echo(f"The {what} is set up in {settings.parent}.")
     else:

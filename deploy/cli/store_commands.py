@@ -87,7 +87,7 @@ def letterhead_command(settings: Path) -> None:
 
 
 def damaged_rows_in(path: Path) -> list[str]:
-    """Return a sentence for each table and mailbox in the store at `path` that has damaged rows."""
+    """Return sentences that count the damaged rows of the store at `path`, by table and mailbox."""
     from protocol.identifiers import Address, mailbox_label
     from store.database.damaged_rows import count_damaged
     from store.database.engine import open_store

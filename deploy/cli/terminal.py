@@ -27,7 +27,7 @@ def ask_secret(question: str) -> str:
 
 
 def examples(*commands: str) -> str:
-    """Return the last part of a help text: commands that people can copy."""
+    """Return the end of a command's help: these commands as examples, with "steunpunt" before each."""
     return "\b\nExamples:\n" + "\n".join(f"  steunpunt {command}" for command in commands)
 
 
@@ -63,7 +63,7 @@ def _show_bar(done: int, total: int, what: str) -> None:
 
 
 def _show(line: str, *, is_whole: bool) -> None:
-    """Write progress to a terminal, but not to a log. The next line overwrites a line that is not whole."""
+    """Write progress to a terminal, but not to a log. If `is_whole` is False, no newline is added."""
     if _is_watched():
         click.echo(line, err=True, nl=is_whole)
 

@@ -53,10 +53,10 @@ def back_up_onions(settings: Path, file: Path, recipients: Sequence[str]) -> lis
 
 
 def seal_keys(settings: Path, recipients: Sequence[str]) -> tuple[bytes, list[str], bool]:
-    """Encrypt the settings, the server's key and the onion keys. Return the age file and sentences to print.
+    """Encrypt the settings, the server's key and the onion keys in an age file.
 
-    If the onion keys cannot be read, they are left out, and a sentence says so. The third result is True if
-    the file has the onion keys.
+    Return the file, sentences to print, and True if the file has the source's onion key. If the onion keys
+    cannot be read, they are left out, and a sentence says so.
 
     Raises:
         OnionError: a recipient is malformed.

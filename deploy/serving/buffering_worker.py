@@ -57,17 +57,17 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
 
     @property
     def is_crowded(self) -> bool:
-        """True if there are nearly as many connections as possible, so that none is kept after its answer."""
+        """True if few connections are free. Each connection is then closed after its answer."""
         # Attack: clients that send the next request after each answer. A new client would get no connection.
         return bool(self.nr_conns >= self._connections_max - self.cfg.threads)
 
     def set_accept_enabled(self, enabled: bool) -> None:  # noqa: FBT001  # gunicorn's parameter
-        """Accept connections only while there is room for one more, or a connection that can be closed."""
+        """Start or stop accepting. Always stop if there is no room and no connection can be closed."""
         has_room = self.nr_conns < self._connections_max or self._least_useful() is not None
         super().set_accept_enabled(enabled and has_room)
 
     def accept(self, listener: socket.socket) -> None:
-        """Accept a connection. If there are too many, close the least useful one."""
+        """Accept a connection. If there is no room, close the least useful of the older connections."""
         self.set_accept_enabled(True)
         if not self._accepting:
             return
@@ -84,9 +84,9 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
         self._receive(conn)
 
     def _least_useful(self) -> Conn | None:
-        """Return a connection whose last request is answered, or else the one that is silent for longest.
+        """Return the connection to close first: an answered one, or else the one that is silent for longest.
 
-        A new connection is left out, because its first byte may still be on its way through Tor.
+        New connections do not count: their first byte may still be on its way through Tor.
         """
         # If the time limits decided, clients that read no answer, with a long limit, would outlast visitors.
         last = time.monotonic() - _NEW_SECONDS

@@ -20,10 +20,9 @@ WsgiApp = Callable[..., Any]
 
 
 class _WatchedArbiter(Arbiter):  # type: ignore[misc]  # gunicorn has no types
-    """Loop of the master process, which tells systemd every second that the loop still runs."""
+    """Loop of the master process. Every second, it also tells systemd that it still runs."""
 
     def murder_workers(self) -> None:
-        """Replace each worker that hangs, and answer the watchdog of systemd."""
         super().murder_workers()
         sd_notify("WATCHDOG=1", self.log)
 
@@ -73,9 +72,9 @@ class GunicornServer(BaseApplication):  # type: ignore[misc]  # gunicorn has no 
         super().__init__()
 
     def run(self, when_stopped: Callable[[], object] = lambda: None) -> None:
-        """Serve the app until a signal says to stop. Call `when_stopped` after all workers have ended.
+        """Serve the app until a signal stops it. After all workers have ended, call `when_stopped`.
 
-        Temporary files are in memory. The log contains no addresses and nothing that people sent.
+        The log contains no addresses and nothing that people sent.
 
         Raises:
             DeployError: no worker process could start.

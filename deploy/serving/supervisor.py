@@ -31,8 +31,6 @@ class Part:
 
 
 class _PartEndedError(DeployError):
-    """A process ended by itself. The command ends with the status of this process."""
-
     def __init__(self, part: Part, status: int) -> None:
         super().__init__(f"The {part.name} ended by itself, so everything was stopped.")
         self.status = next((each for each in ExitCode if each == status != 0), ExitCode.FAILED)

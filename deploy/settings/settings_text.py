@@ -52,7 +52,7 @@ def with_key(text: str, section: str, key: str, value: str) -> str:
 
 
 def with_section(text: str, example: str, section: str) -> str:
-    """Add a section of the example, with its comments and without keys, to the end. Return the new text."""
+    """Return the text with a section of `example` at its end: comments and header, but no keys."""
     comment, header, _ = dict(_parts(example))[section].partition(f"[{section}]\n")
     return text.rstrip("\n") + _GAP + comment + header
 

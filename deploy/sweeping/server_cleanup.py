@@ -51,7 +51,9 @@ class StoreSweeper:
         self.trusts_clock = True
 
     def look_at_clock(self, today: date) -> None:
-        """Compare the clock with days in the store. With a wrong clock, delete nothing because of its age.
+        """Check the clock against days in the store.
+
+        If the clock is wrong, no closed mailbox and no old backup is deleted.
 
         Raises:
             StoreError: the store cannot be read.
@@ -178,7 +180,7 @@ def sweep_now(
 ) -> int:
     """Destroy deleted content and rewrite the store once, for the command `steunpunt store sweep`.
 
-    The clock counts as right. Return the number of destroyed encrypted parts. `on_progress` receives two
+    The clock is not checked. Return the number of destroyed encrypted parts. `on_progress` receives two
     numbers: the parts destroyed so far, and all parts to destroy.
 
     Raises:

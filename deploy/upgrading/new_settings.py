@@ -49,7 +49,7 @@ class NewSettings:
 def plan_settings(path: Path) -> NewSettings:
     """Return the text of a settings file, with missing keys and sections added from `config.example.toml`.
 
-    All lines of the file stay. Sections that this kind of machine does not need are not added.
+    No line is removed. A section is added only if this kind of machine (server or workstation) needs it.
 
     Raises:
         ConfigError: the file has unknown keys or wrong values, or lacks a key that the operator must fill in.

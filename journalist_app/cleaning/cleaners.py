@@ -49,7 +49,7 @@ _DRAWING_PROGRAM: Final = (
 def make_cleaned_copy(converter: Converter, file: IO[bytes], ending: str) -> bytes:
     """Return a copy of a file without metadata and hidden parts.
 
-    `ending` is the usual file name ending for the content, of `DOCUMENTS`, `PICTURES` or `RECORDINGS`.
+    `ending` is an ending in `DOCUMENTS`, `PICTURES` or `RECORDINGS` that fits the content, such as ".jpg".
 
     Raises:
         ConversionRefusedError: the program for this type of file is not installed, or cannot clean the file.

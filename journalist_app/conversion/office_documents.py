@@ -59,9 +59,9 @@ def office_to_pdf(converter: Converter, files: Sequence[IO[bytes]]) -> tuple[byt
 
 
 def office_to(converter: Converter, file: IO[bytes], *forms: str) -> tuple[bytes, ...]:
-    """Convert an office file to other types in one run: "pdf", "odp", "docx" or "xlsx".
+    """Convert an office file to each type in `forms`: "pdf", "odp", "docx" or "xlsx".
 
-    A .docx keeps tracked changes. A file that LibreOffice cannot read gives empty results.
+    A .docx keeps tracked changes. If LibreOffice cannot read the file, each result is empty.
 
     Raises:
         ConversionRefusedError: LibreOffice is not installed, failed, or exceeded a limit.

@@ -313,7 +313,6 @@ def _field_code(each: ET.Element) -> str:
 
 
 def _look_values(found: _Found, each: ET.Element) -> None:
-    """Look for values and texts that a program keeps with a file, a field or a cell, and shows on no page."""
     tag = _local(each.tag)
     if any(map(str.strip, prompts := _prompts(each, tag))):
         found.add("prompts", *prompts)
@@ -442,7 +441,7 @@ def _looks_here(found: _Found, each: ET.Element, looks: _Looks) -> _Looks:
 
 
 def _children(found: _Found, each: ET.Element, looks: _Looks) -> Iterator[tuple[ET.Element, _Looks]]:
-    """Yield each child with the looks around it. A cell of an .ods can have its row's or column's style."""
+    """Yield each child and the looks that it inherits. In an .ods, a cell inherits from its row or column."""
     tag = _local(each.tag)
     if tag == "table":
         found.columns = []
@@ -478,7 +477,7 @@ def _looks_of(*properties: ET.Element) -> _Looks:
 
 
 def _colour(key: str, value: str) -> str:
-    """Return a colour as six hexadecimal digits, or by its name or number in the file."""
+    """Return the six hexadecimal digits of a colour. If the file has no digits, return its name or number."""
     name = f"{key} {value}" if key in {"theme", "indexed"} else value
     if named := _NAMED_COLOURS.fullmatch(name):
         return _WHITE if named[1] else _BLACK

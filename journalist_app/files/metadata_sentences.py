@@ -212,7 +212,7 @@ def left_out_sentence(count: int) -> str:
 
 
 def pictures_sentence(pages: int) -> LazyString:
-    """Return the sentences about a copy that consists of pictures of pages, in the language of the reader."""
+    """Return sentences in the reader's language about a copy that is made of pictures of the pages."""
     return LazyString(_pictures, pages)
 
 

@@ -110,7 +110,7 @@ def _older_versions(raw: bytes) -> Iterator[Finding]:
 
 
 def _readable(raw: bytes) -> bytes:
-    """Return the bytes of a PDF and its compressed objects, with all names written out."""
+    """Return a PDF's bytes and its decompressed objects, with decoded escapes in names."""
     parts, left = [raw], _OBJECTS_BYTES
     for found in _OBJECTS.finditer(raw):
         with suppress(zlib.error):  # encrypted, or compressed in another way

@@ -212,13 +212,14 @@ def shows_nothing(text: str) -> bool:
 
 
 class UnwrappedFile:
-    """File, and the encrypted block that was found in it, if any.
+    """File in which an encrypted block is looked for.
 
-    The search covers the first 64 KiB of the file. If the file is a text, it covers `searched` bytes.
+    The first 64 KiB of the file are searched. If the file is a text, its first `searched` bytes are searched.
 
-    `pieces` yields the block's encrypted bytes, and raises MalformedError if they are not base64. If `format`
-    is None, there is no block, and `pieces` yields the whole file. After the last piece, `has_rest` says
-    whether the file also has text outside the block.
+    - `format`: the format of the block, or None if no block was found
+    - `pieces`: yields the block's encrypted bytes, or the whole file if no block was found. Raises
+      MalformedError if the block is not base64
+    - `has_rest`: True if the file also has text outside the block. Read it after the last piece
     """
 
     def __init__(self, pieces: Iterable[bytes], searched: int = SEARCHED_BYTES) -> None:

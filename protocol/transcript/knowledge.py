@@ -17,8 +17,8 @@ class Knowledge:
 
     All entries must be authentic. `retired` has the last day of each retired workstation.
 
-    - `named`: entries, also missing ones, to which the source or a workstation in use refers
-    - `doubted`: entries to which a retired workstation refers. Perhaps they never existed
+    - `named`: entries to which the source or a workstation in use refers, even if they are missing
+    - `doubted`: entries to which a retired workstation refers. They may never have existed
     """
 
     def __init__(self, entries: Collection[SignedEntry], retired: Mapping[StrandId, date]) -> None:

@@ -246,8 +246,8 @@ class Consent:
 def _replacing(proposals: Sequence[SignedEntry], transcript: Transcript) -> list[SignedEntry]:
     """Return the proposals that make all earlier proposals obsolete.
 
-    Of a retired workstation's proposals, these are the ones that another writer knew by the workstation's
-    last day. A thief of the workstation's key may have written the others later.
+    A retired workstation's proposal is returned only if the source or a workstation in use knew it by the
+    retired one's last day. A later proposal may be from a thief of its key.
     """
     # Otherwise the source's agreement to an earlier proposal would count again when the desk retires the
     # workstation that replaced this proposal.

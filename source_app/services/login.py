@@ -166,8 +166,8 @@ def log_in(
 ) -> MailboxSession:
     """Log in with a typed passphrase, and return the session of the mailbox that it opens.
 
-    The browser's earlier session ends, whether the words open a mailbox or not. `after_argon2` is called when
-    Argon2id has run, before anything depends on whether the words are right.
+    The browser's earlier session also ends if the words are wrong. `after_argon2` is called after Argon2id
+    has run, whether the words are right or wrong.
 
     Raises:
         PassphraseRefusedError: the words are wrong or the mailbox has ended. The reason does not say which.

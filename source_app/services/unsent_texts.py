@@ -55,10 +55,7 @@ def _change(desk: PublicDesk, here: MailboxSession, change: Callable[[bytes], by
 
 
 def _open(desk: PublicDesk, here: MailboxSession, box: bytes) -> dict[str, str]:
-    """Return the unsent text of each place.
-
-    A place is the id of the proposal that the text answers, or "" for a message.
-    """
+    """Return the unsent texts. The key of an answer is its proposal's id, and the key of a message is ""."""
     try:
         fields = [field.decode() for field in unframe(_box(desk, here).decrypt(box))]
     except CryptoError:  # there is no text, or one of its rows was changed
@@ -75,7 +72,7 @@ def _seal(desk: PublicDesk, here: MailboxSession, texts: Mapping[str, str]) -> b
 
 
 def _names(desk: PublicDesk, here: MailboxSession) -> Callable[[int], bytes]:
-    """Return a function that names the rows. A name alone does not show to which mailbox the row belongs."""
+    """Return a function that makes the name of a row from its number. A name does not show the mailbox."""
     key = hkdf(frame(here.state.root, desk.server_secret), info=b"steunpunt/v1/unsent-name")
     return lambda number: hmac.digest(key, number.to_bytes(4), "sha256")
 

@@ -138,10 +138,10 @@ def _content_or_reason(
 def read_sent_words(
     desk: PublicDesk, keys: MailboxKeys, entry_id: bytes
 ) -> list[tuple[SignedEntry, Content | Withheld]]:
-    """Return a mailbox's encrypted entries with this entry id (normally one), each with its content.
+    """Return the entries of a mailbox that have this id (normally one), each with its decrypted content.
 
-    All are of one writer: of the source, if the source wrote one of them. Destroyed entries are left out. For
-    an entry that cannot be shown, a `Withheld` replaces the content.
+    If several writers used the id, only one writer's entries are returned: the source's, if there are any.
+    Destroyed entries are left out. If content cannot be shown, a `Withheld` replaces it.
 
     Raises:
         NotFoundError: the mailbox has no such entry.

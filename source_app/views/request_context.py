@@ -84,7 +84,7 @@ def current_session() -> MailboxSession | None:
 
 
 def note_end_of_wait() -> None:
-    """Remember that a wait of this request ends now. The time step of the answer depends on this moment."""
+    """Note that this request stops waiting now. The time of its answer is counted from this moment."""
     g.waited_until = time.monotonic()
 
 
@@ -92,7 +92,7 @@ def note_end_of_wait() -> None:
 def limit_decryption(here: MailboxSession | None) -> Iterator[None]:
     """Wait until this request may decrypt its mailbox.
 
-    `here` is None after a failed log-in. That request waits in the same queue as all other requests.
+    If the log-in failed, `here` is None. The request then waits in the same queue.
     """
     limiter = cast("MailboxLimiter", current_app.extensions["mailbox_limiter"])
     mailbox = here.keys.address if here else request.cookies.get(cookie_name()) or secrets.token_bytes()

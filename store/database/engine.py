@@ -253,8 +253,8 @@ def _migrate(path: Path) -> None:
 def open_store(path: Path, *, patient: int = _MANY) -> Store:
     """Check the file of an existing store, and return the store.
 
-    No connection stays open, so a server may fork. At most `patient` threads of a process wait for up to 30
-    seconds to write. Others wait for two seconds.
+    No connection stays open, so a server may fork. In each process, at most `patient` threads wait for up to
+    30 seconds to write. Other threads wait for two seconds.
 
     Raises:
         StoreMissingError: there is no file at `path`.

@@ -39,7 +39,9 @@ def write_copy(path: Path, copy: Path) -> None:
 
 
 def refuse_other_rows(path: Path, copy: Path) -> None:
-    """Check that a copy has the same rows as a store of any version, which no program uses.
+    """Check that a copy has the same rows as the store at `path`, which can be of any version.
+
+    No program may use the store during the check.
 
     Raises:
         StoreError: a row differs, or one of the files cannot be read.

@@ -80,9 +80,9 @@ def version_of(driver: sqlite3.Connection) -> str:
 
 
 def inspect_store(path: Path) -> StoreForm:
-    """Return the form of a store that this program can use or upgrade. Write nothing, not even a journal.
+    """Return the versions and the journal mode of a store that this program can use or upgrade.
 
-    The store may be in use, or may have been left by a program that was killed.
+    Nothing is written, even if a program uses the store or was killed while it used the store.
 
     Raises:
         StoreError: the store is missing, damaged or newer.

@@ -50,11 +50,11 @@ class BuildContext:
 
 @dataclass(slots=True)
 class VerifyContext:
-    """Public keys that verify the items of one pouch (sync bundle), collected in the order of the items.
+    """Public keys that verify the items of one pouch (sync bundle). Items can add keys for later items.
 
     - `letterhead`: the newest letterhead (the desk's public statement) so far
     - `sender`: None if the items come from this endpoint's own store
-    - `deleted_wrongly`: mailboxes that the peer deleted although entries of this store do not allow that
+    - `deleted_wrongly`: mailboxes that the peer deleted against the entries of this store
     - `entries`: entries whose signatures were verified
     """
 

@@ -131,7 +131,7 @@ def find_note(desk: OpenDesk, address: Address, attachment_id: AttachmentId) -> 
 
 
 def distinct_notes(notes: Iterable[AttachmentNote]) -> Iterator[AttachmentNote]:
-    """Yield the notes of attached files with safe names. A name that occurs twice gets a number."""
+    """Yield the notes of attached files, each with a safe file name. A repeated name gets a number."""
     taken: set[str] = set()
     return (msgspec.structs.replace(note, name=distinct_name(note.name, taken)) for note in notes)
 

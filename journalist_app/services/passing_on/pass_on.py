@@ -66,12 +66,12 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
 ) -> None:
     """Append a step that tells the source that the desk begins to pass on a proposal.
 
-    As soon as the source can see the step, the source can no longer withdraw the consent. With `without`, no
-    consent is needed, and the step has the typed reason.
+    When the source can see the step, the source can no longer withdraw the consent. If `without` is given, no
+    consent is needed, and the step has the reason in `without`.
 
     Raises:
-        PassOnRefusedError: the recipient cannot be used, a newer proposal exists, or the consent or the
-            reason is missing. Or the server was restored, and the adviser did not dismiss this warning yet.
+        PassOnRefusedError: the recipient cannot be used, a newer proposal exists, the consent or the reason
+            is missing, or the warning that the server was restored is still shown.
         SendRefusedError: a text or the day is invalid, the form was used for another entry, or the source
             wrote in the meantime.
         MailboxNotFoundError: the store has no such mailbox.

@@ -25,7 +25,7 @@ class DeskTexts:
 
 
 def published_texts(letterhead: Letterhead) -> dict[str, DeskTexts]:
-    """Return the texts in the desk's signed public statement, by the code of their language."""
+    """Return the texts in the desk's signed public statement, by language code."""
     return {
         code: DeskTexts(name, letterhead.talk[code], letterhead.secrecy_limits[code])
         for code, name in letterhead.desk_name.items()
@@ -33,7 +33,10 @@ def published_texts(letterhead: Letterhead) -> dict[str, DeskTexts]:
 
 
 def missing_texts(letterhead: Letterhead) -> dict[str, DeskTexts]:
-    """Return example texts for each language of the pages that the desk's public statement lacks."""
+    """Return example texts by language code, for the languages without texts in the desk's letterhead.
+
+    A letterhead is the desk's signed public statement.
+    """
     example = tomllib.loads(_EXAMPLE.read_text("utf-8"))["desk"]
     return {
         code: DeskTexts(
@@ -47,10 +50,9 @@ def missing_texts(letterhead: Letterhead) -> dict[str, DeskTexts]:
 
 
 def publish_texts(desk: OpenDesk, serial: int, language: str, texts: DeskTexts, today: date) -> None:
-    """Publish the desk's texts of one language in a new letterhead, and use it from now on.
+    """Publish the desk's texts of one language in a new letterhead (the desk's signed public statement).
 
-    A letterhead is the desk's signed public statement. `serial` is the serial of the letterhead whose texts
-    the adviser changed.
+    `serial` is the number of the letterhead whose texts the adviser changed.
 
     Raises:
         DeskTextsRefusedError: a text is missing or too long, or the language does not exist.

@@ -24,7 +24,7 @@ bp = Blueprint("desk_texts", __name__)
 @bp.get("/about/texts")
 @unlocked
 def show_desk_texts(desk: OpenDesk) -> ResponseReturnValue:
-    """Show a form for each language: first the languages without texts, filled with example texts."""
+    """Show a form for each language. Languages without texts come first, with example texts."""
     return _page(desk, {})
 
 
