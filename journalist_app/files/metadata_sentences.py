@@ -82,7 +82,7 @@ DETAILS: Final = {
     "trailer": lazy_gettext("Bytes that no program shows, after the end of the picture: %(key)s."),
     "older": lazy_gettext("Older versions of the document, which can contain removed words: %(key)s."),
     "embedded": lazy_gettext("Files that were not examined, inside this file: %(key)s (%(value)s)."),
-    "custom": lazy_gettext("Parts of the file that no page shows, made by a program: %(key)s (%(value)s)."),
+    "custom": lazy_gettext("Parts that a program made, and that no page shows: %(key)s (%(value)s)."),
     "links": lazy_gettext("Links from the file to other files or web pages: %(key)s (%(value)s)."),
     "unread": lazy_gettext("Parts or pages of the file that could not be examined: %(key)s (%(value)s)."),
     "camera": lazy_gettext("The file contains settings of the camera, such as the exposure time."),

@@ -52,7 +52,7 @@ def wrong_host_page() -> Response:
         ),
         gettext("We did not use or keep anything that your browser sent."),
         gettext(
-            "Do not type your passphrase on this page. Type the address on our poster into your browser."
+            "Do not type your passphrase on this page. Type the address from our poster into your browser."
         ),
     )
     return Response("\n\n".join(without_tags(each) for each in sentences) + "\n", 421, mimetype="text/plain")
