@@ -102,7 +102,8 @@ class Thread:
     # For each passing on without the source's consent: its newest step.
     without_consent: tuple[ThreadStep, ...]
     closing: ThreadStep | None  # while the mailbox is closed; `by` is the day of the deletion
-    last_used: date | None  # the day of the source's newest entry: a message, a deletion or a read receipt
+    # Day of the source's newest entry (message, deletion or read receipt), unless that is the first entry.
+    last_used: date | None
     workstations: int  # of the desk, in use today
     mailbox: SourceMailbox = field(repr=False)
 
@@ -164,7 +165,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
             }.values()
         ),
         closing=state.closing,
-        last_used=max((entry.envelope.day for entry in mailbox.own_entries()), default=None),
+        last_used=max(sorted(entry.envelope.day for entry in mailbox.own_entries())[1:], default=None),
         workstations=len(in_use),
         mailbox=mailbox,
     )

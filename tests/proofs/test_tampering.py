@@ -822,11 +822,11 @@ def test_an_older_letterhead_is_refused(system: MailboxSystem) -> None:
 # ---- not detected ---------------------------------------------------------------------------------
 
 
-def test_the_newest_message_dropped_before_the_adviser_saw_it_is_proved_only_by_its_receipt(
+def test_only_a_receipt_number_is_left_of_a_newest_message_that_no_adviser_saw(
     system: MailboxSystem, source: ProofSource
 ) -> None:
     """The adviser never saw the message and cannot miss it. The source can: the message is no longer in their
-    mailbox, and the number on their receipt proves that it was.
+    mailbox, and the number on their receipt fits a copy of the message, if one is found.
     """
     entry_id = source.writes("a third message")
     stored = system.query(
