@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from crypto import age
 from deploy.setup import STORE
 from tests.deploy.cli.every_command import EVERY_COMMAND, command_in
 from tests.deploy.two_machines import FIRST, Machine, TwoMachineDesk, a_desk
@@ -18,7 +19,7 @@ _ON_BOTH = [
     ("store", "letterhead"),
     ("keys", "fingerprint"),
     ("pouch", "make", "OUT"),
-    ("pouch", "apply", "FILE"),
+    ("pouch", "apply", "POUCH"),
 ]
 _ON_SERVER = [
     *_ON_BOTH,
@@ -58,7 +59,11 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> TwoMachineDesk:
 
 
 def _asserts_refused(desk: TwoMachineDesk, machine: Machine, words: tuple[str, ...], tmp_path: Path) -> None:
-    files = {"FILE": desk.folder / "first.pairing", "CARD": desk.folder / "card", "OUT": tmp_path / "out"}
+    sealed = age.encrypt(b"", [age.PQIdentity(bytes(32)).recipient])
+    pouch = tmp_path / "pouch"
+    pouch.write_bytes(sealed.header + sealed.payload)
+    files = {"FILE": desk.folder / "first.pairing", "CARD": desk.folder / "card"}
+    files |= {"OUT": tmp_path / "out", "POUCH": pouch}
 
     sentence = machine.is_told(*(files.get(word, word) for word in words))
 
