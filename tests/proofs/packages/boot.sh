@@ -1,0 +1,45 @@
+#!/bin/sh
+# Boot a folder with Debian: boot.sh ROOT. systemd is PID 1 in namespaces of its own, with its own /dev, /run and cgroup.
+# Needs root. When this script is killed, the kernel ends the whole machine.
+set -eu
+if [ "${2:-}" = "" ]; then
+    # In its cgroup, systemd may limit memory and tasks. The cgroups have the name of this process.
+    for tasks in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; do
+        folder=${tasks%/cgroup.procs}/steunpunt-test-$$
+        case $tasks in
+            */cpuset/*) ;;  # a group of cpuset has no processor at first, and systemd does not use it
+            *) [ ! -e "$tasks" ] || { mkdir "$folder" && echo $$ >"$folder/cgroup.procs"; } ;;
+        esac
+    done
+    exec unshare --mount --pid --net --uts --ipc --cgroup --fork --kill-child "$0" "$1" inside
+fi
+root=$1
+mount --make-rprivate /
+mount --bind "$root" "$root"
+mount -t proc proc "$root/proc"
+mount -t sysfs -o ro sysfs "$root/sys"
+grep -E '^[^ ]+ /sys/fs/cgroup' /proc/self/mounts | while read -r _ place kind options _; do
+    case $kind$options in
+        *cpuset*) ;;
+        tmpfs*) mount -t tmpfs -o mode=755 tmpfs "$root$place" ;;
+        cgroup*) mkdir -p "$root$place" && mount -t "$kind" -o "$(echo "$options" | sed 's/^rw,relatime,*//; s/^$/rw/')" cgroup "$root$place" ;;
+    esac
+done
+mount -t tmpfs -o mode=755 tmpfs "$root/dev"
+mkdir "$root/dev/pts" "$root/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$root/dev/pts"
+mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+ln -s pts/ptmx "$root/dev/ptmx"
+ln -s /proc/self/fd "$root/dev/fd"
+mknod -m 666 "$root/dev/null" c 1 3
+mknod -m 666 "$root/dev/zero" c 1 5
+mknod -m 666 "$root/dev/full" c 1 7
+mknod -m 666 "$root/dev/random" c 1 8
+mknod -m 666 "$root/dev/urandom" c 1 9
+mknod -m 666 "$root/dev/tty" c 5 0
+mount -t tmpfs -o mode=755 tmpfs "$root/run"
+hostname steunpunt-test
+cd "$root"
+mkdir -p old-root
+pivot_root . old-root
+exec chroot . /bin/sh -c 'umount -l /old-root && container=steunpunt-test exec /lib/systemd/systemd --show-status=false'
