@@ -60,6 +60,9 @@ git -c tar.umask=0022 archive HEAD | tar --extract --directory "$program/program
 for catalogues in "$program"/program/languages "$program"/program/*/translations; do
     PYTHONPATH=$packages $python -m babel.messages.frontend --quiet compile --directory "$catalogues"
 done
+# Babel writes the time of the build.
+find "$program/program" -name '*.mo' -exec env LC_ALL=C sed -i \
+    "s/^POT-Creation-Date: .*/POT-Creation-Date: $(date --date="@$SOURCE_DATE_EPOCH" '+%Y-%m-%d %H:%M%z')/" {} +
 
 # The manual pages and the shell completion are made from the commands.
 share=$work/program/usr/share

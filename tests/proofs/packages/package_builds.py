@@ -40,9 +40,13 @@ def commit_change(project: Path) -> None:
     subprocess.run(git, check=True, env={**os.environ, **_AUTHOR})
 
 
-def build_packages(project: Path, *, cache: Path | None = None) -> Packages:
-    """Build the packages of a clone. `cache` is the folder in which pip keeps what it has downloaded."""
+def build_packages(project: Path, *, cache: Path | None = None, clock: str = "+0") -> Packages:
+    """Build the packages of a clone, with a clock that is this far from the right time, such as "+1d".
+
+    `cache` is the folder in which pip keeps what it has downloaded.
+    """
     environment = {**os.environ, **({"PIP_CACHE_DIR": str(cache)} if cache else {})}
-    subprocess.run(["make", "--silent", "deb"], cwd=project, check=True, env=environment)
+    make = ["faketime", "-f", clock, "make", "--silent", "deb"]
+    subprocess.run(make, cwd=project, check=True, env=environment)
     server, workstation = sorted((project / "dist").iterdir())
     return Packages(server, workstation)
