@@ -105,6 +105,31 @@ def test_a_malformed_chunked_body_is_a_bad_request(
         assert (0,) == connection.execute("SELECT count(*) FROM entry").fetchone()
 
 
+def test_a_log_out_with_a_malformed_chunked_body_ends_the_session_and_the_connection(
+    server: tuple[Server, SourceClient, Path],
+) -> None:
+    running = server[0]
+    with SourceClient(running.host, running.port) as visitor:
+        visitor.open_mailbox()
+        cookie = "; ".join(f"{name}={value}" for name, value in visitor.browser.cookies.items())
+    site = f"Host: {running.host}:{running.port}\r\nCookie: {cookie}\r\n"
+    body = "zz\r\nabc\r\n0\r\n\r\n"
+    log_out = f"POST /en/log-out HTTP/1.1\r\n{site}Transfer-Encoding: chunked\r\n\r\n{body}"
+    write = f"GET /en/mailbox/write HTTP/1.1\r\nConnection: close\r\n{site}\r\n"
+
+    def answer_to(sent: str) -> bytes:
+        with socket.create_connection((running.host, running.port), timeout=120) as client:
+            client.sendall(sent.encode())
+            return read_all(client)  # until the server closes the connection
+
+    assert answer_to(write).startswith(b"HTTP/1.1 200 ")
+    answer = answer_to(log_out + write)
+
+    assert answer.startswith(b"HTTP/1.1 303 ")
+    assert 1 == len(re.findall(rb"HTTP/1\.1 \d\d\d ", answer))
+    assert answer_to(write).startswith(b"HTTP/1.1 303 ")  # to the log-in page
+
+
 @pytest.fixture(scope="module")
 def adviser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     desk = desk_servers.set_up(tmp_path_factory.mktemp("desk") / "var")

@@ -18,6 +18,7 @@ from source_app.services.thread import read_thread
 from source_app.services.verified_mailbox import read_mailbox
 from store import mailboxes
 from store.errors import MailboxChangedError, NoSuchMailboxError
+from tests import source_labels as labels
 from tests.pages import hook, hooks
 from tests.source_app.desks import TODAY, ADesk, SourceBrowser, ToGo
 from tests.source_app.proposal_pages import form_of, path_of, say, shown, state
@@ -136,6 +137,17 @@ def test_agreeing_takes_two_movements_of_the_hand(
     page = source.get(path_of(made)).text
     assert re.search(rf"{hook('state', 'agreed')}>[^<]*\b2 March 2026", page)
     assert shown(a_desk, keys, made).answer_receipt in page
+
+
+def test_the_mailbox_asks_for_no_answer_to_a_proposal_that_was_agreed_to(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    made = a_desk.propose(keys, "to pass on")
+    waiting = source.get("/en/mailbox").text
+    say(source, made, "agreed", sure="y")
+
+    assert labels.ANSWER_PROPOSAL in waiting
+    assert labels.ANSWER_PROPOSAL not in source.get("/en/mailbox").text
 
 
 def test_the_answer_names_the_proposal_that_was_read(
