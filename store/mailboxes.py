@@ -191,7 +191,7 @@ def inbox_counts(session: Session) -> InboxCounts:
 def newest_day(session: Session) -> date:
     """Return the newest day on which a mailbox was opened or got an entry.
 
-    If the store has no mailbox, return `date.min`. No signature covers these days.
+    If the store has no mailbox, return `date.min`. The result comes from dates that are not signed.
     """
     days: Sequence[date | None] = _NEWEST_DAYS.first(session) or ()
     return max((day or date.min for day in days), default=date.min)
