@@ -119,7 +119,7 @@ def change_passphrase_command(settings: Path, *, typed: bool, print_passphrase: 
 @click.argument("copy", type=EXISTING_FILE)
 @click.pass_obj
 def confirm_copy_command(settings: Path, copy: Path) -> None:
-    """Confirm that a file is a copy of the keyring's newest backup.
+    """Confirm a copy of the keyring's newest backup.
 
     After that, the workstation no longer asks you to copy this backup.
     """
