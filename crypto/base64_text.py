@@ -27,7 +27,7 @@ def decode_base64(text: str | bytes) -> bytes:
     """Decode base64 with padding. Unlike `from_base64`, accept every spelling of the same bytes.
 
     Raises:
-        MalformedError: a character that is not base64 (such as white space), or wrong padding.
+        MalformedError: a character (such as a space) does not belong to base64, or the padding is wrong.
     """
     try:
         return base64.b64decode(text, validate=True)

@@ -89,7 +89,7 @@ def _without_marks(text: str) -> str:
 def _without_category(text: str, start: str) -> str:
     """Return a text without the characters whose Unicode category begins with `start`.
 
-    Callers name only categories without ASCII characters.
+    A text in ASCII is returned unchanged, so `start` must be a category without ASCII characters.
     """
     if text.isascii():  # checks a message of 1 KiB four times as fast
         return text
@@ -99,7 +99,7 @@ def _without_category(text: str, start: str) -> str:
 def typed_words(typed: str) -> list[str]:
     """Return the words of a typed passphrase in normal form, without words that are only digits.
 
-    People may also type the numbers before the words. No word list has a word of digits.
+    A person may type "1" before the first word, "2" before the second, and so on. These numbers are left out.
     """
     return [word for word in normalise_passphrase(typed).split() if not word.isdecimal()]
 
@@ -108,7 +108,7 @@ def contains_passphrase(text: str) -> bool:
     """Return True if a text has seven words of the word lists in a row, like a drawn passphrase.
 
     Digits, punctuation and line ends between the words make no difference. A passphrase with a typing error
-    is not recognised. Recognising it would cause about six times as many false alarms.
+    is not recognised.
     """
     # The normal form finds a passphrase that was typed with other accents.
     words = [*normalise_passphrase(text).split(), "", *re.findall(r"[^\W\d_]+", text.casefold())]

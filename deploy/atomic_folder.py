@@ -16,7 +16,7 @@ _ROOM_BYTES = 1_000_000  # with less room, a failure is because of the full disk
 
 @contextmanager
 def new_private_folder(settings: Path) -> Iterator[Path]:
-    """Yield a temporary folder to fill, and rename it to the folder of `settings` after the block.
+    """Yield a temporary folder to fill. After the block, it becomes the folder that contains `settings`.
 
     The final folder has all files or none, even after a power cut.
 

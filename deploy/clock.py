@@ -17,10 +17,10 @@ _AHEAD = timedelta(days=180)
 
 
 def clock_days_off(store_path: Path, today: date) -> tuple[date | None, date | None]:
-    """Compare the clock's day `today` with days in the store. Return two days, each of which may be None.
+    """Compare the clock's day `today` with days in the store. If the clock may be right, return (None, None).
 
-    If the clock is behind, the first is the newest day of writing. If the clock is far ahead, the second is
-    the newest day of writing or clean-up.
+    If the clock is behind, the first item is the newest day on which something was written. If the clock is
+    far ahead, the second item is the newest day of writing or clean-up.
 
     Raises:
         StoreError: the store cannot be read.

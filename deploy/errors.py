@@ -101,7 +101,7 @@ def refused_as(
     """Turn an exception of the class `kind` in the `with` block into an exception of the class `error`.
 
     Raises:
-        DeployError: the block raised such an exception. The message is `sentence`.
+        DeployError: the block raised an exception of the class `kind`. The message is `sentence`.
     """
     try:
         yield

@@ -55,7 +55,7 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """The person at the terminal: `say` prints a line, `ask` asks a question and hides the typed text."""
+    """Two functions: `say` prints a line, and `ask` asks a question and hides the typed text."""
 
     say: Say
     ask: Ask
@@ -103,7 +103,7 @@ def refuse_no_id(typed: str) -> None:
     """Check that a text has the form of an id that `steunpunt keys list` prints.
 
     Raises:
-        DeployError: no passphrase and no sheet has such an id.
+        DeployError: the text has another form.
     """
     if _ID.fullmatch(typed) is None:
         raise DeployError(f"{_SENTENCES[KeysRefusal.GONE]} Nothing was changed.")
@@ -144,9 +144,9 @@ def drop_key(desk: OpenDesk, secret: str, unwanted: str, *, say: Say) -> None:
 def print_new_sheet(  # noqa: PLR0913, PLR0917  # where the sheet goes, and in which language
     desk: OpenDesk, secret: str, terminal: Terminal, safe: str, language: Language, folder: Path | None
 ) -> None:
-    """Make a recovery sheet. It opens the keyring after the person has typed back one of its words.
+    """Make a recovery sheet, and ask for one word of the printed sheet. Then let the sheet open the keyring.
 
-    The sheet's files are deleted at the end. Without `folder`, they are in memory and never on a disk.
+    The files to print are deleted at the end. If `folder` is None, these files are never on a disk.
 
     Raises:
         DeployError: nothing was changed.

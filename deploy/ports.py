@@ -32,8 +32,8 @@ def is_listening(address: str) -> bool:
 def listen(address: str) -> socket.socket:
     """Listen at an address: "unix:/path", "host:port" or "[::1]:port".
 
-    Only the owner and the group of a Unix socket may use it. In a folder with the set-group-ID bit, the
-    socket gets the group of the folder, such as that of Tor.
+    Only the owner and the group of a Unix socket may use the socket. In a folder with the set-group-ID bit,
+    the socket gets the group of the folder.
 
     Raises:
         DeployError: the address cannot be used.

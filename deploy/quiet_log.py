@@ -111,7 +111,7 @@ def _log_uncaught(
 
 
 class GunicornLogger:
-    """Logger for gunicorn, which logs events such as the end of a worker process, and never a request."""
+    """Logger for gunicorn. It logs events such as the end of a worker process, but never a request."""
 
     access_log_enabled = False
 
@@ -124,9 +124,9 @@ class GunicornLogger:
         self.cfg = cfg
 
     def log(self, lvl: int, msg: object, *args: object, **_more: object) -> None:
-        """Log an event of gunicorn, and the text of a known event of the master process.
+        """Log the message of an event, if `_MASTER_MESSAGES` contains the message.
 
-        Any other text is left out, because it could quote a request.
+        For any other event, log a fixed sentence, because the message could quote a request.
         """
         if msg in _MASTER_MESSAGES:
             self._own.log(lvl, "gunicorn: " + str(msg), *args)

@@ -121,14 +121,14 @@ def is_trial_desk(settings: Path) -> bool:
 def write_keyring(folder: Path, keyring: Keyring) -> None:
     """Write the keyring of a new workstation, and an empty trusted state.
 
-    If the trusted state is missing later, someone removed it.
+    So if the file of the trusted state is missing later, someone removed that file.
     """
     write_new(folder / KEYRING, keyrings.seal_keyring(keyring))
     write_new(folder / TRUSTED_STATE, seal_trusted_state(TrustedState(), keyring))
 
 
 def refuse_another_machine(settings: Path) -> None:
-    """Check that this machine is already a complete desk on one machine.
+    """Check that this machine has all files of a desk that runs on one machine.
 
     Raises:
         DeployError: the machine is a server or a paired workstation, or a file is missing.

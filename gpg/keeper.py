@@ -105,7 +105,7 @@ def _lock(folder: Path) -> int:
 
 
 def _destroy_abandoned(parent: Path) -> None:
-    """Destroy the GnuPG homes that killed processes left behind. No process has a lock on them."""
+    """Destroy each GnuPG home on which no process has a lock. A killed process left such a home behind."""
     for folder in parent.iterdir():
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:

@@ -50,7 +50,7 @@ class Gpg(gnupg.GPG):  # type: ignore[misc]  # has no types
             self._sandbox = words
 
     def start(self, *words: str, output_bytes: int) -> Program:
-        """Start gpg with a message as input, and with `words` as options and command.
+        """Start gpg with a message as input. `words` are gpg's options and its command.
 
         gpg gets 10 seconds, and one second more for each 5 MB of input. gpg cannot write to files.
         """

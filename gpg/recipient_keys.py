@@ -33,9 +33,9 @@ def require_only_key(listed: Sequence[ListedKey], fingerprint: str) -> None:
 
 
 def newest_usable_subkey(key: ListedKey | None, today: date) -> str:
-    """Return the fingerprint of the newest subkey of an OpenPGP key that may be used for encryption today.
+    """Return the fingerprint of the newest subkey that may be used for encryption today.
 
-    If no subkey may be used, a primary key that can encrypt is taken.
+    If no subkey may be used but the primary key can encrypt, return the primary fingerprint.
 
     Raises:
         RecipientRefusedError: the reason is UNKNOWN (no key), REVOKED, EXPIRED, NO_ENCRYPTION or WEAK.

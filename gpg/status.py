@@ -18,9 +18,9 @@ class GpgStatus:
         self.lines: list[tuple[str, str]] = [(keyword, value) for keyword, _, value in pairs]
 
     def is_encrypted(self, signer: str) -> bool:
-        """Return True if gpg encrypted the whole message, and signed with the key of this fingerprint.
+        """Return True if gpg encrypted the whole message, and the key with this fingerprint signed it.
 
-        If this key is missing, gpg signs with another key.
+        If this key is missing, gpg signs with another key. Then the result is False.
         """
         is_signed = [value.endswith(f" {signer}") for value in self._values("SIG_CREATED")] == [True]
         failed = any(self._values(keyword) for keyword in ("FAILURE", "INV_RECP", "INV_SGNR"))

@@ -43,7 +43,7 @@ class PassphraseLabel:
         return cls(secrets.token_bytes(SALT_BYTES), cost)
 
     def wrap(self, file_key: bytes) -> Stanza:  # noqa: ARG002  # a label wraps no key
-        """Return the label as a stanza of an age header. The file key is not used."""
+        """Return the label as a stanza of an age header. The stanza does not contain the file key."""
         numbers = (str(number) for number in (self.cost.t, self.cost.m_kib, self.cost.p))
         return Stanza((*_LABEL, to_base64(self.salt), *numbers), b"")
 

@@ -234,7 +234,7 @@ class X25519Identity:
     recipient: Final[X25519Recipient]
 
     def __init__(self, seed: bytes) -> None:
-        """Make an identity from a secret scalar of 32 bytes, in age's byte order.
+        """Make an identity from a secret scalar of 32 bytes, little endian.
 
         Raises:
             MalformedError: the scalar has another length.

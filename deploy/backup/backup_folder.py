@@ -32,8 +32,7 @@ _MANIFEST_BYTES = 64 * 1024
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Description of a backup: its format, the version of the store's tables, and the digest of each file.
 
-    - `faults`: the number of mailboxes and rows with faults. A mild fault is not counted if the previous
-      backup had it.
+    - `faults`: the number of mailboxes and rows with faults, without the mild faults of the previous backup
     - `mild`: the number of mailboxes with only mild faults, such as a row that is lost for good
     - `has_onion_key`: True if the backup has the key of the source's onion address
     - `digests`: maps the name of each file to its SHA-256 in hexadecimal

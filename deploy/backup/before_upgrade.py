@@ -68,7 +68,7 @@ def copy_before_upgrade(settings: Path, store_path: Path, version: str | None) -
 
 
 def remove_copies_before_upgrade(store: Store, today: date) -> int:
-    """Remove the copies from before upgrades, except the newest copy if it is not old yet.
+    """Remove the copies that were made before upgrades. The newest copy stays until it is old.
 
     Return the number of removed copies.
 

@@ -23,7 +23,7 @@ RESTORED = ".restored"  # ending of the name of a copy that a restore verifies
 
 
 def first_day(config: BackupConfig, letterhead: Letterhead | None, today: date) -> date:
-    """Return the day before which all backups must be deleted by today.
+    """Return the oldest day from which a backup may still exist today.
 
     `letterhead` is the desk's public statement, which promises how soon a closed mailbox is deleted.
     """
@@ -88,9 +88,9 @@ def _too_old_or_too_many(config: BackupConfig, oldest_day: date) -> list[BackupN
 
 
 def backup_faults(settings: Path, letterhead: Letterhead, today: date) -> Iterator[str]:
-    """Yield a sentence for each difference between the backups of a server and what the desk promises.
+    """Yield a sentence for each fault in the backups of a server, or in the settings of the backups.
 
-    `letterhead` is the desk's public statement, which has the promise.
+    `letterhead` is the desk's public statement, which promises how soon a closed mailbox is deleted.
 
     Raises:
         DeployError: the settings have faults.

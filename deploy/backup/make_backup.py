@@ -48,7 +48,7 @@ _WRONG_CLOCK = (
 class MadeBackup:
     """A new backup: its folder, the number of verified entries, and the number of faults in the store.
 
-    A mild fault is not counted if the previous backup had it.
+    The number of faults does not include the mild faults of the previous backup.
     """
 
     folder: Path

@@ -45,8 +45,7 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
     """Restore a backup of a server, or a copy that `steunpunt upgrade` made of a machine.
 
     With `identity` (a file of age-keygen), also restore the settings and keys of a server. Existing settings
-    and keys are never replaced by different ones. The tables of an older store are upgraded. After a killed
-    restore, the same command can be run again.
+    and keys are never replaced by different ones. After a killed restore, call this function again.
 
     Raises:
         DeployError: the backup is damaged or of another version, a program runs, a store exists and
@@ -102,7 +101,7 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
 def _what_follows(settings: Path, backup: Path, *, is_rehearsal: bool) -> Iterator[str]:
     """Yield sentences that say what the operator must do after a restore.
 
-    If the restore of a server's backup was a rehearsal, write today's date to a file beside the backup.
+    After a rehearsal with a server's backup, also write today's date to a file beside the backup.
     """
     sections = sections_in(settings)
     if is_rehearsal and "backup" in sections:

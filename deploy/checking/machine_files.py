@@ -31,7 +31,7 @@ class MachineSettings:
         return self.path.parent / text if text else None
 
     def values(self, key: str) -> dict[str, str]:
-        """Return a dict from each section with this key to its text."""
+        """Return the texts that the sections have for a key: a dict from section name to text."""
         return {section: self.text(section, key) for section in self.sections if self.text(section, key)}
 
     def files(self, key: str) -> list[Path]:

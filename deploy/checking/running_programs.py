@@ -19,7 +19,7 @@ _OPTIONS = ("--settings", "--parent")  # each has a value
 class RunningProgram:
     """Process of the mailbox: its user, and the words of its command.
 
-    `core_bytes` is the limit on the size of a core dump. "0" means that the process leaves no core dump.
+    `core_bytes` is the largest size of the process's core dump. With "0", a crash leaves no core dump.
     """
 
     user: int

@@ -69,7 +69,7 @@ def _core_dumps(programs: Sequence[RunningProgram]) -> Iterator[CheckResult]:
 
 
 def _device_number(path: str) -> str:
-    """Return the numbers (such as "8:1") of a device, or of the disk of a swap file."""
+    """Return the number of a device, such as "8:1". For a swap file, return the number of its disk."""
     status = Path(path).stat()
     number = status.st_rdev or status.st_dev
     return f"{os.major(number)}:{os.minor(number)}"

@@ -41,11 +41,10 @@ _Found = tuple[object, ...]  # the values for the texts of a row
 
 @dataclass(frozen=True, slots=True)
 class UnsafeState:
-    """Row of the table of unsafe states. `find` looks for the state.
+    """Unsafe state of this machine, for example that both interfaces have the same host.
 
-    If `find` yields nothing, `fine` is the sentence to show. Each item that `find` yields has the values for
-    the format strings `state` and `to_do`. With `refuses`, the packaged systemd units do not start in this
-    state.
+    `find` yields the values for the format strings `state` and `to_do`. If `find` yields nothing, the
+    sentence `fine` is shown. If `refuses` is True, the packaged systemd units do not start in this state.
     """
 
     check: str
@@ -68,8 +67,8 @@ def warn_or_refuse(scene: Scene, *, refuses: bool, warn: Callable[[str], object]
     """Look for unsafe states at the start of a program, and warn of each.
 
     Raises:
-        UnsafeStateError: `refuses` is True, and the packaged systemd units must not start in one of the
-            states.
+        UnsafeStateError: `refuses` is True, and the machine is in a state in which the packaged systemd
+            units must not start.
     """
     found = [each for each in look_at_states(scene) if each.level is not Level.OK]
     if not _opens(scene.settings.store_path):  # the program itself refuses this store, with a better sentence

@@ -167,7 +167,8 @@ def fingerprint_command(settings: Path) -> None:
 def make_openpgp_command(settings: Path) -> None:
     """Make and publish an OpenPGP key of the desk.
 
-    The desk must have none yet. The key is published in the letterhead, the desk's signed public statement.
+    If the desk has an OpenPGP key already, no other key is made. The key is published in the letterhead, the
+    desk's signed public statement.
     """
     from deploy.desk_openpgp_key import make_openpgp_key
 

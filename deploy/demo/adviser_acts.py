@@ -70,7 +70,7 @@ def _propose(mailbox: AdvisedMailbox, event: Event, day: date) -> None:
 def _begin_passing_on(mailbox: AdvisedMailbox, event: Event, day: date) -> None:
     """Begin to pass on the newest proposal.
 
-    The text of the event, if any, is the reason to do so without the source's consent.
+    If the event has a text, pass on without the source's consent. The text is the reason.
     """
     shown = mailbox.open(day)
     without = WithoutConsent(event.text, is_confirmed=True) if event.text else None

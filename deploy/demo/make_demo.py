@@ -113,7 +113,7 @@ def public_desk(
 
 
 def play(story: Story, public: PublicDesk, desk: OpenDesk, today: date) -> Iterator[InventedSource]:
-    """Play a story in as many new mailboxes as it has copies. Yield the source of each mailbox."""
+    """Make `story.copies` mailboxes, and play the story in each. Yield the source of each mailbox."""
     for _ in range(story.copies):
         first = max((event.day for event in story.events), default=0)
         source = InventedSource.start(public, story.language, today - timedelta(days=first))

@@ -50,7 +50,7 @@ class InventedSource:
         return self.opened.keys.address
 
     def new_form(self) -> FormContext:
-        """Return the hidden fields of a form, as on a page that shows the whole mailbox."""
+        """Return the hidden fields that a form has on a page with the whole mailbox."""
         mailbox = read_mailbox(self.public, self.opened.keys)
         return FormContext.new(self.address, *mailbox.heads_for(mailbox.shown))
 

@@ -9,7 +9,7 @@ from crypto.canonical_json import StrictStruct
 
 
 class Event(StrictStruct, frozen=True):
-    """Act in a demo mailbox, `day` days before the demo is made.
+    """Act of a source or an adviser in a demo mailbox, `day` days before the demo is made.
 
     `what` names the act. `step`, `next` and `by` (a number of working days) are fields of the adviser's form.
     `file` is the name of a photograph that the source sends.

@@ -127,9 +127,10 @@ def admitted_clients(folder: Path) -> dict[str, str]:
 
 
 def client_keys(folder: Path) -> dict[str, str]:
-    """Return a dict from each client's name to its public key, from an onion service's folder of clients.
+    """Read an onion service's folder of clients. Return a dict from each client's name to its public key.
 
-    One key is of `UNUSED_CLIENT`, whose secret key no one has. A missing folder gives an empty dict.
+    The dict may contain `UNUSED_CLIENT`, whose secret key no one has. If the folder is missing, the dict is
+    empty.
 
     Raises:
         OnionError: a file has a wrong form. The message names the file.

@@ -110,7 +110,7 @@ def _close_connections(controller: Controller, address: str) -> None:
 class PublishedService:
     """Proof-of-work defence and single-hop mode of an onion service, as the Tor network shows them.
 
-    Both are None if only the service's clients can read them.
+    Both values are None if only the service's clients can read its descriptor.
     """
 
     defends_by_work: bool | None

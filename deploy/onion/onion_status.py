@@ -96,7 +96,7 @@ def _socket(path: str, control: str) -> Iterator[StatusLine]:
 def _tor_may_use(path: Path, control: str) -> bool:
     """Return False if file modes forbid Tor to connect to the Unix socket at `path`.
 
-    The owner of Tor's control socket counts as the user of Tor. Return True if this cannot be checked.
+    Tor runs as the owner of Tor's control socket. If the modes or the owner cannot be read, return True.
     """
     try:
         return may_connect(path, Path(control.removeprefix(UNIX)).stat().st_uid)

@@ -57,7 +57,7 @@ class BufferingWorker(gthread.ThreadWorker):  # type: ignore[misc]  # gunicorn h
 
     @property
     def is_crowded(self) -> bool:
-        """True if few connections are free. Each connection is then closed after its answer."""
+        """True if almost all connections are in use. Then each connection is closed after its answer."""
         # Attack: clients that send the next request after each answer. A new client would get no connection.
         return bool(self.nr_conns >= self._connections_max - self.cfg.threads)
 

@@ -20,9 +20,9 @@ _POLL_SECONDS = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One process of `steunpunt run`: its name for people, its arguments, and the address where it listens.
+    """One process of `steunpunt run`: its name for people, and its arguments.
 
-    `bind` is this address, or None if the process does not listen.
+    `bind` is the address where the process listens, or None if the process does not listen.
     """
 
     name: str

@@ -8,8 +8,8 @@ from pathlib import Path
 class BackupConfig:
     """Settings of a server's backups: their folder, how long they are kept, and who can decrypt the keys.
 
-    `keep` is the number of backups, and `keep_days` is their highest age. `age_recipients` are age public
-    keys.
+    Only the newest `keep` backups are kept, for at most `keep_days` days. `age_recipients` are public keys
+    of the program age.
     """
 
     folder: Path

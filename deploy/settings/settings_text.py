@@ -15,9 +15,9 @@ _SETTINGS = re.compile(r"(?m)^(?=[a-z0-9_.]+ = )")  # in the example, where each
 
 
 def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tuple[str, str], str]) -> str:
-    """Return the text of a new settings file: the example, with only these sections and this fingerprint.
+    """Return the text of a new settings file: these sections of the example, with this fingerprint.
 
-    `keys` maps pairs of a section and a setting to a value. Paths under /dev/shm get a random folder name.
+    `keys` maps a pair of section and setting to a value. Paths under /dev/shm get a random folder name.
     """
     whole = EXAMPLE.read_text("utf-8")
     text = without_sections(whole, {name for name, _ in _parts(whole)} - {"", *sections})
@@ -52,13 +52,13 @@ def with_key(text: str, section: str, key: str, value: str) -> str:
 
 
 def with_section(text: str, example: str, section: str) -> str:
-    """Return the text with a section of `example` at its end: comments and header, but no keys."""
+    """Add the comments and the header of a section of `example` to the end of a text. Return the new text."""
     comment, header, _ = dict(_parts(example))[section].partition(f"[{section}]\n")
     return text.rstrip("\n") + _GAP + comment + header
 
 
 def with_documented_keys(text: str, example: str, section: str, keys: Collection[str]) -> str:
-    """Add keys of the example, with comments and values, to the end of a section. Return the new text."""
+    """Copy keys with their comments and values from `example` to a section of `text`. Return the new text."""
     blocks = (_with_only(block, keys) for block in dict(_parts(example))[section].split("\n\n"))
     added = "\n\n".join(filter(None, blocks))
     return "".join(
@@ -68,7 +68,7 @@ def with_documented_keys(text: str, example: str, section: str, keys: Collection
 
 
 def _with_only(block: str, keys: Collection[str]) -> str:
-    """Return a block of the example without its other keys, or "" if no key is left."""
+    """Remove all keys except `keys` from a block of a settings file. If no key is left, return ""."""
     comment, *settings = _SETTINGS.split(block)
     kept = [each.rstrip() for each in settings if re.split("[ .]", each, maxsplit=1)[0] in keys]
     return "\n".join([comment.strip(), *kept]).strip() if kept else ""

@@ -94,9 +94,9 @@ def _proof(session: Session, address: Address, letterhead: Letterhead, today: da
 
 
 def refresh_hints(store: Store) -> None:
-    """Compute for each mailbox since when its source waits, and on which day it may be deleted.
+    """Compute since when the source of each mailbox waits, and on which day the mailbox may be deleted.
 
-    Content that was removed, and that someone restored in the store, is destroyed again.
+    If someone put removed content into the store again, destroy the content again.
 
     Raises:
         StoreError: the store failed.
@@ -119,10 +119,10 @@ def refresh_hints(store: Store) -> None:
 
 
 def forget_known(store: Store, letterhead: Letterhead, today: date) -> None:
-    """Delete workstations that are not in use, and data that no workstation needs any more.
+    """Delete workstations that are not in use, and old records and proofs.
 
-    The data are records that the desk dropped, and proofs that mailboxes ended. A proof is kept for at least
-    30 days.
+    A record that the desk dropped is deleted when each workstation in use knows this. A proof that a mailbox
+    ended is deleted when each workstation in use has the proof, but not within 30 days.
 
     Raises:
         StoreError: the store failed.

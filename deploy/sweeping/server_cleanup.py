@@ -76,9 +76,9 @@ class StoreSweeper:
         return cleanup.destroy_deleted(self.store, half_hour_of(now), on_progress=on_progress)
 
     def tidy(self) -> None:
-        """Compute the days and sizes of each mailbox again, and rewrite the store's file.
+        """Remove old copies of the store, then rewrite the store's file. Call this method once each night.
 
-        Call this method once each night. It first removes old copies, which may contain deleted content.
+        Also compute the size of each mailbox again, and the day on which the mailbox may be deleted.
 
         Raises:
             StoreError: the store failed.

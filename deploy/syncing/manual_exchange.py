@@ -44,7 +44,7 @@ def refuse_unpaired(store: Store) -> None:
     """Check that this workstation was paired with a server.
 
     Raises:
-        DeployError: it was not.
+        DeployError: this workstation was not paired.
     """
     with refusals_as_sentences(), store.reading() as session:
         if peers.find(session, SERVER) is None:
