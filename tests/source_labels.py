@@ -1,7 +1,7 @@
 """English labels of the source's links, buttons and fields, for tests that press, follow and fill them in.
 
-A label that changes on a page changes here and in no test. `tests/source_app/test_words.py` compares each
-label with the catalogue.
+A label that changes on a page changes here and in no test. `tests/source_app/languages/test_words.py`
+compares each label with the catalogue.
 """
 
 from typing import Final

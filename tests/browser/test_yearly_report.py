@@ -20,7 +20,7 @@ from store.letterheads import latest
 from tests.browser.keyboard import fetch, fill, follow, send, tick
 from tests.browser.user_actions import unlock
 from tests.journalist_app import desk_factories
-from tests.journalist_app.services.synthetic_years import fill as fill_year
+from tests.journalist_app.services.whole_desk.synthetic_years import fill as fill_year
 from web.languages import known_languages
 
 pytestmark = pytest.mark.slow

@@ -20,8 +20,8 @@ from protocol.strand import SourceWriter
 from store import records
 from tests.journalist_app.desk_factories import TODAY, ASource, World, a_source
 from tests.journalist_app.opening import opens
-from tests.journalist_app.services.test_closing import answered, close, day_of, purge, unlocked
-from tests.journalist_app.services.test_passing_on import answers, begin, propose
+from tests.journalist_app.services.closing.test_closing import answered, close, day_of, purge, unlocked
+from tests.journalist_app.services.passing_on.test_passing_on import answers, begin, propose
 from tests.sync.test_hidden_rows import hidden
 
 

@@ -38,8 +38,8 @@ from tests.journalist_app.desk_factories import TODAY, ASource, World, a_source,
 from tests.journalist_app.files.sealing import age_armour, age_file, recipient_of
 from tests.journalist_app.opening import heads_on_page, opens
 from tests.journalist_app.refusals import refuses
-from tests.journalist_app.services.test_closing import close, due_of
-from tests.journalist_app.services.test_passing_on import (
+from tests.journalist_app.services.closing.test_closing import close, due_of
+from tests.journalist_app.services.passing_on.test_passing_on import (
     answers,
     begin,
     deliver,

@@ -17,8 +17,8 @@ from protocol.ledger import open_tally
 from store import records
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source, a_world
 from tests.journalist_app.opening import opens
-from tests.journalist_app.services.test_closing import answered, close, day_of, purge, tallies_of
-from tests.journalist_app.services.test_passing_on import answers, begin, make, propose
+from tests.journalist_app.services.closing.test_closing import answered, close, day_of, purge, tallies_of
+from tests.journalist_app.services.passing_on.test_passing_on import answers, begin, make, propose
 from tests.journalist_app.views.paper import Paper
 
 

@@ -32,7 +32,7 @@ from tests.crypto.age.low_order import LOW_ORDER_POINTS
 from tests.deep_json import deep_content
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source, append
 from tests.journalist_app.desk_readers import begin, wait_until_whole
-from tests.journalist_app.services.test_closing import counted, tallies_of
+from tests.journalist_app.services.closing.test_closing import counted, tallies_of
 
 OLD = TODAY - timedelta(days=900)
 LATER = TODAY + timedelta(days=1)

@@ -8,7 +8,7 @@ from journalist_app.desk.casefile import Casefile
 from journalist_app.services.whole_desk import report_records
 from journalist_app.services.whole_desk.unlocking import unlock_desk
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source, publish
-from tests.journalist_app.services.test_yearly_report import DAY, LAST_YEAR, leave_tallies
+from tests.journalist_app.services.whole_desk.test_yearly_report import DAY, LAST_YEAR, leave_tallies
 from tests.journalist_app.views.test_views import AdviserBrowser, token
 from tests.pages import hooks
 from tests.store.factories import rows

@@ -20,7 +20,7 @@ from store.sync_findings import FindingKind
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import TODAY
 from tests.journalist_app.desk_factories import ASource as SourceAtStore
-from tests.journalist_app.services.test_passing_on import propose
+from tests.journalist_app.services.passing_on.test_passing_on import propose
 from tests.journalist_app.views.paper import Paper
 from tests.journalist_app.views.test_views import AdviserBrowser
 from tests.proofs.conversation import MailboxSystem, ProofSource, open_system

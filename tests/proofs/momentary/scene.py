@@ -30,7 +30,7 @@ from store.errors import StoreError
 from stored_mailbox.entry_form import FormContext
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY
 from tests.journalist_app.desk_factories import ASource as SourceAtStore
-from tests.journalist_app.services.test_passing_on import file_of, prepare, propose
+from tests.journalist_app.services.passing_on.test_passing_on import file_of, prepare, propose
 from tests.journalist_app.views.paper import KEY, Paper
 from tests.proofs.conversation import Cookies, ProofSource, open_system
 from tests.proofs.damage.damaged_pair import Pair, source_at

@@ -38,7 +38,7 @@ from store.database.schema import LedgerTallyRow
 from store.database.sealed_rows import insert_sealed
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, World, a_source
 from tests.journalist_app.refusals import refuses
-from tests.journalist_app.services.synthetic_years import fill
+from tests.journalist_app.services.whole_desk.synthetic_years import fill
 from tests.store.factories import all_tallies, rows
 from web.languages import read_words
 

@@ -13,7 +13,7 @@ from babel.messages.pofile import read_po
 from tests import source_labels
 from web.languages import FOLDER, read_words
 
-_APP = Path(__file__).parents[2] / "source_app"
+_APP = Path(__file__).parents[3] / "source_app"
 _POT = FOLDER / "messages.pot"
 _LANGUAGES = sorted(path.parents[1].name for path in FOLDER.glob("*/LC_MESSAGES/messages.po"))
 _PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]")
