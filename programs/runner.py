@@ -109,8 +109,8 @@ class Program(AbstractContextManager["Program"]):
     def output(self, pieces: Iterable[bytes] = ()) -> Iterator[bytes]:
         """Write `pieces` to the program, and yield the program's output until its end.
 
-        The time limit includes only the time that we wait for the program. Exceptions of `pieces` reach the
-        caller.
+        The time limit counts only the time in which this method waits for the program. If `pieces` raises an
+        exception, the caller gets this exception.
 
         Raises:
             ProgramLimitError: the program took too long, too much memory, or too many processes.
@@ -161,7 +161,7 @@ class Program(AbstractContextManager["Program"]):
     def _is_too_large(self) -> bool:
         """Return True if the program has too many processes or too much memory.
 
-        Both are measured at most ten times a second. Between two measurements, the result is False.
+        The program is measured at most ten times a second. Between two measurements, the result is False.
         """
         now = time.monotonic()
         if now < self._next_look:
@@ -225,9 +225,9 @@ def few_variables(folder: Path, path: str) -> dict[str, str]:
 
 
 def _memory_of_tree(program: int, group: int) -> list[int]:
-    """Return the memory sizes, in bytes, of a program and of all processes in its tree or its group.
+    """Return the memory size, in bytes, of each process of a running program.
 
-    The shell that leads the group is left out.
+    These are the program, its child processes (and theirs), and its process group without the leading shell.
     """
     sizes: dict[int, int] = {}
     for path in sorted(Path("/proc").glob("[0-9]*/stat"), key=lambda path: int(path.parent.name)):

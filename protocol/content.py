@@ -168,8 +168,8 @@ class ClosingNote(StrictStruct, frozen=True):
 class Content(StrictStruct, frozen=True):
     """Decrypted content of an entry: its kind, text (at most 50,000 characters), files and details.
 
-    The details are in the field with the name of the kind, such as `step`. `language` is the language of the
-    page on which the text was written, or empty.
+    The details are in the field that is named like the kind, for example `step`. `language` is the language
+    of the page on which the text was written, or empty.
     """
 
     kind: Kind

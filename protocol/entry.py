@@ -184,7 +184,7 @@ def open_entry(entry: SignedEntry, identities: Sequence[age.AgeIdentity]) -> Con
 def _fits_envelope(content: Content, envelope: Envelope) -> bool:
     """Return True if a decrypted content agrees with the signed envelope of its entry.
 
-    Only a closing and the step PASSED_ON may have a day of deletion (`due`), and a closing must have one.
+    A closing must have a day of deletion (`due`). The step PASSED_ON may have one, and other entries may not.
     """
     if content.kind not in _KINDS[envelope.author] or _files_sha256(content) != envelope.files_sha256:
         return False

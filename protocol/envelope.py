@@ -239,10 +239,6 @@ def _fits_class(envelope: Envelope) -> bool:
 
 
 def _has_sound_heads(envelope: Envelope) -> bool:
-    """Return True if the heads and the unseen entries of an envelope are few enough and fit each other.
-
-    For example, no entry is both a head and unseen.
-    """
     for most, named in ((HEADS_OF_STRAND, envelope.heads), (UNSEEN_OF_STRAND, envelope.unseen)):
         if len(named) > most and max(Counter(head.strand for head in named).values()) > most:
             return False

@@ -57,8 +57,8 @@ def heads_from_bytes(raw: bytes, most: int = UNSEEN_IN_ALL) -> Heads:
 def next_number(heads: Iterable[Head], strand: StrandId) -> int:
     """Return the number of a writer's next entry. `strand` is the writer's id.
 
-    The result is one more than the largest number that `heads` has for this writer. Without such a head, the
-    result is 1.
+    The result is 1 more than the largest number of this writer in `heads`. If `heads` does not have this
+    writer, the result is 1.
     """
     return max((head.number for head in heads if head.strand == strand), default=0) + 1
 

@@ -162,8 +162,6 @@ def _derive(label: bytes, seed: bytes, place: Dimension) -> bytes:
 
 
 class _Line(Tally, frozen=True):
-    """Line of JSON with a tally and the id of its signer, padded to a fixed length."""
-
     strand: Annotated[bytes, Meta(min_length=STRAND_ID_BYTES, max_length=STRAND_ID_BYTES)]
 
     def to_bytes(self) -> bytes:

@@ -181,8 +181,7 @@ class Letterhead(CanonicalStruct, frozen=True, dict=True):
     def working_days_after(self, day: date, count: int) -> date:
         """Return the working day that is `count` working days after a day.
 
-        If the calendar ends before that working day, the result is the last day of the calendar, in year
-        9999.
+        If there is no such day before the year 10000, the result is 31 December 9999.
         """
         while count > 0 and day < date.max:
             day += timedelta(days=1)

@@ -104,9 +104,9 @@ def seal_record(
 def open_record(
     raw: bytes, kind: RecordKind, name: bytes, keyring: Keyring, strands: Mapping[StrandId, StrandKey]
 ) -> OpenedRecord:
-    """Decrypt a record, and check that a workstation of the desk wrote the record for this kind and name.
+    """Decrypt a record, and check that a workstation of the desk signed it with this kind and name.
 
-    The record can be an old revision: `TrustedState.saw_record` detects that.
+    The record can be an old revision. `TrustedState.saw_record` detects old revisions.
 
     Raises:
         UnreadableError: the record is damaged, or was not encrypted to any key of the desk.

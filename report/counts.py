@@ -17,8 +17,7 @@ Facts = Counter[tuple[int, str, str]]
 class YearCounts:
     """Exact counts of mailboxes in one year, which the desk must keep secret.
 
-    `disclosure.treat` makes the counts safe to show. The lines of a table add up to the number of mailboxes
-    that were read.
+    `disclosure.treat` makes the counts safe to show. In each table, the counts of all lines add up to `read`.
     """
 
     year: int

@@ -70,8 +70,8 @@ class Treated:
 def treat(counts: YearCounts, floors: Floors, audience: Audience) -> Treated:
     """Return the rounded counts of a year that one version of the report may show.
 
-    A count is hidden if it is too small, or if it would help to compute another hidden count. For a reader,
-    each hidden count can be anything from 0 to `floor - 1`.
+    A count is hidden if it is too small, or if a reader could compute another hidden count with it. A reader
+    can only know that a hidden count is between 0 and `floor - 1`.
     """
     # The lines of a table are checked from the largest count to the smallest. A line is shown if its count
     # is at least the floor, and at least `floor - 1` of the mailboxes that were read are outside this line

@@ -42,7 +42,8 @@ class TableLine:
     def named(self, *languages: str) -> tuple[str, str]:
         """Return the code of a language, and the name of this line in that language.
 
-        The language is the first of `languages` in which the line has a name, or else any other language.
+        The first of `languages` in which the line has a name is used. If the line has a name in none of them,
+        any other language is used.
         """
         code = next(each for each in (*languages, *self.names) if each in self.names)
         return code, self.names[code]

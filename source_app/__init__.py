@@ -126,6 +126,5 @@ def create_source_app(  # noqa: PLR0913  # the parts of the app
 
 
 def _minified(style: bytes) -> bytes:
-    """Remove comments and unnecessary white space from a stylesheet."""
     words = _CSS_SPACE.sub(b" ", _CSS_COMMENT.sub(b"", style)).strip()
     return _CSS_PUNCTUATION.sub(rb"\1", words).replace(b": ", b":").replace(b";}", b"}")

@@ -28,10 +28,10 @@ _NICENESS = (
 
 
 class Argon2Limiter:
-    """Limiter of the Argon2id computations that run at the same time on the whole server.
+    """Limit on the number of Argon2id computations that run at the same time on the whole server.
 
-    Each worker process has its own queue, in which at most `waiting` callers wait. If this queue is full,
-    the caller that joined last is refused.
+    Each worker process has its own queue, in which at most `waiting` callers wait. If this queue is full, the
+    caller who has waited the shortest time is refused.
     """
 
     def __init__(self, folder: Path, *, at_once: int, waiting: int) -> None:

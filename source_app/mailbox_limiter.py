@@ -16,10 +16,10 @@ _REMEMBERED_MAX: Final = 50_000
 
 
 class MailboxLimiter:
-    """Queue in which only one request of a process at a time decrypts a mailbox.
+    """Queue of a worker process. One request at a time decrypts a mailbox, and the others wait.
 
-    The mailbox whose previous request came longest ago is first, so that many requests for one mailbox do not
-    delay the others. If more than `REQUESTS_MAX` requests decrypt or wait, the last one in this order is
+    The mailbox whose previous request is the oldest comes first, so that many requests for one mailbox do not
+    delay the others. If the queue has more than `REQUESTS_MAX` requests, the last one in the queue is
     refused.
     """
 

@@ -33,7 +33,6 @@ def find_typos(words: Sequence[str]) -> PassphraseTypos:
 
 
 def _is_joined(text: str) -> bool:
-    """Return True if a text consists of listed words without spaces."""
     ends = {0}
     for end in range(1, len(text) + 1):
         if any(at in ends and text[at:end] in all_words() for at in range(end - _LETTERS_MAX, end)):

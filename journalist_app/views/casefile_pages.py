@@ -86,9 +86,9 @@ def fill_answer_form(desk: OpenDesk, address: str) -> ResponseReturnValue:
 
 
 def _text_with_help(desk: OpenDesk, where: Address, parts: AnswerParts) -> tuple[str, str]:
-    """Return the new text of the answer form, and the key of a message to show, or "".
+    """Return the new text of the answer form, and the key of a message to show (empty for no message).
 
-    The pressed button saves a draft, or adds a draft or a reply template to the text.
+    The pressed button saves the text as a draft, or adds the saved draft or a reply template to the text.
     """
     text = parts.first("text").replace("\r\n", "\n")
     offered = drafts.read_writing_help(desk, where)
@@ -115,7 +115,6 @@ def _save_draft(desk: OpenDesk, where: Address, text: str) -> str:
 
 
 def _joined(text: str, more: str) -> str:
-    """Append a template or draft to the text that the adviser typed, so that no typed text is lost."""
     more = more.strip()
     if more in text:
         return text

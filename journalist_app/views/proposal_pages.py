@@ -154,7 +154,6 @@ def start_without_consent(desk: OpenDesk, address: str, proposal_id: str) -> Res
 
 
 def _words() -> StepForm:
-    """Return the texts that the adviser typed for a step in a mailbox."""
     typed = request.form.get
     return StepForm(text=typed("text", ""), next=typed("next", ""), by=typed("by", ""))
 

@@ -109,7 +109,6 @@ def download_report_file(
 def _page(
     desk: OpenDesk, year: int, *, words: ReportWords | None = None, refused: Exception | None = None
 ) -> ResponseReturnValue:
-    """Show the page of a year's report. After a refusal, show the reason and the typed text."""
     today = adviser_today()
     what, _ = reason_and_status(refused)
     try:

@@ -29,7 +29,10 @@ def show_spam_form(desk: OpenDesk) -> ResponseReturnValue:
 @takes(**dict.fromkeys(("token", "first", "last", "least", "most", "like"), TOKEN_BYTES))
 @unlocked
 def choose_spam_mailboxes(desk: OpenDesk) -> ResponseReturnValue:
-    """Make the list of possible spam: the mailboxes that match the form. An empty field matches all."""
+    """Make the list of possible spam: the mailboxes that fit the submitted form.
+
+    An empty field of the form leaves out no mailbox.
+    """
     require_our_form("choose-spam")
     form = request.form
     if desk.spam_choice.is_busy:
@@ -90,7 +93,10 @@ def show_spam_question(desk: OpenDesk) -> ResponseReturnValue:
 @takes(token=TOKEN_BYTES, chosen=TOKEN_BYTES)
 @unlocked
 def close_spam_mailboxes(desk: OpenDesk) -> ResponseReturnValue:
-    """Close the chosen mailboxes in the background, if the form showed exactly these mailboxes."""
+    """Close the chosen mailboxes in the background.
+
+    If the form showed other mailboxes, close none, and ask the adviser again.
+    """
     digest = request.form.get("chosen", "")
     require_our_form(f"close-spam {digest}")
     work = (desk, desk.spam_choice, adviser_today())

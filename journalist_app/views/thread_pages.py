@@ -152,7 +152,6 @@ def download_pasted_file(
 
 
 def _saved(asked: Callable[[], Download]) -> ResponseReturnValue:
-    """Send the file that the function `asked` opens. If the file is refused, show a page with the reason."""
     try:
         file = asked()
     except ForgedError:

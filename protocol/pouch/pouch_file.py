@@ -271,11 +271,6 @@ def _padded(length: int) -> int:
 
 
 class _Plaintext:
-    """Decrypted bytes of a pouch (sync bundle), which the caller reads in parts of a given length.
-
-    `digest` is the digest of all bytes that were read so far.
-    """
-
     __slots__ = ("_digest", "_held", "_pieces", "_taken")
 
     def __init__(self, pieces: Iterable[bytes]) -> None:

@@ -165,10 +165,12 @@ class DamagedItem(_Item, frozen=True, tag="damaged"):
 
 
 class HeldItem(_Item, frozen=True, tag="held"):
-    """Item of a sync: list of a workstation's entries in one range of names.
+    """Item of a sync: list of the entries that a workstation has, in one range of names.
+
+    A name is the address of a mailbox and the digest of an entry.
 
     - `letterhead`: serial of the workstation's letterhead (the desk's public statement)
-    - `first`, `end`: the range begins at `first` and ends before `end`. A name is an address and a digest
+    - `first`, `end`: the range begins at `first` and ends before `end`
     - `addresses`: the mailboxes of these entries
     - `whole`: the entries with an encrypted part
     - `bare`: the entries without an encrypted part

@@ -68,8 +68,8 @@ class Transcript:
     """Result of the check of a mailbox: its verified entries in order, and its faults.
 
     - `entries`: the entries that may be shown, in thread order
-    - `authentic`: maps digests to the entries with a valid signature. Entries of retired workstations that
-      are perhaps forged are left out
+    - `authentic`: maps digests to the entries with a valid signature. An entry that a retired workstation
+      signed is left out if the entry is perhaps forged
     - `rejected`: entries with a fault. Pages show them only to advisers, with the fault
     - `removed`: maps the digest of each entry that the source removed to the removing entry
     - `heads`: the newest authentic entries of each writer, which a workstation remembers
@@ -151,11 +151,10 @@ def read_transcript(  # noqa: PLR0913  # two switches, besides the mailbox
 
     A missing entry is detected only if `remembered` or another entry names it.
 
-    - `mailbox_verify_key`: the source's key after `check_mailbox_keys`, or None to refuse every entry of the
-      source
+    - `mailbox_verify_key`: the source's key after `check_mailbox_keys`, or None to refuse all
+      entries of the source
     - `remembered`: the newest entries (heads) that this workstation remembers
-    - `has_content`: False if the entries have no encrypted parts; then only envelopes and signatures are
-      checked
+    - `has_content`: False to check only envelopes and signatures, not encrypted parts
     - `verified`: entries whose signatures the caller has verified before, with the same keys
     """
     authentic: dict[Digest, SignedEntry] = {}
@@ -228,9 +227,9 @@ def _signature_fault(
 
 
 def _dated_back(knowledge: Knowledge) -> list[SignedEntry]:
-    """Return the entries of retired workstations that were certainly written after the retirement.
+    """Return the entries that were certainly written after their workstation was retired.
 
-    Such an entry, or an earlier entry on which it builds, has a day after the retirement.
+    Such an entry, or an entry that its writer knew, has a day after the workstation's last day.
     """
     newest: dict[Digest, date] = {}  # of each entry and all entries before it
     for entry in knowledge.order:
@@ -241,10 +240,10 @@ def _dated_back(knowledge: Knowledge) -> list[SignedEntry]:
 
 
 def _unconfirmed_rivals(knowledge: Knowledge) -> list[SignedEntry]:
-    """Return the entries of retired workstations that have a rival and that no trusted writer has confirmed.
+    """Return each entry of a retired workstation that has a rival and that no trusted writer knew.
 
-    A rival is another entry of the same writer with the same number. The source and the workstations in use
-    confirm all entries that their own entries build on.
+    A rival is another entry of the same writer with the same number. Trusted writers are the source and the
+    workstations in use.
     """
     order, retired = knowledge.order, knowledge.retired
     places = Counter(head_of(entry)[:2] for entry in order if entry.envelope.strand in retired)
@@ -254,9 +253,9 @@ def _unconfirmed_rivals(knowledge: Knowledge) -> list[SignedEntry]:
 
 
 def _rivals(knowledge: Knowledge, remembered: Heads) -> dict[Digest, FaultKind]:
-    """Return the kind of fault of each entry that has a rival, by the digest of the entry.
+    """Return a dict from the digest of each entry that has a rival to the kind of its fault.
 
-    A rival is another entry of the same writer with the same number. The store perhaps lacks the rival.
+    A rival is another entry of the same writer with the same number. The rival may be missing in the store.
     """
     # Other writers and retired workstations can name an invented entry, so their entries do not count.
     parts = [entry.envelope for entry in knowledge.order if entry.envelope.strand not in knowledge.retired]
@@ -305,7 +304,8 @@ def _by_strand(heads: Iterable[Head]) -> dict[StrandId, list[Head]]:
 def _limited(strands: Iterable[Collection[Head]], known: Container[Head] = ()) -> Heads:
     """Return as many heads (names of entries) as an envelope can contain, sorted.
 
-    `strands` begins with the heads of the most important writer. Heads in `known` are left out first.
+    If there are too many heads, those in `known` are left out first, and then those of the last writers in
+    `strands`.
     """
     # Otherwise the writer would name the same heads again and again, and never the others.
     ranked = (sorted(heads, key=lambda head: (head in known, head.digest)) for heads in strands)

@@ -21,8 +21,8 @@ _ALLOW_DELETION: Final = frozenset(
 def last_words(transcript: Transcript) -> list[SignedEntry]:
     """Return the newest encrypted entries of a mailbox.
 
-    An entry is left out if the writer of another encrypted entry knew it. If two writers did not know each
-    other's entry, the result has both entries.
+    An entry is one of the newest if no writer of another encrypted entry knew it. The result can have several
+    entries.
     """
     words = [digest for digest, entry in transcript.authentic.items() if entry.envelope.is_words]
     return [transcript.authentic[digest] for digest in transcript.knowledge.unknown_to_all(words, words)]

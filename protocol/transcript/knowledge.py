@@ -15,10 +15,10 @@ from protocol.identifiers import Digest, StrandId
 class Knowledge:
     """Index that says, for each entry of a mailbox, which earlier entries its writer knew.
 
-    All entries must be authentic. `retired` has the last day of each retired workstation.
+    All entries must be authentic. `retired` maps each retired workstation to its last day.
 
-    - `named`: entries to which the source or a workstation in use refers, even if they are missing
-    - `doubted`: entries to which a retired workstation refers. They may never have existed
+    - `named`: entries that an entry of the source or of a workstation in use names, even if they are missing
+    - `doubted`: entries that an entry of a retired workstation names. They may never have existed
     """
 
     def __init__(self, entries: Collection[SignedEntry], retired: Mapping[StrandId, date]) -> None:
@@ -39,8 +39,7 @@ class Knowledge:
     def all_cover(self, laters: Iterable[Digest], earlier: Digest) -> bool:
         """Return True if each entry in `laters` proves by itself that its writer knew the entry `earlier`.
 
-        The proof is in the heads and the unseen entries that the later entry names. The writer's other
-        entries do not count.
+        Only what a later entry itself names is a proof. What other entries of its writer name does not count.
         """
         ahead: dict[Heads, set[Digest]] = {}  # by unseen entries: all entries behind which `earlier` is
         for later in laters:
@@ -72,7 +71,7 @@ class Knowledge:
         return self._learn(writers, set(), {})
 
     def unknown_to_all(self, digests: Iterable[Digest], writers: Iterable[Digest]) -> list[Digest]:
-        """Return the entries in `digests` that the writers of the entries in `writers` did not know.
+        """Return those entries in `digests` that no writer of an entry in `writers` knew.
 
         What a writer learned after writing does not count. All entries are given by their digests.
         """
@@ -97,7 +96,8 @@ class Knowledge:
     ) -> set[Digest]:
         """Return the entries that the writers of these entries knew.
 
-        A search with the same `own` and `visited` leaves out entries that an earlier search returned.
+        `own` and `visited` record what was searched. A second call with them returns only entries that are
+        new.
         """
         known: set[Digest] = set()
         heads: dict[Heads, list[Digest]] = defaultdict(list)
@@ -110,7 +110,6 @@ class Knowledge:
         return known
 
     def _visit(self, digests: Iterable[Digest], visited: set[Digest]) -> set[Digest]:
-        """Add these entries and earlier entries of the same writers to `visited`. Return what was added."""
         new: set[Digest] = set()
         todo = list(digests)
         while todo:

@@ -77,9 +77,8 @@ def proposal_states(
 ) -> tuple[ProposalState, ...]:
     """Return the state of each proposal in a mailbox, oldest first.
 
-    `opened` has the entries of the transcript, each with its decrypted content. Proposals that cannot be
-    decrypted are left out. A retired workstation's proposal is never the newest, because its key may be
-    stolen.
+    `opened` has the entries of the transcript, each with its decrypted content. Unreadable proposals are left
+    out. A retired workstation's key may be stolen, so its proposal never counts as the newest.
     """
     made, retired = _proposals(address, opened), transcript.knowledge.retired
     newest = _replacing([signed for _, signed, _ in made], transcript)[-1:]
@@ -212,9 +211,9 @@ class Consent:
         return bool(self._allowing(step, allowing))
 
     def _allowing(self, step: Digest, agreements: Iterable[Digest]) -> set[Digest]:
-        """Return which of these agreements of the source allow a step of the desk.
+        """Return those of these agreements of the source that allow a step of the desk.
 
-        Agreements that are older, or that the writer of the step did not know, do not count.
+        Only the newest agreements that the writer of the step knew can allow the step.
         """
         known = self._known_at[step].intersection(agreements)
         return {agreement for agreement in self._newest(known) if self._allows(agreement, step)}
@@ -246,8 +245,8 @@ class Consent:
 def _replacing(proposals: Sequence[SignedEntry], transcript: Transcript) -> list[SignedEntry]:
     """Return the proposals that make all earlier proposals obsolete.
 
-    A retired workstation's proposal is returned only if the source or a workstation in use knew it by the
-    retired one's last day. A later proposal may be from a thief of its key.
+    A retired workstation's proposal is one of them only if the source or a workstation in use knew the
+    proposal by the retired workstation's last day. Someone who stole the key may have made a later proposal.
     """
     # Otherwise the source's agreement to an earlier proposal would count again when the desk retires the
     # workstation that replaced this proposal.

@@ -28,9 +28,9 @@ class ThreadStep:
     - `next`, `by`: what will happen next, and the working day on which to expect it. In the step CLOSED, `by`
       is the day from which the mailbox may be deleted
     - `to`, `delivered`: the recipient of a proposal, and the day on which the recipient got the file
-    - `is_derived`: True if no one wrote this step, and it follows from the entries
-    - `is_void`: True if the step has no effect. After a void step PASSED_ON, the desk must destroy the
-      recipient's file
+    - `is_derived`: True if the step follows from the entries. No adviser wrote such a step
+    - `is_void`: True if the step has no effect. If the step is PASSED_ON, the desk must destroy the file that
+      it made for the recipient
     """
 
     step: StepName
@@ -88,7 +88,6 @@ def _steps(
     proposals: Sequence[ProposalState],
     void: Collection[Digest],
 ) -> list[ThreadStep]:
-    """Return all steps in a mailbox: those that the adviser wrote, and those that follow from entries."""
     steps: list[ThreadStep] = []
     made = {each.signed.digest: each.digest for each in proposals}
     unfounded = frozenset[Digest]().union(*(each.unfounded for each in proposals))
@@ -124,7 +123,6 @@ def _steps(
 
 
 def _add_written_step(steps: list[ThreadStep], step: ThreadStep) -> None:
-    """Add the adviser's step, or replace the derived step of the same name by it."""
     for at, before in enumerate(steps):
         # Another workstation can have written steps between a proposal's derived step and this one.
         is_same = before.proposal == step.proposal if step.proposal else at == len(steps) - 1

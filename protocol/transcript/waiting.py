@@ -45,10 +45,10 @@ def waiting_since(transcript: Transcript, no_answers: Collection[Digest] = froze
 
 
 def waiting_since_with(words: Envelope, before: date | None) -> date:
-    """Return the day since which a source waits for an answer, after they send a new message.
+    """Return the day since which a source waits for an answer, if they send a new message.
 
-    `words` is the signed header of the new message. `before` is the day since which the source was already
-    waiting, or None.
+    `words` is the signed header of the new message. `before` is the day since which an earlier message waits,
+    or None.
     """
     return min(before or words.day, words.day)
 

@@ -76,7 +76,6 @@ def end_mailbox(
 
 
 def _has_ended(desk: PublicDesk, keys: MailboxKeys) -> bool:
-    """Return True if the store has a signed proof that this source has already ended the mailbox."""
     with desk.store.reading() as reading:
         ended = mailboxes.find_ended(reading, keys.address)
     try:

@@ -166,7 +166,7 @@ def log_in(
 ) -> MailboxSession:
     """Log in with a typed passphrase, and return the session of the mailbox that it opens.
 
-    The browser's earlier session also ends if the words are wrong. `after_argon2` is called after Argon2id
+    The browser's earlier session ends, even if the words are wrong. `after_argon2` is called after Argon2id
     has run, whether the words are right or wrong.
 
     Raises:

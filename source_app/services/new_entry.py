@@ -77,9 +77,10 @@ class EntryDraft:
         return PreparedAppend(self.keys.address, self.row.version, [NewEntry(signed, attachment_ids)])
 
     def has_room(self, *, spare: int = 0) -> bool:
-        """Return True if the source may append an entry within the limits on number and bytes.
+        """Return True if the mailbox has room for another entry of the source.
 
-        If `spare` is not 0, this number of extra entries is allowed, and the bytes have no limit.
+        There is a limit on the number of entries, and one on their bytes. If `spare` is not 0, this number of
+        extra entries is allowed, and the bytes have no limit.
         """
         limits = self.desk.limits
         if next_number(self.heads, SOURCE_STRAND) > limits.entries + spare:

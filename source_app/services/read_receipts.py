@@ -19,8 +19,8 @@ def append_read_receipt(
 ) -> None:
     """Append a read receipt if a page showed entries of the desk that the source has not confirmed yet.
 
-    `shown` has the digests of the entries that the page showed. `remembered` names the newest entries that
-    earlier pages showed.
+    Nothing is appended if the source's entries already fill half of their limit. `shown` has the digests of
+    the entries on the page. `remembered` names the newest entries on earlier pages.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.

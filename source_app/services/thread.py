@@ -245,9 +245,9 @@ def _shortened(shown: Sequence[ThreadEntry]) -> tuple[ThreadEntry, ...]:
 
 
 def _days_seen(mailbox: SourceMailbox) -> dict[Digest, date]:
-    """Return a dict from digests of entries to the day on which the other side first saw them.
+    """Return, by the digest of each entry, the day on which the other side first saw the entry.
 
-    The two sides are the source and the desk.
+    The two sides are the source and the desk. Entries that the other side has not seen are left out.
     """
     days = {signed.digest: signed.envelope.day for signed, _ in mailbox.opened}
     own = [signed.digest for signed, _ in mailbox.opened if not signed.envelope.strand]

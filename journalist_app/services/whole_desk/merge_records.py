@@ -245,9 +245,9 @@ def merge_casefiles(one: Casefile, other: Casefile, today: date) -> Casefile:
 
 
 def _union(one: Sequence[_Part], other: Sequence[_Part], order: Callable[[_Part], Any]) -> tuple[_Part, ...]:
-    """Return each item of the two sequences once.
+    """Merge two sequences, so that the result has each item once.
 
-    If one of the sequences has all items, keep its order. Otherwise sort the items by `order`.
+    If one sequence has all items, keep its order. Otherwise sort the items by `order`.
     """
     both = {*one, *other}
     whole = [tuple(each) for each in (one, other) if {*each} == both]
@@ -255,10 +255,6 @@ def _union(one: Sequence[_Part], other: Sequence[_Part], order: Callable[[_Part]
 
 
 def _merge_notes(one: Sequence[Note], other: Sequence[Note]) -> tuple[Note, ...]:
-    """Merge the notes of two casefiles, sorted by day, and within a day by position.
-
-    If one casefile has all notes, its order stays.
-    """
     places = sorted([*enumerate(one), *enumerate(other)], key=itemgetter(0), reverse=True)
     place = {note: at for at, note in places}
     return _union(one, other, lambda note: (note.day, place[note], note.strand, note.text))
@@ -271,7 +267,6 @@ def _merge_texts(one: str, other: str) -> str:
 
 
 def _merge_evidence(one: Sequence[Evidence], other: Sequence[Evidence]) -> tuple[Evidence, ...]:
-    """Merge two lists of evidence, so that each entry is kept once, with its signature if there is one."""
     found = {
         each.entry: each
         for each in sorted((*one, *other), key=lambda each: (each.signature, encode_json(each)))
@@ -282,10 +277,10 @@ def _merge_evidence(one: Sequence[Evidence], other: Sequence[Evidence]) -> tuple
 
 
 def _merge_passed_on(one: Sequence[PassedOn], other: Sequence[PassedOn]) -> tuple[PassedOn, ...]:
-    """Merge two lists of proposals that were passed on, so that each proposal is listed once.
+    """Merge two lists of proposals that were passed on, so that the result has each proposal once.
 
-    Of two days for a proposal, the earlier is kept. A proposal counts as passed on with consent only if both
-    lists say so.
+    If a proposal is in both lists, the earlier days are kept. A proposal counts as passed on with consent
+    only if no list says otherwise.
     """
     found: dict[Digest, PassedOn] = {}
     for each in (*one, *other):

@@ -109,7 +109,7 @@ def _publish(desk: OpenDesk, found: ReportYear, files: Mapping[str, bytes], toda
 
 
 def _keep_first_days(desk: OpenDesk, unread: Sequence[Address]) -> None:
-    """For each unread mailbox, save the day of the first message in the desk's notes about the mailbox."""
+    """Save the day of the first message of each unread mailbox, in the desk's notes about the mailbox."""
     # Otherwise a mailbox that its source ends in a later year would be counted again in that year.
     desk.each_mailbox(
         "report", unread, lambda each: count_for_report.save_counts(desk, conversation_of(desk, each))

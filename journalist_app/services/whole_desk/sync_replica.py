@@ -112,7 +112,6 @@ def sync_replica(desk: OpenDesk, endpoint: Endpoint, carrier: Carrier | None = N
 
 
 def _run(desk: OpenDesk, endpoint: Endpoint, work: Callable[[], SyncProgress]) -> None:
-    """Run a sync or an import of a sync bundle. Then verify the mailboxes that changed."""
     outcome = SyncProgress(refusal="store")
     try:
         _show_left(desk, count_outbox(desk))

@@ -56,7 +56,10 @@ def count_outbox(desk: OpenDesk) -> int:
 
 
 def waiting_by_kind(desk: OpenDesk) -> dict[str, int]:
-    """Return how many items of each kind must still be sent to the server, the most frequent kind first."""
+    """Return, for each kind of item, how many items must still be sent to the server.
+
+    The kind with the most items comes first.
+    """
     with desk.store.reading() as session:
         found = outbox.counts(session, SERVER)
     return {what.value: number for what, number in sorted(found.items(), key=lambda each: -each[1])}
@@ -104,7 +107,7 @@ def faults_at_server(desk: OpenDesk) -> tuple[UnsoundRow, ...]:
 
 
 def undelivered_mailboxes(desk: OpenDesk) -> tuple[UnsoundRow, ...]:
-    """Return the mailboxes that the server deleted before it had received our newest entries."""
+    """Return the mailboxes that the server deleted before it received this workstation's newest entries."""
     with desk.store.reading() as session:
         rows = sync_findings.all_findings(session)
     crossed = [Address(row.address) for row in rows if row.kind is FindingKind.CROSSED and row.digest]
@@ -118,7 +121,7 @@ def dismiss_rollback(desk: OpenDesk) -> None:
 
 
 def dismiss_finding(desk: OpenDesk, address: Address) -> None:
-    """Forget what the sync reported about a mailbox of the server. The adviser has seen the warning."""
+    """Forget what a sync reported about a mailbox at the server. The adviser has seen the warning."""
     with desk.store.writing() as session:
         sync_findings.drop_findings(session, address)
     with suppress(MailboxNotFoundError):

@@ -24,7 +24,7 @@ _PAUSE_SECONDS: Final = 0.002  # after each mailbox, so that pages do not wait f
 
 
 class _State(StrictStruct, frozen=True):
-    """Progress and results of the check of the whole store, saved so that the check can continue.
+    """State of the check of the whole store, saved so that an interrupted check can continue.
 
     `after` is the address of the last mailbox that the running check verified, or empty.
     """

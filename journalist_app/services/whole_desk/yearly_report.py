@@ -37,7 +37,7 @@ FILE_KINDS: Final = ("html", "pdf", "csv")
 def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
     """Return the years for which the desk can publish a report, newest first.
 
-    These are last year and all years with mailboxes, without the years whose report is published.
+    These are last year and all years with mailboxes, except the years with a published report.
 
     Raises:
         ReportRefusedError: a process that should decrypt the counts of deleted mailboxes has ended or did
@@ -53,9 +53,10 @@ def years_to_report(desk: OpenDesk, today: date) -> tuple[int, ...]:
 def _counted(
     in_use: Iterable[Tally], retired: Iterable[Tally]
 ) -> tuple[tuple[Tally, ...], tuple[Tally, ...]]:
-    """Return the anonymous facts to count: first those of workstations in use, then those of retired ones.
+    """Return the tallies (anonymous facts) to count, of workstations in use and of retired workstations.
 
-    A fact of a retired workstation is left out if a workstation in use signed one with the same id.
+    If a workstation in use and a retired workstation signed tallies with the same id, the tally of the
+    retired one is left out.
     """
     # Attack: someone with a retired workstation's key signs a mailbox's tallies again, with other facts.
     first = counted_tallies(in_use)
@@ -145,8 +146,6 @@ def download_name(found: ReportYear, audience: Audience, language: str, kind: st
 
 
 class _ExistingMailboxes:
-    """Counter of a year's mailboxes that still exist."""
-
     def __init__(self, desk: OpenDesk, year: int) -> None:
         self.unread: list[Address] = []
         self.unsound = 0

@@ -111,9 +111,9 @@ def show_removal(desk: OpenDesk, key_id: str) -> ResponseReturnValue:
 @takes(token=TOKEN_BYTES, secret=_SECRET_BYTES)
 @unlocked
 def remove_key(desk: OpenDesk, key_id: str) -> ResponseReturnValue:
-    """Remove a passphrase or a sheet from the keyring.
+    """Remove a passphrase or a recovery sheet from the keyring.
 
-    After that, the passphrase or the sheet cannot open the new keyring file.
+    The removed passphrase or sheet can still open older copies of the keyring file.
     """
     require_our_form("keys")
     try:
@@ -164,7 +164,10 @@ def _new_sheet(desk: OpenDesk) -> RecoverySheet:
 
 @contextmanager
 def _missing_as_404() -> Iterator[None]:
-    """Answer with status 404 if a backup is gone, or the folder for backups cannot be written."""
+    """Answer with status 404 if the code in the `with` block raises OSError.
+
+    This happens if a backup is gone, or if the folder for backups cannot be written.
+    """
     try:
         yield
     except OSError:
