@@ -101,7 +101,7 @@ def rewrite_store(store: Store) -> None:
     Writers wait during the rewrite. If the program is killed halfway, the store is unchanged.
 
     Raises:
-        StoreFullError: the disk has no room for two copies of the store without free pages.
+        StoreFullError: the disk has less room than `Store.rewrite_bytes` returns.
         StoreBusyError: another writer had the write lock for too long, or a reader kept the journal in use.
     """
     store.vacuum()

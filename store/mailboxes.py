@@ -25,7 +25,7 @@ class InboxList(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredMailbox:
-    """Mailbox of one source: its row in the store. No signature covers the values below.
+    """Mailbox of one source: its row in the store. The values below are not signed.
 
     - `sealed_bytes`: size of the mailbox's ciphertext, with pending attachments
     - `version`: another number after each change of the mailbox's entries
@@ -281,9 +281,9 @@ def ended_mailboxes(session: Session) -> Sequence[EndedMailbox]:
 
 
 def known_ends(session: Session, day: date, peers: Collection[bytes]) -> Iterator[EndedMailbox]:
-    """Yield the proof of each mailbox that ended on `day` or earlier, if all peers have the proof.
+    """Yield the proofs of the mailboxes that ended on `day` or earlier. The day of an end is not signed.
 
-    A peer is another store. The day of the end is in the mailbox's row, which is not signed.
+    A proof is left out if one of these peers (other stores) does not have the proof yet.
     """
     for ended in _ENDED_BY.each(session, day=day):
         if outbox.have_confirmed(session, peers, OutboxKind.ENDED, address=ended.address):

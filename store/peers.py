@@ -70,8 +70,8 @@ def find(session: Session, name: bytes) -> Peer | None:
 def find_in_time(session: Session, name: bytes, future: int) -> Peer | None:
     """Return the peer (another store) with this name, or None if there is no such peer.
 
-    First set each serial of the peer that is `future` or higher to 0. Such a serial would stop the sync for
-    years, and with 0 the sync recovers.
+    A serial of this peer that is `future` or higher is set to 0 first, because such a serial would stop the
+    sync for years.
     """
     _FORGET_FUTURE.run(session, peer=name, future=future)
     return find(session, name)

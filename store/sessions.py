@@ -112,8 +112,8 @@ class SessionStore:
     ) -> None:
         """Replace an encrypted value that can fill several rows, in one transaction.
 
-        `change` makes the new value from the old one. `name_of` returns the hash of a row from the row's
-        number, which is counted from 0. An empty value has no rows.
+        `change` makes the new value from the old one. `name_of` receives the number of a row, counted from
+        0, and returns the hash that names the row. An empty value has no rows.
         """
         # Attack: requests that each write many rows. If each row rewrote the file, no one else could log in.
         with self._changing() as connection, connection:

@@ -69,8 +69,8 @@ _DELETE_OF_MAILBOX = PreparedChange(delete(SyncFindingRow).where(_IN_MAILBOX))
 def add(session: Session, address: bytes, digest: bytes, kind: FindingKind, day: date) -> bool:
     """Write a finding (fault at the server that a sync detected). Return False if it is stored already.
 
-    For each mailbox and kind of fault, at most 10 findings name an entry. One more finding is for all further
-    entries.
+    At most 10 findings of one kind about a mailbox name an entry. All further faults of that kind share one
+    finding, which names no entry.
     """
     # Attack: a hostile server reports faults without end, to fill this store.
     is_here = mailboxes.find(session, address) or mailboxes.find_ended(session, address)

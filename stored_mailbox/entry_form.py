@@ -50,7 +50,7 @@ class FormContext:
     def hidden_fields(self, session_token: bytes, action: str) -> dict[str, str]:
         """Return the hidden fields of a form: a CSRF token, the entry id, and the heads and unseen entries.
 
-        The token is valid only for this session, action, mailbox and these fields.
+        The token is valid only for this session, this action, this mailbox and these values.
         """
         entry_id = self.entry_id.hex()
         heads = frame(heads_to_bytes(self.heads), heads_to_bytes(self.unseen)).hex()

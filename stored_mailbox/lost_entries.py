@@ -26,7 +26,7 @@ _ASKED_AT_ONCE: Final = 256  # a hostile source can name thousands of entries th
 class CheckedEnvelopes:
     """A mailbox in one snapshot of the store, verified without reading its ciphertext.
 
-    `rows` has the row of each entry that could be parsed, if the row has the right digest.
+    `rows` has the row of each parsed entry. A row with a wrong digest is left out.
     """
 
     mailbox: mailboxes.StoredMailbox
@@ -60,14 +60,13 @@ def check_envelopes(
 def lost_and_given(
     store: Store, checked: CheckedEnvelopes, *, written: Iterable[Digest] = (), asked: Iterable[Digest] = ()
 ) -> tuple[list[Digest], list[Digest]]:
-    """Return the digests of a mailbox's lost entries, and of the entries that this store can send.
+    """Return two lists of digests: lost entries, and those entries in `asked` that this store can send.
 
-    The first list has at most 256 entries. The second list has only entries in `asked`. An entry is lost in
-    these cases:
+    The first list has at most 256 entries. An entry is lost in these cases:
 
     - an entry with a valid signature names it, but the store does not have it
     - its encrypted part or its files are gone, although the entry was not removed
-    - an entry in `written` names it as unseen (known to the writer, but not shown)
+    - an entry in `written` lists it as unseen: the writer knew of it, but was not shown it
     """
     rows, authentic = checked.rows, checked.transcript.authentic
     knowledge = checked.transcript.knowledge

@@ -127,7 +127,6 @@ def apply_pouch(
 def _refuse_early(
     endpoint: Endpoint, head: PouchHead, items: Iterable[Item], *, we_were_restored: bool
 ) -> NoReturn:
-    """Check the signature of a pouch (sync bundle) that arrived too early, and refuse the pouch."""
     for _ in items:
         pass  # reading all items checks the signature
     if we_were_restored:

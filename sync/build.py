@@ -82,12 +82,13 @@ def build_pouch_files(
 ) -> Iterator[Iterator[bytes]]:
     """Yield pouches (sync bundles) to write to files, with all items that must still be sent to a peer.
 
-    Each pouch is an iterator of about `part_bytes`. Read it to its end before you ask for the next pouch. If
-    `part_bytes` is None, there is one pouch.
+    Each pouch is an iterator over about `part_bytes`. Read each pouch to its end before you ask for the next
+    one. If `part_bytes` is None, there is only one pouch.
 
     Raises:
         PeerMissingError: there is no such peer.
-        SyncRefusedError: NOT_PAIRED, or OVERTAKEN (a sync with this peer began). Written pouches do no harm.
+        SyncRefusedError: NOT_PAIRED, or OVERTAKEN (a sync with this peer began). The pouches that were
+            written before that do no harm.
         StoreError: the store cannot be used.
     """
     with sync_lock(endpoint):  # not held while a slow USB stick is written, or a sync would time out
@@ -224,7 +225,7 @@ class _PouchBuilder:
         return [] if sound is None else [sound]
 
     def _pack_again(self, row: int) -> None:
-        """Let the server's next pouch (sync bundle) try the item of this outbox row again.
+        """Make the server pack the item of this outbox row again in its next pouch (sync bundle).
 
         On a workstation, do nothing.
         """

@@ -201,7 +201,7 @@ def _read_ssh(output: IO[bytes]) -> Iterator[bytes]:
 
 
 def _limit_time(pouches: Iterator[bytes], hang_up: Callable[[], object]) -> Iterator[bytes]:
-    """Yield pouches (sync bundles) as they arrive. Close the connection if one takes over half an hour."""
+    """Yield pouches (sync bundles) as they arrive. If a pouch takes over half an hour, hang up."""
 
     def take() -> bytes | None:
         timer = threading.Timer(_POUCH_SECONDS, hang_up)

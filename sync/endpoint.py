@@ -74,8 +74,7 @@ class Endpoint:
     - `quota`: limits the attachments that are applied
     - `merger`: merges two versions of a record; None on the server
     - `opens`: returns True if this workstation can decrypt an entry; None on the server
-    - `opens_file`: returns True if this workstation can decrypt an age header; accepts every header on the
-      server
+    - `opens_file`: returns True if this workstation can decrypt an age header; always True on the server
     """
 
     store: Store
@@ -97,9 +96,9 @@ class Endpoint:
         return self.name == SERVER
 
     def future_serial(self) -> int:
-        """Return the limit from which the serial of a pouch (sync bundle) is certainly from the future.
+        """Return the lowest serial that a pouch (sync bundle) can have two days from now.
 
-        The limit is two days from now, because a clock can be a day ahead.
+        This serial and all higher ones count as wrong. A clock may be a day ahead, but not two.
         """
         return lowest_serial(self.half_hour() + 2 * 48)
 
@@ -125,7 +124,7 @@ class Endpoint:
     def workstation(self, peer: StrandId, letterhead: Letterhead) -> StrandKey:
         """Return the public key of a workstation, if the desk's letterhead allows it to sync today.
 
-        A letterhead is the desk's signed public statement. Only the workstation's last day of use is checked.
+        A letterhead is the desk's signed public statement. The workstation's first day of use is not checked.
 
         Raises:
             SyncRefusedError: UNKNOWN_WORKSTATION or REVOKED_WORKSTATION.

@@ -40,7 +40,7 @@ class ImportOutcome(Enum):
 class ImportedPouch:
     """Result of importing a pouch (sync bundle) from a file.
 
-    - `applied`: number of items that changed something, also those of pending pouches
+    - `applied`: number of items that changed something, including items of pending pouches
     - `also_applied`: number of pending pouches that were applied after this pouch
     - `pending`: number of pouches that still wait for an earlier pouch
     - `sender_was_restored`: True if the sender lost pouches that it had applied or sent

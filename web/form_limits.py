@@ -31,7 +31,7 @@ _View = TypeVar("_View", bound=Callable[..., object])
 def takes(*, more: int = 0, **field_bytes: int) -> Callable[[_View], _View]:
     """Decorate a view that receives a form. Each keyword is the limit of a field, in bytes of UTF-8.
 
-    `more` is the number of extra fields, because several tick boxes can share a name.
+    `more` is the number of extra values that tick boxes with the same name can send.
     """
     limits = FormLimits(len(field_bytes) + more + _SPARE_FIELDS, field_bytes)
 
@@ -81,7 +81,7 @@ class LimitedRequest(Request):
 def body_of(request: Request, limit_bytes: int) -> Body:
     """Return a reader of the request body, which accepts at most `limit_bytes`.
 
-    If the request announces no length, the body is empty, unless the WSGI server marks the end of the body.
+    A body without an announced length counts as empty if the WSGI server does not mark its end.
     """
     is_empty = request.content_length is None and "wsgi.input_terminated" not in request.environ
     return Body(request.environ["wsgi.input"], 0 if is_empty else request.content_length, limit_bytes)

@@ -73,7 +73,7 @@ def read_words(code: str, kind: str) -> Mapping[str, Any]:
 
 
 def languages_with(kind: str, wanted: Iterable[str]) -> tuple[str, ...]:
-    """Return the languages in `wanted` that have sentences of this kind. If none has, return `WRITTEN_IN`.
+    """Return the languages in `wanted` that have sentences of this kind, or only `WRITTEN_IN` if none has.
 
     `kind` is "poster" or "report".
     """
@@ -87,7 +87,10 @@ def language_name(code: str, locale: Locale) -> str:
 
 
 def closest(wanted: str, offered: Collection[str]) -> str:
-    """Return `wanted`, or else `WRITTEN_IN`, if it is offered. Otherwise return the first of `offered`."""
+    """Return `wanted` if it is in `offered`. Otherwise return another offered language.
+
+    The other language is `WRITTEN_IN` if it is in `offered`, or else the first of `offered`.
+    """
     return next((code for code in (wanted, WRITTEN_IN) if code in offered), next(iter(offered)))
 
 

@@ -144,7 +144,7 @@ Event = Field | FileBegun | FileBytes | FileEnded
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
-    """Limits of a form: the number of its parts, and the bytes of each text field, by the name of the field.
+    """Limits of a form: the largest number of parts, and the largest size of each named text field in bytes.
 
     `Body` limits the bytes of the whole form.
     """

@@ -72,7 +72,7 @@ def _seal(desk: PublicDesk, here: MailboxSession, texts: Mapping[str, str]) -> b
 
 
 def _names(desk: PublicDesk, here: MailboxSession) -> Callable[[int], bytes]:
-    """Return a function that makes the name of a row from its number. A name does not show the mailbox."""
+    """Return a function from a row's number to its name. The name does not show whose mailbox it is."""
     key = hkdf(frame(here.state.root, desk.server_secret), info=b"steunpunt/v1/unsent-name")
     return lambda number: hmac.digest(key, number.to_bytes(4), "sha256")
 

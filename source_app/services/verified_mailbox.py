@@ -60,7 +60,7 @@ class SourceMailbox:
 
     @property
     def is_missing_entries(self) -> bool:
-        """Return True if the store lacks an entry that this session has shown or that another entry names."""
+        """Return True if the store lacks an entry that this session showed, or that another entry names."""
         return any(fault.kind in _MISSING for fault in self.transcript.faults)
 
     def own_entries(self) -> list[SignedEntry]:
@@ -69,9 +69,9 @@ class SourceMailbox:
         return [entry for entry in authentic if entry.envelope.author is Author.SOURCE]
 
     def uncovered_words(self, shown: Collection[Digest]) -> list[Digest]:
-        """Return the digests in `shown` of the desk's encrypted entries that the source has not confirmed.
+        """Return the digests in `shown` that the source must still confirm.
 
-        The source confirms an entry by signing a later entry.
+        Only encrypted entries of the desk are confirmed. The source confirms one by signing a later entry.
         """
         words = [
             digest
@@ -82,7 +82,7 @@ class SourceMailbox:
         return self.transcript.knowledge.unknown_to_all(words, own)
 
     def heads_for(self, shown: Collection[Digest]) -> tuple[Heads, Heads]:
-        """Return two lists for a new entry of the source: the heads and the unseen entries.
+        """Return two lists of entries that a new entry of the source names: heads and unseen entries.
 
         Heads are the newest entries that the source wrote or was shown. Unseen entries are the known entries
         that the source was not shown.

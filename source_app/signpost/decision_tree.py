@@ -123,7 +123,7 @@ Signposts = Mapping[str, Signpost]
 
 
 def load(languages: Iterable[str]) -> Signposts:
-    """Read and check the signpost in these languages, from the file `signpost.toml` of each.
+    """Read the file `signpost.toml` of each of these languages, and check the signposts.
 
     Raises:
         SignpostError: a file is missing or has a fault, or the languages differ.

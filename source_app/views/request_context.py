@@ -30,7 +30,7 @@ _CLEARED = '"cache", "cookies", "storage"'
 
 
 def desk() -> PublicDesk:
-    """Return the context object for the source's use cases, with the desk's letterhead, store and limits.
+    """Return the object with the desk's letterhead, store and limits, for the services of the source's site.
 
     The letterhead (signed statement with the desk's keys, calendar and texts) stays the same during a
     request.
@@ -84,7 +84,7 @@ def current_session() -> MailboxSession | None:
 
 
 def note_end_of_wait() -> None:
-    """Note that this request stops waiting now. The time of its answer is counted from this moment."""
+    """Record that this request has finished waiting. The delay of its answer is counted from this moment."""
     g.waited_until = time.monotonic()
 
 
@@ -158,7 +158,7 @@ def set_session_cookie(content: bytes | PassphraseTypos) -> None:
 
 
 def without_session(answer: WerkzeugResponse) -> WerkzeugResponse:
-    """Make a response delete everything that the browser stored of this site, also the session cookie.
+    """Make a response delete everything that the browser stored of this site, including the session cookie.
 
     If the request had no session cookie, the response is not changed.
     """

@@ -69,7 +69,8 @@ def _set_language(_endpoint: str | None, values: dict[str, object] | None) -> No
 def _hurry_strangers() -> None:
     """Make the server less patient with a slow upload from a visitor who sent no session cookie.
 
-    The cookie of an ended session counts too, because its visitor may be a source with a long message.
+    A cookie of an ended session also counts as a session cookie, because a source may still be sending a
+    long message.
     """
     client = request.environ.get("gunicorn.socket")
     if client is not None and session_token() is None:

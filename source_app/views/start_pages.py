@@ -155,10 +155,10 @@ def _limit_faults(why: MailboxLimitError) -> dict[str, object]:
 def _passphrase_page(form: PractiseForm, status: int = 200, **faults: object) -> WerkzeugResponse:
     """Return the page with the words of the form's ticket.
 
-    A browser that sent no cookie gets one, so that its next request shows whether it keeps cookies.
+    A browser that sent no cookie gets one. The next request then shows whether the browser keeps cookies.
 
     Raises:
-        TicketRefusedError: the ticket is too old, or a mailbox was opened with its words.
+        TicketRefusedError: the ticket is too old, or a mailbox was started with the ticket's words.
     """
     words = login.ticket_words(desk(), form.ticket.data or "", now=half_hour_now())
     faults = {

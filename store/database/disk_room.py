@@ -18,7 +18,7 @@ _USABLE_BYTES = PAGE_BYTES * 15 // 16
 
 
 def room_for_files(driver: sqlite3.Connection, path: Path, reserve_bytes: int) -> int:
-    """Return how many bytes of files the store at `path` can take. `reserve_bytes` of the disk stay free."""
+    """Return how many more bytes of files fit in the store, with `reserve_bytes` of the disk kept free."""
     free = free_on_disk(path)
     if free < _JOURNAL_BYTES:
         return 0

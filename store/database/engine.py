@@ -135,7 +135,7 @@ class Store:
             time.sleep(_SETTLE_SECONDS)  # a process that has just been killed may still have a connection
 
     def rewrite_bytes(self) -> int:
-        """Return how many bytes of the disk a rewrite needs: two copies of the store without free pages."""
+        """Return how many bytes of disk a rewrite needs: twice the store's size without its free pages."""
         with translating(self.path), self._readers.connect() as connection:
             return 2 * bytes_in_use(_driver(connection))
 
@@ -145,7 +145,7 @@ class Store:
         Writers wait during the rewrite, and readers do not.
 
         Raises:
-            StoreFullError: the disk has no room for two copies of the store without free pages.
+            StoreFullError: the disk has less room than `rewrite_bytes` returns.
             StoreBusyError: another writer had the write lock for longer than we wait.
         """
         with translating(self.path):
@@ -258,7 +258,8 @@ def open_store(path: Path, *, patient: int = _MANY) -> Store:
 
     Raises:
         StoreMissingError: there is no file at `path`.
-        StoreDamagedError: the file is not a store, has a foreign journal, or has tables changed by hand.
+        StoreDamagedError: the file is not a store, its journal belongs to another file, or someone changed
+            its tables by hand.
         StoreOutdatedError: the store has the tables or the kind of journal of another version.
         StoreError: this SQLite cannot overwrite deleted content.
     """

@@ -18,8 +18,8 @@ _OTHER_ROWS = "the copy of the store differs from the store: check the disk, and
 def write_copy(path: Path, copy: Path) -> None:
     """Write the content of a store, as it is at one moment, to a new file that only this user can read.
 
-    The copy has no free pages, and no remnants of deleted rows. The store's file keeps content that is
-    deleted during the copying until the copy is complete.
+    The copy has no free pages, and no remnants of deleted rows. Content that a program deletes during the
+    copying stays in the store's file until the copy is complete.
 
     Raises:
         FileExistsError: there is a file at `copy`.

@@ -21,9 +21,10 @@ def work_on_each(
     *expected: type[Exception],
     until: Callable[[], bool] = lambda: False,
 ) -> tuple[list[_Result], frozenset[_Address]]:
-    """Call `work` with each mailbox's address, until `until` returns True.
+    """Call `work` with each mailbox's address, and stop when `until` returns True.
 
-    Return the results, and the addresses for which `work` failed. An exception in `expected` is ignored.
+    Return the results, and the addresses for which `work` failed. If `work` raises an exception in
+    `expected`, the address is left out of both.
 
     Raises:
         WholeStoreError: the store itself fails, for example because its disk is full.

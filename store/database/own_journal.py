@@ -38,7 +38,7 @@ def refuse_foreign_journal(path: Path) -> None:
     """Check that the journal beside a store, if there is one, belongs to the store's present file.
 
     Raises:
-        StoreJournalError: the journal belongs to another file, such as the file before a restored backup.
+        StoreJournalError: the journal belongs to another file, such as the store before its restore.
     """
     journal = journal_of(path)
     for _ in range(_TRIES):

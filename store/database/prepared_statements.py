@@ -48,7 +48,7 @@ def columns(result: type, *tables: type[Base]) -> list[InstrumentedAttribute[Any
 
 
 def _reader(column: ColumnElement[Any]) -> Callable[[Any], Any] | None:
-    """Return the function that checks each value read from a column. NULL is damage in a NOT NULL column."""
+    """Return the function that checks each value of a column. In a NOT NULL column, NULL counts as damage."""
     unlabelled = getattr(column, "element", column)
     if isinstance(column.type, CheckedType) and not getattr(unlabelled, "nullable", True):
         return type(column.type).read

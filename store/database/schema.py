@@ -70,7 +70,7 @@ def _read_word(value: object) -> str:
 
 
 class CheckedType(TypeDecorator[Any]):
-    """Column type that reads a value of the wrong type as a constant."""
+    """Base class of column types. A stored value of the wrong type is read as a constant."""
 
     read: Callable[[object], Any]
 
@@ -99,7 +99,7 @@ class Whole(CheckedType):
 class Serial(Whole):
     """Column of serial numbers of pouches (sync bundles). A damaged value is read as 0.
 
-    With 0, the next sync acts as after a restored backup.
+    With 0, the next sync works as if a backup was restored.
     """
 
     cache_ok = True
@@ -268,7 +268,7 @@ class DeletionQueueRow(_WithId, Base):
 
 
 class EndedMailboxRow(_WithId, Base):
-    """Proof that a mailbox was ended by its source or deleted by the desk: its last signed envelopes."""
+    """Last signed envelopes of a mailbox: the proof that the source ended it or the desk deleted it."""
 
     __tablename__ = "ended_mailbox"
     __table_args__ = (UniqueConstraint("address"),)

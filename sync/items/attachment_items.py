@@ -45,8 +45,8 @@ def pack(
 def apply_file(context: ApplyContext, session: Session, item: FileItem) -> bool:
     """Prepare the store to receive the chunks of an attached file by sync.
 
-    Do nothing if this store has the whole file, if it has no such mailbox, or if the entry was removed. If
-    another entry has a file with this id, that file is replaced only if it differs from the signed one.
+    Do nothing if this store has the whole file, if it has no such mailbox, or if the entry was removed. A
+    file of another entry with the same id is replaced only if that entry's files are damaged.
     """
     address, key = Address(item.address), (item.address, item.attachment_id)
     # Attack: the sender names a file of another entry, so that this store deletes the file.

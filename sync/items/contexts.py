@@ -54,7 +54,7 @@ class VerifyContext:
 
     - `letterhead`: the newest letterhead (the desk's public statement) so far
     - `sender`: None if the items come from this endpoint's own store
-    - `deleted_wrongly`: mailboxes that the peer deleted against the entries of this store
+    - `deleted_wrongly`: mailboxes that the peer deleted, although the entries of this store forbid it
     - `entries`: entries whose signatures were verified
     """
 

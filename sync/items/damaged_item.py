@@ -38,7 +38,7 @@ def pack(item: Item) -> DamagedItem | None:
 
 
 def apply(context: ApplyContext, session: Session, item: DamagedItem) -> bool:
-    """Record damage to an entry or a mailbox at the sender. The sender also asks for the damaged entry."""
+    """Record that an entry or a mailbox is damaged at the sender, and that the sender asks for the entry."""
     if item.digest:
         context.asked.setdefault(Address(item.address), set()).add(Digest(item.digest))
     return context.report(session, item.address, item.digest, FindingKind.DAMAGED)

@@ -146,7 +146,7 @@ def _is_better(context: ApplyContext, stored: entries.StoredEntry, entry: Signed
 
 
 def _is_fork(session: Session, entry: SignedEntry, strands: Mapping[StrandId, StrandKey]) -> bool:
-    """Return True if the entry's workstation is in use, and signed another stored entry with this number."""
+    """Return True if the entry's workstation is in use, and signed two entries with the same number."""
     # A thief of a retired workstation's key could send a false entry first, and so keep out the real one.
     return strands[entry.envelope.strand].until is None and _has_rival(session, entry, strands)
 

@@ -42,10 +42,10 @@ def pack(context: BuildContext, session: Session) -> HeldItem:
 
 
 def apply(context: ApplyContext, session: Session, item: HeldItem) -> bool:
-    """On the server, find the entries that a workstation lacks, and queue newer items for the workstation.
+    """On the server, record which entries a workstation lacks. On a workstation, do nothing.
 
-    The newer items are the letterhead, and the proofs that listed mailboxes have ended. A workstation does
-    nothing here.
+    The server also queues its letterhead if the workstation has an older one, and a proof for each listed
+    mailbox that has ended.
     """
     if not context.endpoint.is_server:
         return False
@@ -63,7 +63,7 @@ def apply(context: ApplyContext, session: Session, item: HeldItem) -> bool:
 
 
 def choose(context: ApplyContext) -> list[tuple[Address, Digest]]:
-    """Return the lacking entries to send to the peer. If there are too many, choose some of each mailbox.
+    """Return entries to send to the peer, which lacks them. If there are too many, choose some at random.
 
     Rows that do not verify are left out, because the peer would never accept them.
     """

@@ -21,7 +21,7 @@ def pack(
 
 
 def verify(context: VerifyContext, item: LetterheadItem) -> None:
-    """Check the desk's signature on a received letterhead, and use its keys for the rest of the pouch.
+    """Check the desk's signature on a received letterhead, whose keys then verify the rest of the pouch.
 
     A letterhead is the desk's public statement, with the keys of its workstations. A pouch is a sync bundle.
 

@@ -24,8 +24,8 @@ _Items = Iterator[tuple[Item, int | None]]
 def pack(context: BuildContext, session: Session, address: Address, rows: Sequence[OutboxItem]) -> _Items:
     """Return an iterator over the sync items of one mailbox, from its rows in the outbox (queue to send).
 
-    Each item is paired with the row's id if it is the last item of the row, or else with None. The iterator
-    ends early when the pouch (sync bundle) is full.
+    The last item of each row is paired with the row's id, and every other item with None. The iterator ends
+    early when the pouch (sync bundle) is full.
     """
     mailbox = mailboxes.find(session, address)
     row_ids = {row.name: row.id for row in rows if row.kind is OutboxKind.ENTRY}
@@ -67,7 +67,7 @@ def pack(context: BuildContext, session: Session, address: Address, rows: Sequen
 
 
 def _behind(keys: MailboxItem, items: _Items) -> _Items:
-    """Yield the mailbox's public keys before the first item. If there are no items, yield nothing."""
+    """Yield the mailbox's public keys, and then `items`. If `items` is empty, yield nothing."""
     for place, item in enumerate(items):
         if place == 0:  # the peer perhaps does not have the mailbox yet
             yield keys, None

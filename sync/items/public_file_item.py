@@ -20,9 +20,9 @@ def pack(_context: BuildContext, session: Session, row: outbox.OutboxItem) -> Pu
 
 
 def apply(context: ApplyContext, session: Session, item: PublicFileItem) -> bool:
-    """Store a received public file. A file that the letterhead publishes is not replaced.
+    """Store a received public file, but do not replace a file that the letterhead publishes.
 
-    If the received file differs from the published file, the peer (other store) gets the published file.
+    If the published file differs from the received one, queue the published file for the sender.
     """
     stored = public_files.find(session, item.name)
     if stored == item.body:
