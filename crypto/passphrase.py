@@ -63,7 +63,7 @@ def all_words() -> frozenset[str]:
 
 
 def generate_passphrase(language: Language) -> str:
-    """Draw a new passphrase: seven random words (eight from a short list), separated by spaces."""
+    """Draw a new passphrase: seven random words with spaces between. From a short list, draw eight words."""
     listed = word_list(language)
     count = PASSPHRASE_WORDS if len(listed) >= _FULL_LIST else _WORDS_OF_A_SHORT_LIST
     return " ".join(secrets.choice(listed) for _ in range(count))

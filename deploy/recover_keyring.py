@@ -63,7 +63,7 @@ def recover_keyring(config: AdviserConfig, backups: Sequence[Path], secret: str,
     file is kept.
 
     Raises:
-        DeployError: nothing was changed: no backup can be used, or the keyring needs no recovery.
+        DeployError: no backup can be used, or the keyring needs no recovery. Nothing was changed.
     """
     keyring = _open_first(config, backups, secret, say)
     path = config.keyring_path

@@ -59,8 +59,9 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
 ) -> bool:
     """Make a new desk in the folder of `settings`, and return True. If there is a desk already, return False.
 
-    With `is_trial`, the desk's name says that this is a trial. `first_day` is the desk's first day, or None
-    for today. `fill` may add content: its arguments are the unfinished settings file and the passphrase.
+    If `is_trial` is True, the desk's name has the word for "trial". `first_day` is the desk's first day, or
+    None for today. `fill` adds content. It receives the settings file in a temporary folder, and the
+    passphrase.
 
     Raises:
         DeployError: another set-up is running, or the folder contains other files.

@@ -75,7 +75,7 @@ class PassphraseLabel:
 def read_labels(header: bytes) -> list[PassphraseLabel]:
     """Return the labels of all passphrase slots in the header of an age file.
 
-    The costs are checked here, because the header is not authentic yet.
+    Each cost is checked, because an attacker could have changed the header.
 
     Raises:
         MalformedError: a label is malformed, a cost is out of bounds, or there are over 16 slots.

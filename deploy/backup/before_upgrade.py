@@ -47,7 +47,8 @@ def copy_before_upgrade(settings: Path, store_path: Path, version: str | None) -
 
     Raises:
         OSError: a file cannot be written.
-        StoreError: the store cannot be read, the disk has no room for the copy, or the copy has other rows.
+        StoreError: the store cannot be read, the disk has no room for the copy, or the copy differs from the
+            store.
     """
     folder = folder_before_upgrade(store_path)
     if not folder.is_dir():

@@ -35,7 +35,7 @@ class MachineSettings:
         return {section: self.text(section, key) for section in self.sections if self.text(section, key)}
 
     def files(self, key: str) -> list[Path]:
-        """Return the paths that the sections have for a key, each once."""
+        """Return the paths that the sections have for a key, each path once."""
         return list(dict.fromkeys(self.path.parent / text for text in self.values(key).values()))
 
     @property

@@ -61,7 +61,8 @@ def watch_until_stopped(
 ) -> None:
     """Make all checks every hour until `stop` is set. Print each new result that is not in order.
 
-    The operator's command is called when a check begins to fail, and once on each further day.
+    When a check begins to fail, the operator's command is called. The command is called again on each day on
+    which a check still fails.
 
     Raises:
         DeployError: the health socket cannot be made.

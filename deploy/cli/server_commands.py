@@ -24,8 +24,8 @@ def server_group() -> None:
 def server_setup_command(settings: Path, fingerprint: str, source_bind: str, sync_bind: str) -> None:
     """Set up this machine as the server of a desk.
 
-    Give the fingerprint of the desk. If this machine is its server already, nothing changes. The server gets
-    none of the desk's secret keys.
+    Give the fingerprint of the desk. If this machine is already the server of this desk, nothing changes.
+    The server never gets the desk's secret keys.
     """
     from deploy.pairing.server import set_up_server
 

@@ -55,8 +55,8 @@ def back_up_onions(settings: Path, file: Path, recipients: Sequence[str]) -> lis
 def seal_keys(settings: Path, recipients: Sequence[str]) -> tuple[bytes, list[str], bool]:
     """Encrypt the settings, the server's key and the onion keys in an age file.
 
-    Return the file, sentences to print, and True if the file has the source's onion key. If the onion keys
-    cannot be read, they are left out, and a sentence says so.
+    Return the file, the sentences to print, and whether the file has the source's onion key. If an onion key
+    cannot be read, all onion keys are left out.
 
     Raises:
         OnionError: a recipient is malformed.

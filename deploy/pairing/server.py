@@ -99,8 +99,7 @@ def server_card(settings: Path) -> CardFile:
 def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> None:
     """Allow a workstation to sync with this server. `path` is the pairing file of the workstation.
 
-    If the file has a newer public statement of the desk than the server, the file's statement replaces the
-    server's.
+    If the desk's public statement in the file is newer than the server's copy, it replaces the copy.
 
     Raises:
         DeployError: the pairing file is refused. Nothing was changed.

@@ -115,10 +115,10 @@ def pair_workstation(settings: Path, ask_passphrase: Callable[[], str], request:
 def check_new_workstation(
     settings: Path, fingerprint: str, name: str, request: PairingRequest
 ) -> tuple[tuple[bytes, bytes], Letterhead]:
-    """Check that this machine can become a new workstation. Return the card file's letterhead in two forms.
+    """Check that this machine can become a new workstation. Return the letterhead in the card file.
 
-    A letterhead is the desk's signed public statement. The first form is its body and signature, and the
-    second is the verified object.
+    A letterhead is the desk's signed public statement. It is returned twice: as a pair of body and signature,
+    and as a verified object.
 
     Raises:
         DeployError: this machine is a workstation already, the card file has no valid letterhead, or the name

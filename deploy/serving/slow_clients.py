@@ -81,7 +81,7 @@ def _read_head(received: bytearray) -> _Head | None:
 
 
 class Places:
-    """Limited number of places for slow clients. Only a client with a place may occupy a thread."""
+    """Limited number of places. A slow client may occupy a thread only while the client has a place."""
 
     def __init__(self, count: int) -> None:
         self._count = count

@@ -34,7 +34,7 @@ class RetentionResult:
     """Counts of mailboxes from one run of the retention rules.
 
     `purged` counts closed mailboxes that were deleted. `never_used` counts deleted mailboxes in which no one
-    wrote. `kept` counts mailboxes that were due, but failed the check before deletion.
+    wrote. `kept` counts mailboxes that were due for deletion, but failed a check.
     """
 
     purged: int = 0

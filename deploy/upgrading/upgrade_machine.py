@@ -24,7 +24,7 @@ _NOTHING = "Nothing to do: the settings and the store's tables are of this versi
 def upgrade_machine(settings: Path, *, is_dry_run: bool, say: Callable[[str], object]) -> None:
     """Bring the settings file and the store of this machine to the version of this program.
 
-    If anything fails, both are as they were. With `is_dry_run`, only show what would be done.
+    If anything fails, both keep their old contents. If `is_dry_run` is True, only show what would be done.
 
     Raises:
         DeployError: the settings have faults, a program of the mailbox runs, or a file cannot be written.
