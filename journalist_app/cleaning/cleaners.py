@@ -47,7 +47,7 @@ _DRAWING_PROGRAM: Final = (
 
 
 def make_cleaned_copy(converter: Converter, file: IO[bytes], ending: str) -> bytes:
-    """Return a copy of a file without metadata and hidden parts.
+    """Return a file's cleaned copy, which has no metadata and no hidden parts.
 
     `ending` is an ending in `DOCUMENTS`, `PICTURES` or `RECORDINGS` that fits the content, such as ".jpg".
 

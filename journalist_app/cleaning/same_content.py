@@ -69,7 +69,7 @@ def is_same_picture(one: Picture, other: Picture) -> bool:
 
 
 def _averages(picture: Picture, row: int, columns: int) -> list[float]:
-    """Return the average of each colour in each block of pixels of one row, colour by colour."""
+    """Return the average red, then green, then blue of each block of pixels in one row of blocks."""
     length = _COLOURS * picture.width
     start, end = row * _BLOCK * length, (row + 1) * _BLOCK * length
     lines = [picture.pixels[at : at + length] for at in range(start, min(end, len(picture.pixels)), length)]

@@ -38,7 +38,8 @@ _HEAD: Final = re.compile(rb"([a-z_]{1,20}) (\d{1,9})((?: \d{1,10})*)\n")
 class Converted:
     """Results of one run of a converter.
 
-    `total` is a number that the script counted, such as the number of pictures in the file, or 0.
+    `total` is a number that the script counted, such as the pictures in the file. If the script counted
+    nothing, `total` is 0.
     """
 
     results: tuple[bytes, ...] = field(repr=False)

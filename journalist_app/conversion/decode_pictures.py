@@ -29,7 +29,10 @@ def _decoded(path: str, frame: int, side: int, pixels: int) -> Image.Image | Non
 
 
 def _decode(paths: list[str], side: int, pixels: int, first: int, most: int) -> str:
-    """Write pictures to out/1, out/2 …. Return how many the files have, or "pixels" if one is too large."""
+    """Write decoded pictures to out/1, out/2 and so on, and return the number of pictures in the files.
+
+    If a picture is too large, return "pixels".
+    """
     Image.MAX_IMAGE_PIXELS = None  # every picture is checked here
     frames = []
     for path in paths:

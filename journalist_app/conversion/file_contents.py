@@ -15,10 +15,10 @@ _READ: Final = 'need /usr/bin/python3; /usr/bin/python3 -I -S -c "$1" 1 $2 >out/
 
 
 class FileContents(msgspec.Struct, frozen=True):
-    """Headers and text of an e-mail message or a web page, and the files inside a message or an archive.
+    """Contents of an e-mail message, a web page or an archive.
 
-    `headers` has the English name and the value of each header that matters. `files` has the name and the
-    size in bytes of each listed file. `total` also counts files that are not listed.
+    `headers` has the English name and the value of each header that matters. `files` lists files inside, with
+    their sizes in bytes. `total` is the number of all files inside, listed or not.
     """
 
     headers: tuple[tuple[str, str], ...]

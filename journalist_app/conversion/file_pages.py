@@ -38,8 +38,8 @@ _MIXED: Final = {".eml": ".eml", ".msg": ".msg", ".zip": ".zip", ".epub": ".zip"
 class ShownPage:
     """One page of a converted file: a picture, sound, text, or the headers and files of an e-mail message.
 
-    `picture` is a PNG file, and `sound` is a WAV file. `seconds` is the start of this page in a recording, or
-    -1.
+    `picture` is a PNG file, and `sound` is a WAV file. `seconds` is the time in the recording at which this
+    page begins. Outside recordings, `seconds` is -1.
     """
 
     words: str = field(default="", repr=False)
@@ -54,8 +54,8 @@ class ShownPage:
 class FilePages:
     """Pages of a converted file. `page` converts one page, counted from 1.
 
-    `total` is the number of pages of the whole file, and `count` is the number of pages that are shown.
-    `programs` names the converters. `encoding` is the encoding of a text, if it was guessed.
+    `total` is the number of pages in the whole file, and `count` the number of pages that are shown. If the
+    encoding of a text was guessed, `encoding` is its name.
     """
 
     programs: tuple[str, ...]

@@ -38,10 +38,10 @@ def decode_file(  # noqa: PLR0913  # which pictures, and how large
     first: int = 1,
     most: int = PICTURES,
 ) -> DecodedPictures:
-    """Return the pictures of a file, rotated as its metadata says.
+    """Return the pictures of a file, rotated as the metadata of the file says.
 
     The longer side of a picture has at most `side` pixels. `ending` fits the content of the file, such as
-    ".jpg". At most `most` pictures are decoded, beginning with picture number `first`, counted from 1.
+    ".jpg". Decoding starts at picture `first`, counted from 1, and ends after `most` pictures.
 
     Raises:
         ConversionRefusedError: a picture is damaged or has too many pixels, or a program is not installed.

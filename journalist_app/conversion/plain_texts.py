@@ -30,7 +30,10 @@ _PAGE: Final = re.compile(rf".{{1,{TEXT_CHARS - 1}}}(?:\n|\Z)|.{{1,{TEXT_CHARS}}
 
 @dataclass(frozen=True, slots=True)
 class DecodedText:
-    """Text of a file, in pages. `encoding` is the name of an encoding that was guessed, or empty."""
+    """Text of a file, in pages.
+
+    If the encoding was guessed, `encoding` is its name. Otherwise `encoding` is empty.
+    """
 
     pages: tuple[str, ...] = field(repr=False)
     encoding: str = ""

@@ -153,7 +153,7 @@ def _moment(ticks: int) -> str:
 
 
 def _numbers_of(properties: bytes) -> Iterator[tuple[int, int]]:
-    """Yield the number and value of each property of fixed size. The first 32 bytes are a header."""
+    """Yield the number and value of each property of fixed size, after a header of 32 bytes."""
     for at in range(32, len(properties) - 15, 16):
         _kind, number, _flags, value = struct.unpack_from("<HHIQ", properties, at)
         yield number, value

@@ -44,10 +44,10 @@ class EvidenceKind(StrEnum):
 
 
 class Evidence(StrictStruct, frozen=True):
-    """Copy of an entry that is kept after its mailbox ends: a proposal, or the source's answer to a proposal.
+    """Copy of a proposal, or of the source's answer to a proposal, that is kept after the mailbox ends.
 
-    `entry` is the digest of the entry. `body` is its decrypted content as JSON. `envelope` and `signature`
-    prove that the source signed the entry, but they do not prove its content.
+    `entry` is the digest of the copied entry, and `body` is the decrypted content as JSON. `envelope` and
+    `signature` prove who signed the entry, but not what the entry said.
     """
 
     # The ciphertext is deleted with the mailbox, so only the desk itself can state what the content was.

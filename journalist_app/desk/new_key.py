@@ -7,10 +7,10 @@ from journalist_app.recovery_sheet.sheet_content import RecoverySheet
 
 @dataclass(frozen=True, slots=True)
 class NewPassphrase:
-    """A passphrase that opens nothing yet.
+    """A new passphrase that opens nothing yet.
 
-    `drawn` is empty if the adviser chooses the passphrase. If `is_change` is True, the passphrase replaces
-    the adviser's own passphrase, and `holder` is not used.
+    `drawn` is empty if the adviser chooses the passphrase. With `is_change`, the passphrase replaces the
+    adviser's own passphrase and keeps its holder. `holder` is then ignored.
     """
 
     holder: str

@@ -222,8 +222,8 @@ class OpenDesk:
     def stores_to_tell(self, today: date) -> Collection[bytes]:
         """Return the ids of the other stores that must have an item before this store may delete the item.
 
-        The result is the server's store. If this site itself uses the server's store, the result is the
-        stores of the other workstations.
+        If this site itself uses the server's store, these are the stores of the other workstations.
+        Otherwise, the only one is the server's store.
         """
         # Such an item is the proof that a mailbox ended, or a record that the desk dropped.
         others = self.letterhead.strands_in_use(today) - {self.keyring.strand.id}

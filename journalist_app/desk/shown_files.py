@@ -19,7 +19,7 @@ class ShownFile:
     """State of the conversion of one file. Another thread converts the pages one by one.
 
     The file has `total` pages, and the app shows `count` of them. Both numbers are 0 until they are known.
-    `refusal` says why pages are missing. `refused_pages` maps a page that cannot be converted to the reason.
+    `refusal` says why pages are missing. `refused_pages` has the reason for each page that failed.
     """
 
     programs: tuple[str, ...] = ()

@@ -163,7 +163,7 @@ def _faults(
 ) -> Iterator[ShownFault]:
     """Yield the faults that the verification found in the keys, rows and entries of a mailbox.
 
-    `remembered` has the digests of removed entries from this workstation's trusted state.
+    `remembered` has the digests of the removed entries that this workstation remembers.
     """
     # Attack: someone restores a removed entry in the store, and deletes the signed removal. The trusted
     # state, which is not in the store, has the digests of all removed entries.
@@ -236,8 +236,7 @@ def open_with_faults(
 def once_for_each_writer(faults: Iterable[ShownFault]) -> tuple[ShownFault, ...]:
     """Keep only the first fault of each kind, separately for the source's entries and the desk's entries.
 
-    Attack: someone refers to thousands of entries that never existed. Thousands of warnings would hide the
-    page.
+    Attack: someone refers to thousands of entries that never existed, so that the page is full of warnings.
     """
     first: dict[tuple[object, ...], ShownFault] = {}
     for fault in faults:
@@ -261,10 +260,10 @@ def thread_of(conversation: Conversation, opened: Sequence[OpenedEntry]) -> Thre
 def heads_shown(
     desk: OpenDesk, conversation: Conversation, opened: Sequence[OpenedEntry], *, is_whole: bool = True
 ) -> tuple[Heads, Heads]:
-    """Return two groups of entries: the newest that a page shows, and those that the page does not show.
+    """Return the newest entries that a page shows, and all known entries that it does not show.
 
-    With `is_whole=False`, the source's messages and removals that the desk has not confirmed yet are in
-    neither group.
+    With `is_whole=False`, both results leave out the source's messages and removals that the desk has not
+    confirmed yet.
     """
     # A lost or unreadable entry counts as not shown, and a removed entry as shown. With `is_whole=False`, a
     # form is refused until the adviser has opened the page with the entries.
@@ -281,8 +280,8 @@ def unconfirmed(
 ) -> list[Digest]:
     """Return the source's readable messages and removals that no entry of the desk has confirmed yet.
 
-    With `by_us=True`, return only removals, namely those that this workstation has not confirmed. Entries
-    that the desk cannot confirm now are left out.
+    With `by_us=True`, return the removals that no entry of this workstation has confirmed yet. Both results
+    leave out entries that the desk cannot confirm now.
     """
     # The desk can confirm nothing if the source has more unreadable entries than a new entry can list.
     knowledge = conversation.transcript.knowledge

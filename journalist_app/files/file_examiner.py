@@ -18,7 +18,10 @@ class CopyForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SafeCopy:
-    """Copy of a file that was compared with the original. `pages` is the number of pictures, or 0."""
+    """Safe copy of a file, which was compared with the original.
+
+    If the copy consists of pictures of the pages, `pages` is the number of pictures. Otherwise it is 0.
+    """
 
     form: CopyForm
     name: str = field(repr=False)

@@ -57,7 +57,7 @@ NOT_IN_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 
 
 def with_file_ending(name: str, first: bytes) -> str:
-    """Return a file name with an ending, which is guessed from the file's first bytes if needed.
+    """Return a file name with an ending. If `name` has none, guess the ending from `first`.
 
     `first` has the first 4 KiB of the file. A hostile file can begin like a file of another type.
     """

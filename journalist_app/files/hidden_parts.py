@@ -210,10 +210,11 @@ class _Found:
 
 
 def findings(path: str) -> list[tuple[str, str, str]]:
-    """Return the hidden parts and the metadata of an office file.
+    """Return the hidden parts and the metadata of an office file, as tuples of three texts.
 
-    A hidden part gives its kind, its number, and names, such as the names of authors or sheets. Metadata
-    gives the word "detail", the name, and the value. The kind of a part that cannot be read is "unread".
+    For hidden parts, the texts are the kind, the number of parts, and names, such as the names of authors.
+    The kind "unread" counts the parts that cannot be read. For metadata, the texts are "detail", the name
+    and the value.
     """
     found = _Found()
     with zipfile.ZipFile(path) as file:
@@ -441,7 +442,7 @@ def _looks_here(found: _Found, each: ET.Element, looks: _Looks) -> _Looks:
 
 
 def _children(found: _Found, each: ET.Element, looks: _Looks) -> Iterator[tuple[ET.Element, _Looks]]:
-    """Yield each child and the looks that it inherits. In an .ods, a cell inherits from its row or column."""
+    """Yield each child with its inherited looks. In an .ods, a cell inherits from its row or column too."""
     tag = _local(each.tag)
     if tag == "table":
         found.columns = []
@@ -477,7 +478,7 @@ def _looks_of(*properties: ET.Element) -> _Looks:
 
 
 def _colour(key: str, value: str) -> str:
-    """Return the six hexadecimal digits of a colour. If the file has no digits, return its name or number."""
+    """Return a colour as six hexadecimal digits, or as its name or number if the file has no digits."""
     name = f"{key} {value}" if key in {"theme", "indexed"} else value
     if named := _NAMED_COLOURS.fullmatch(name):
         return _WHITE if named[1] else _BLACK

@@ -208,9 +208,9 @@ _Found = dict[str, dict[tuple[str, str], None]]  # without repetitions, in order
 
 
 def _found(hidden: str, shown: str, again: str, ending: str) -> _Found:
-    """Merge three lists of findings: of our own programs (`hidden`), mat2 (`shown`) and exiftool (`again`).
+    """Merge the findings of our own programs (`hidden`), of mat2 (`shown`) and of exiftool (`again`).
 
-    Of two values with the same name, mat2 shows only one, and exiftool shows both.
+    If a file has two values with the same name, mat2 shows only one of them, and exiftool shows both.
     """
     found: _Found = {about: {} for about in ("locked", *metadata_sentences.DETAILS)}
     if shown.startswith("[-]"):  # mat2 could not read the file

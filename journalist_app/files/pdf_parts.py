@@ -101,9 +101,10 @@ def _all_findings(poppler: Any, document: Any, path: str) -> Iterator[Finding]: 
 
 
 def _older_versions(raw: bytes) -> Iterator[Finding]:
-    """Yield a finding for each version that a program left in the file when it added a newer version.
+    """Yield a finding for each older version of the PDF that is still in the file.
 
-    ISO 32000-1, 7.5.6: each version ends with a mark. A file for fast reading has one mark more.
+    Each version ends with a mark (ISO 32000-1, 7.5.6). A PDF that is arranged for fast reading has one mark
+    more than it has versions.
     """
     versions = len(re.findall(rb"\sstartxref\s+\d+\s+%%EOF", raw)) - (b"/Linearized" in raw[:1024])
     yield from (("older", "") for _ in range(1, versions))

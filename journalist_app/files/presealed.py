@@ -74,9 +74,9 @@ class PieceKind(StrEnum):
 class TextPiece:
     """Part of a source's text: plain text, or one block that the source encrypted before sending.
 
-    If the kind is UNOPENED, `text` is still encrypted. If the kind is FILE, `text` is empty. If `is_signed`
-    is True, the block has a signature that no one checked. An e-mail message in a block gives several pieces,
-    with the same `number`.
+    If the kind is UNOPENED, `text` is still encrypted. If the kind is FILE, `text` is empty. An e-mail
+    message in a block gives several pieces with the same `number`. A block with `is_signed`
+    has a signature, which no one has checked.
     """
 
     kind: PieceKind
@@ -100,11 +100,10 @@ class PresealedKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PresealedFileInfo:
-    """Result of looking at a file: whether the source encrypted it, and its decrypted name.
+    """What the app knows about a file: whether the source encrypted the file, and its decrypted name.
 
-    `words` has the six-word names of mailboxes in the first decrypted bytes. If decryption took too long to
-    check the end of the file, `is_whole` is False. If the file also has text that is not encrypted,
-    `has_rest` is True.
+    `words` has the six-word names of mailboxes in the first decrypted bytes. `is_whole` is False if there was
+    no time to decrypt the file to its end. `has_rest` is True if the file also has unencrypted text.
     """
 
     kind: PresealedKind
@@ -288,7 +287,8 @@ class Unsealer:
     def _counted(self, at_least: int = 1) -> Iterator[None]:
         """Subtract the work of the `with` block from the decryptions that this page may still do.
 
-        Each second of work counts as two decryptions. A block counts as at least `at_least` decryptions.
+        Each second of this work counts as two decryptions. At least `at_least` decryptions are
+        subtracted.
         """
         since = time.monotonic()
         try:

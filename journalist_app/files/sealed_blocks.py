@@ -97,8 +97,8 @@ def format_of(first: bytes) -> SealedFormat | None:
 def find_sealed(text: str) -> tuple[SealedBlock, ...]:
     """Return every age file and OpenPGP message in a text, in the order of the text.
 
-    A block without a first line begins at base64 that starts as an encrypted file does. A block without a
-    last line ends where its lines of one width end.
+    If a block has lost its first line, the block begins where base64 starts as an encrypted file does. If
+    the last line is lost, the block ends after its lines of equal length.
     """
     plain = text.translate(_PLAIN)  # each character keeps its place
     found: list[SealedBlock] = []
@@ -116,7 +116,7 @@ def find_sealed(text: str) -> tuple[SealedBlock, ...]:
 
 
 def _is_first_line(text: str, plain: str, mark: re.Match[str]) -> bool:
-    """Return True if a mark begins a block. Return False if a text only mentions the mark.
+    """Return True if a mark begins a block, and False if a text only mentions the mark.
 
     A mark begins a block if base64 follows, or if the mark is the only text on its line.
     """
@@ -126,9 +126,9 @@ def _is_first_line(text: str, plain: str, mark: re.Match[str]) -> bool:
 
 
 def _between(plain: str, begin: re.Match[str] | None, at: int, stop: int) -> Iterator[SealedBlock]:
-    """Yield the blocks between two marks. A mark is the first or last line of a block.
+    """Yield the encrypted blocks in `plain[at:stop]`, the text between two marks.
 
-    If the mark before `at` is a first line, `begin` is this mark, otherwise None.
+    `begin` is the first of these marks if it begins a block, otherwise None.
     """
     for each in _BODY.finditer(plain, at, stop):
         first, start, block = decode_base64(each[0]), each.start(), None
@@ -214,7 +214,7 @@ def shows_nothing(text: str) -> bool:
 class UnwrappedFile:
     """File in which an encrypted block is looked for.
 
-    The first 64 KiB of the file are searched. If the file is a text, its first `searched` bytes are searched.
+    Only the first 64 KiB of the file are searched, or the first `searched` bytes if the file is a text.
 
     - `format`: the format of the block, or None if no block was found
     - `pieces`: yields the block's encrypted bytes, or the whole file if no block was found. Raises

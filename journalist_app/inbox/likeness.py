@@ -26,9 +26,9 @@ def sketch_of(text: str) -> bytes:
 
 
 def is_alike(one: bytes, other: bytes) -> bool:
-    """Return True if two sketches say that their texts share at least half of all their pairs of words.
+    """Return True if two texts seem to share at least half of their pairs of neighbouring words.
 
-    Texts without a word are alike.
+    `one` and `other` are the sketches of the texts. Texts without a word are alike.
     """
     mine, theirs = _hashes(one), _hashes(other)
     smallest = sorted(mine | theirs)[:_SAMPLE]

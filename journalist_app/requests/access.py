@@ -51,7 +51,7 @@ def page_form_token(purpose: str) -> str:
 def is_our_form(purpose: str, token: str) -> bool:
     """Return True if a form's CSRF token belongs to this browser and this purpose.
 
-    Compare in constant time.
+    The comparison takes constant time.
     """
     return hmac.compare_digest(page_form_token(purpose).encode(), token.encode())
 

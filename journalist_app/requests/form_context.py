@@ -47,9 +47,9 @@ def hidden_fields(action: str, form_context: FormContext) -> Markup:
 
 
 def read_form_context(action: str, address: Address, parts: AnswerParts | None = None) -> FormContext:
-    """Check that this browser was shown a submitted form. Return the context from its hidden fields.
+    """Check that a submitted form was shown to this browser, and return the context from its hidden fields.
 
-    If the form has files, pass its text fields as `parts`.
+    For a form with files, `parts` must have the text fields of the form.
 
     Raises:
         ForeignFormError: this browser was not shown this form, for this action in this mailbox.

@@ -31,8 +31,7 @@ class TextIndex:
     def put(self, address: bytes, part: int, texts: Iterable[str]) -> None:
         """Replace the searchable texts of one part of a mailbox, such as one entry.
 
-        The texts are stored in the form that `search_form` returns. This form can be longer than a text: what
-        is longer than twice the text is cut off.
+        Each text is stored in the form that `search_form` returns, cut off at twice the length of the text.
         """
         # Attack: normalisation turns the letter U+FDFA into eighteen letters, to fill the memory.
         # No word of a query contains "\0", so no match can begin in one text and end in the next.

@@ -46,7 +46,7 @@ class InboxRow:
 
 @dataclass(frozen=True, slots=True)
 class EndedInboxRow:
-    """One mailbox in the inbox that its source ended.
+    """One ended mailbox in the inbox.
 
     `is_proved` is True if the source has signed the ending. `not_arrived` counts the source's entries that
     never reached this workstation.
@@ -121,7 +121,7 @@ def unsound_rows(
     """Return a row for each mailbox that the inbox must show as faulty.
 
     Grave faults come first. Rows of the same gravity are sorted by label. `closed` has the rows of ended
-    mailboxes. `restored` has ended mailboxes that someone restored at the server.
+    mailboxes, and `restored` has the ended mailboxes that are in the server's store again.
     """
     found = dict(desk.unsound)
     for failed in list(desk.unfinished.values()):

@@ -66,8 +66,9 @@ def choose_mailboxes(
 ) -> None:
     """Make a new list of untouched mailboxes that the adviser looks through before closing them as spam.
 
-    `days` is the range of the day of the first message. `chars` is the range of the length of the source's
-    texts. With `like`, only mailboxes with nearly the same text as that mailbox are listed.
+    The list has mailboxes whose first message came within `days`, and whose source wrote a number of
+    characters within `chars`. With `like`, the list has only mailboxes with nearly the same text as
+    the mailbox `like`.
     """
     found = [
         each

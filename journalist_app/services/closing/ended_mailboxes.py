@@ -97,9 +97,8 @@ def list_unacknowledged(desk: OpenDesk, today: date) -> list[EndedMailbox]:
 def _sort_ended(desk: OpenDesk, today: date) -> list[tuple[EndedMailbox, str]]:
     """Return the row of each ended mailbox, with the reason why the app can forget the mailbox.
 
-    "deleted" means that the desk had closed the mailbox. "counted" means that the source ended the mailbox,
-    and that this workstation has counted it. An empty reason means that the app must not forget the mailbox
-    yet.
+    "deleted" means that the desk closed the mailbox. "counted" means that this workstation has counted a
+    mailbox that its source ended. An empty reason means that the app must not forget the mailbox yet.
     """
     with desk.store.reading() as session:
         ended = {Address(row.address): row for row in mailboxes.ended_mailboxes(session)}

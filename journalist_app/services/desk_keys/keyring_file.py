@@ -33,9 +33,9 @@ def open_keyring_file(config: AdviserConfig, secret: str) -> Keyring:
 
 @contextmanager
 def keyring_in_place(desk: OpenDesk, secret: str) -> Iterator[Keyring]:
-    """Yield the keyring from its file, opened with `secret`. No other process changes the file in the block.
+    """Open the keyring's file with `secret`, and yield the keyring.
 
-    The trusted state is saved only after the block.
+    In the `with` block, no other process changes the file. The trusted state is saved after the block.
 
     Raises:
         UnlockRefusedError: the keyring does not open, or this workstation has used a newer keyring.

@@ -50,10 +50,10 @@ class Download:
 def open_download(
     desk: OpenDesk, address: Address, attachment_id: AttachmentId, *, is_unsealed: bool = False
 ) -> Download:
-    """Open an attached file of a mailbox for download, after verifying the whole stored file.
+    """Verify a whole attached file of a mailbox, and open it for download. This can take three seconds.
 
-    This takes up to three seconds. With `is_unsealed`, a file that the source encrypted before sending is
-    decrypted too. A text that only quotes an encrypted block for someone else stays as it is.
+    With `is_unsealed`, a file that the source encrypted before sending is decrypted too. A text that only
+    quotes an encrypted block stays as it is, if the desk cannot decrypt the block.
 
     Raises:
         FileRefusedError: no verified entry has such a file, or the desk cannot decrypt what the source

@@ -42,8 +42,8 @@ class NamedFile:
 def find_file(desk: OpenDesk, address: Address, which: str) -> NamedFile:
     """Find a file of a mailbox, without reading the file.
 
-    `which` is the id of an attached file. For a part of an encrypted block in a text, `which` has the id of
-    the entry, the number of the block from 1, and the part from 0, with hyphens between them.
+    `which` is the id of an attached file. For a part of an encrypted block, `which` joins three values with
+    hyphens: the id of the entry, the number of the block from 1, and the number of the part from 0.
 
     Raises:
         FileRefusedError: no verified entry of the mailbox has such a file.

@@ -153,7 +153,7 @@ def _is_shown_elsewhere(opened: OpenedEntry) -> bool:
 
 
 def _read_by_source(conversation: Conversation) -> dict[Digest, date]:
-    """Return the day on which the source first confirmed each entry of the desk, by the entry's digest."""
+    """Map the digest of each entry of the desk to the day on which the source first confirmed this entry."""
     from_desk = [entry.digest for entry in conversation.entries if entry.envelope.strand]
     days = {entry.digest: entry.envelope.day for entry in conversation.entries if not entry.envelope.strand}
     readers = conversation.transcript.knowledge.first_known(from_desk, sorted(days, key=days.__getitem__))

@@ -67,7 +67,7 @@ def message_text(typed: str, *, is_required: bool = True) -> str:
 class EntrySender:
     """Sender of one or more new entries of the desk, which are appended all together or not at all.
 
-    `is_sent` is True from the start if the same entries were sent before, for example by a double click.
+    If the same entries were sent before, for example by a double click, a new sender has `is_sent` True.
     """
 
     def __init__(

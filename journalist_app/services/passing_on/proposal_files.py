@@ -49,7 +49,7 @@ class PreparedFile:
     """A file that the desk proposes to pass on: the original, and a safe copy if one could be made.
 
     `findings` has the metadata and hidden parts of the original, or says why it was not examined. `remarks`
-    is about the copy. If no cleaned copy was made, `remarks` also says why. `pages` is the copy's number of
+    describes the copy. If no cleaned copy was made, `remarks` says why. `pages` is the copy's number of
     pictures.
     """
 

@@ -178,8 +178,9 @@ def send_proposal(
 ) -> None:
     """Send a source the proposal that the adviser previewed, with a step if the adviser wrote one.
 
-    `originals` has the positions, from 0, of the files to send as they are. Of each other file, the copy is
-    sent if there is one. A second call for the same proposal changes nothing.
+    `originals` has the positions, from 0, of the files to send as they are. For each other file, its
+    safe copy is sent. A file without a safe copy is sent as it is. A second call for the same proposal
+    changes nothing.
 
     Raises:
         PassOnRefusedError: the recipient's key can no longer be used, or the prepared proposal is gone.

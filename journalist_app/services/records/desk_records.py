@@ -105,10 +105,11 @@ def drop_record(desk: OpenDesk, session: Session, kind: RecordKind, name: bytes)
 
 
 def delete_empty_records(desk: OpenDesk, session: Session, today: date) -> None:
-    """Delete each empty record, which the desk dropped, after the other stores have confirmed its arrival.
+    """Delete the desk's empty records when the other stores have confirmed their arrival.
 
-    A record that fails verification, or that has a body, stays. An empty record about an ended mailbox stays
-    as long as the proof of the end, because a restored backup of the server can have the old notes.
+    The desk drops a record by emptying it. A record that fails verification stays. An empty record
+    about an ended mailbox stays as long as the proof that the mailbox ended, because a restored backup of the
+    server can have the old notes.
     """
     # Anyone who can write to the store can mark a record as dropped.
     records.delete_dropped(session, desk.stores_to_tell(today), partial(_is_unneeded, desk, session))

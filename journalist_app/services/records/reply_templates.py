@@ -63,10 +63,9 @@ def read_templates(desk: OpenDesk) -> ReplyTemplates:
 
 
 def put_template(desk: OpenDesk, revision: int, place: int | None, template: ReplyTemplate) -> None:
-    """Replace a reply template of the list, or add a template at the end of the list.
+    """Replace the reply template at `place`, counted from 0. If `place` is None, add a template at the end.
 
-    `place` counts from 0, or is None to add the template. `revision` is the revision of the list that the
-    adviser saw.
+    `revision` is the revision of the list that the adviser saw.
 
     Raises:
         ReplyTemplateError: the template or its place is invalid, or the list is full.

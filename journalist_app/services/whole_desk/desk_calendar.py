@@ -98,9 +98,9 @@ def holidays_ahead(today: date, language: Language) -> dict[date, str]:
 
 
 def last_closed_day(desk: OpenDesk, today: date) -> date | None:
-    """Return the calendar's last closed day if a warning is needed, or None.
+    """Return the last closed day in the calendar if this day is past, or less than 60 days ahead.
 
-    A warning is needed if that day is past or within 60 days. A desk without any closed day gets no warning.
+    If the last closed day is later, or the calendar has no closed day, return None.
     """
     # Advisers enter holidays one year at a time. After a forgotten year, sources come back on a holiday.
     last = max(desk.letterhead.closed_days, default=None)

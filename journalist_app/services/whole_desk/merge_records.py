@@ -68,8 +68,8 @@ class RecordMerger:
     def records(self, kind: str, name: bytes, ours: bytes | None, theirs: bytes) -> Record | None:
         """Return the record that replaces ours: the received record, or both records merged.
 
-        If our record already contains the received changes, the result is None. A retired workstation's
-        record only adds notes, labels and a handover text to a casefile of a workstation in use.
+        If our record already contains the received changes, the result is None. A retired
+        workstation's record adds only notes, labels and a handover text, and only to a casefile.
 
         Raises:
             RecordFaultError: the received record is not applied.
