@@ -100,7 +100,7 @@ class PresealedKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PresealedFileInfo:
-    """What the app knows about a file: whether the source encrypted the file, and its decrypted name.
+    """Facts about a file: whether the source encrypted the file, and its decrypted name.
 
     `words` has the six-word names of mailboxes in the first decrypted bytes. `is_whole` is False if there was
     no time to decrypt the file to its end. `has_rest` is True if the file also has unencrypted text.
