@@ -80,7 +80,7 @@ def seal_words(  # noqa: PLR0913  # each is a field of the envelope
     """Encrypt a content to the desk and to the mailbox, and sign the result as a new entry.
 
     `mailbox_recipient` must have passed `check_mailbox_keys`. `heads` and `unseen` come from
-    `Transcript.heads_for`. `due` is the day from which the mailbox may be deleted, if the entry closes it.
+    `Transcript.heads_for`. `due` is the day from which the mailbox may be deleted, or None.
 
     Raises:
         TooLongError: the text, a file name or the list of attachments is over its limit.

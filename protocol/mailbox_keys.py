@@ -44,7 +44,7 @@ def derive_mailbox_keys(root: RootKey) -> MailboxKeys:
 
 
 def check_mailbox_keys(address: Address, recipient: bytes, verify_key: bytes) -> None:
-    """Check that two public keys belong to the mailbox of this address: the age recipient and the verify key.
+    """Check that the age recipient and the verify key belong to the mailbox of this address.
 
     Call this function before you encrypt to the recipient or verify signatures with the key.
 

@@ -78,8 +78,6 @@ def _send(desk: OpenDesk, where: Address, parts: AnswerParts) -> None:
 def read_answer_context(where: Address, parts: AnswerParts) -> FormContext:
     """Check that this browser was shown the submitted answer form, and return the form's context.
 
-    The form's CSRF token also covers the id of the step that the adviser can send with the answer.
-
     Raises:
         ForeignFormError: this browser was not shown this form in this mailbox.
     """

@@ -91,7 +91,7 @@ class Transcript:
         Heads are the newest entries that the writer wrote or was shown. Unseen entries are known entries of
         other writers that this writer was not shown.
 
-        - `shown`: all entries that the writer was shown, also removed ones and ones without an encrypted part
+        - `shown`: every entry that the writer was shown, even if it was removed or has no encrypted part
         - `remembered`: heads that the writer verified before
         """
         heads: list[list[Head]] = []

@@ -96,8 +96,8 @@ class Knowledge:
     ) -> set[Digest]:
         """Return the entries that the writers of these entries knew.
 
-        `own` and `visited` record what was searched. A second call with them returns only entries that are
-        new.
+        `own` and `visited` record what was searched. A second call with the same two returns only new
+        entries.
         """
         known: set[Digest] = set()
         heads: dict[Heads, list[Digest]] = defaultdict(list)

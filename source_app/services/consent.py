@@ -57,8 +57,8 @@ def check_answer_form(
     `language` is the language of the form's page.
 
     Raises:
-        AnswerRefusedError: the form was not made in this session, the answer is invalid, too long or
-            incomplete, or the source was not yet warned that the text looks like a passphrase.
+        AnswerRefusedError: the form is from another session, or the answer is invalid, too long or
+            incomplete. A text that looks like a passphrase is refused until the source was warned.
     """
     digest = fields.get("digest", "")
     action = answer_action(proposal_id, digest)

@@ -127,8 +127,8 @@ def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
 
     Raises:
         PassphraseRefusedError: the typed words differ from the passphrase in an unused ticket.
-        TicketRefusedError: the ticket is too old, its mailbox has ended, or the typed words differ from a
-            used ticket.
+        TicketRefusedError: the ticket is too old, its mailbox has ended, or the typed words differ from the
+            passphrase in a used ticket.
         QueueFullError: too many people are logging in.
         MailboxLimitError: no more mailboxes can be started in this half hour. The ticket stays unused.
     """

@@ -39,8 +39,8 @@ def check_message_form(
     `language` is the language of the form's page.
 
     Raises:
-        MessageRefusedError: the form was not made in this session, the text is too long, or the source was
-            not yet warned that the text looks like a passphrase.
+        MessageRefusedError: the form is from another session, or the text is too long. A text that looks like
+            a passphrase is refused until the source was warned.
     """
     form_context = FormContext.of_form(fields, opened.token, ACTION, opened.keys.address)
     if form_context is None:

@@ -19,8 +19,8 @@ def append_read_receipt(
 ) -> None:
     """Append a read receipt if a page showed entries of the desk that the source has not confirmed yet.
 
-    Nothing is appended if the source's entries already fill half of their limit. `shown` has the digests of
-    the entries on the page. `remembered` names the newest entries on earlier pages.
+    Nothing is appended if the source already wrote half of the entries that a mailbox allows. `shown` has the
+    digests of the entries on the page. `remembered` names the newest entries on earlier pages.
 
     Raises:
         NoSuchMailboxError: the mailbox has ended.

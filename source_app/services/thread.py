@@ -245,7 +245,7 @@ def _shortened(shown: Sequence[ThreadEntry]) -> tuple[ThreadEntry, ...]:
 
 
 def _days_seen(mailbox: SourceMailbox) -> dict[Digest, date]:
-    """Return, by the digest of each entry, the day on which the other side first saw the entry.
+    """Return a dict from the digest of each entry to the day on which the other side first saw the entry.
 
     The two sides are the source and the desk. Entries that the other side has not seen are left out.
     """

@@ -21,10 +21,10 @@ _SESSIONS_BYTES_MAX = 64 * 1024 * 1024  # a larger store of the sessions takes n
 
 
 def keep_typed(desk: PublicDesk, here: MailboxSession, place: str, text: str, *, now: int) -> None:
-    """Keep a text that was typed in a form, for as long as a session lasts. An empty text deletes it.
+    """Keep a text that was typed in a form, for as long as a session lasts.
 
-    `place` is the id of the proposal that the text answers, or empty for a message. `now` counts the half
-    hours since 1970.
+    `place` is the id of the proposal that the text answers, or empty for a message. An empty text deletes the
+    text that was kept for this place. `now` counts the half hours since 1970.
 
     Raises:
         StoreError: the store of the sessions cannot be written, or is full.
