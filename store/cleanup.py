@@ -109,7 +109,7 @@ def rewrite_store(store: Store) -> None:
 
 
 def _next_step(store: Store, queued: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the row ids of the next step: together at most 8 MiB, but at least one row of any size."""
+    """Return the row ids of the next step: rows of at most 8 MiB together, or one row of any size."""
     if free_on_disk(store.path) >= CLEANUP_BYTES:
         totals = itertools.accumulate(size for _, size in queued)
         count = max(1, sum(total <= _STEP_BYTES for total in totals))

@@ -216,8 +216,8 @@ def open_sessions(
 ) -> SessionStore:
     """Open the store of login sessions. Create its file (mode 0600) if the file is missing.
 
-    No connection stays open, so a server may fork. If the file is removed later, `make_folder` is called to
-    make its folder, and a new file is made.
+    No connection stays open, so a server may fork. If the file is removed later, a new file is made.
+    Before that, `make_folder` is called to make the folder.
 
     Raises:
         StoreMissingError: the folder of `path` does not exist.

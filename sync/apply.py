@@ -33,7 +33,8 @@ class AppliedPouch:
 
     - `applied`: number of items that changed something
     - `is_duplicate`: True if the pouch was applied before
-    - `peer_was_restored`, `we_were_restored`: True if that store was restored from a backup
+    - `peer_was_restored`: True if the sender's store was restored from a backup
+    - `we_were_restored`: True if this store was restored from a backup
     - `unwanted`: attachments that the sender must not continue to send
     """
 
@@ -155,7 +156,7 @@ def _apply_items(context: ApplyContext, items: Iterable[Item], *, is_direct: boo
 def _finish_mailboxes(context: ApplyContext) -> None:
     """Update the state of mailboxes that a pouch (sync bundle) changed, and queue entries for the next pouch.
 
-    The queue gets the entries that the sender lacks or asked for, and the entries that this store has lost.
+    The sender gets the entries that it lacks or asked for, and is asked for the entries that this store lost.
     """
     store, asked, changed = context.endpoint.store, context.asked, context.changed
     strands, known = context.verified.strands, context.verified.entries

@@ -140,7 +140,8 @@ def read_sent_words(
 ) -> list[tuple[SignedEntry, Content | Withheld]]:
     """Return the entries of a mailbox that have this id (normally one), each with its decrypted content.
 
-    If several writers used the id, only one writer's entries are returned: the source's, if there are any.
+    If several writers used the id, only one writer's entries are returned. The source goes before
+    the desk.
     Destroyed entries are left out. If content cannot be shown, a `Withheld` replaces it.
 
     Raises:

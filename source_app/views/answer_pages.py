@@ -57,8 +57,8 @@ def proposal_page(
 def page_with_text(here: MailboxSession, text: str, proposal_id: str) -> Response:
     """Return a page with the text that the source typed before the session ended.
 
-    If the mailbox has the proposal `proposal_id`, the text is in the form for an answer to it. Otherwise the
-    text is in the form for a new message. Call this function inside `limit_decryption`.
+    If the mailbox has the proposal `proposal_id`, the page has the answer form of this proposal. Otherwise
+    the page has the form for a new message. Call this function inside `limit_decryption`.
     """
     if proposal_id:
         with suppress(NotFoundError):

@@ -39,7 +39,7 @@ def unsent_text(here: MailboxSession, proposal: str = "") -> str:
 def keep_refused(here: MailboxSession, text: str, tag: str, proposal: str = "") -> None:
     """Keep the text of a refused form, if the text was typed in this mailbox.
 
-    The browser's "back" button would otherwise lose the text.
+    Without this copy, the "back" button of the browser would lose the text.
     """
     if text and here.is_mine(tag):
         with suppress(StoreError):

@@ -109,7 +109,7 @@ class ApplyContext:
     _removed: dict[Address, set[Digest]] = field(default_factory=dict)
 
     def removed(self, session: Session, address: Address) -> set[Digest]:
-        """Return the digests of a mailbox's entries that its source removed, as far as this store knows."""
+        """Return the digests of a mailbox's removed entries, as far as this store knows the removals."""
         if address not in self._removed:
             found = read_envelopes(session, address)
             self._removed[address] = {digest for each, _ in found for digest in each.envelope.removes}

@@ -109,7 +109,7 @@ def _is_allowed_here(context: VerifyContext, item: EndedItem, proof: Transcript)
 
 
 def _rows_not_sent(endpoint: Endpoint, session: Session, address: bytes) -> list[entries.StoredEntry]:
-    """Return this workstation's own entries in a mailbox that the server perhaps does not have yet."""
+    """Return the entries that this workstation wrote and that perhaps have not reached the server."""
     own = [row for row in entries.of_mailbox(session, address) if row.strand == endpoint.name]
     kind = outbox.OutboxKind.ENTRY
     return [row for row in own if outbox.is_queued(session, kind, address=address, name=row.digest)]

@@ -30,7 +30,7 @@ def read_signed(row: entries.StoredEntry, address: Address) -> SignedEntry | Non
 def pack(entry: SignedEntry, files: Sequence[attachments.Attachment]) -> EntryItem:
     """Return the sync item of an entry, which also names the attached files of the entry.
 
-    The payload of an entry without a header is not sent.
+    If the header of the entry was destroyed, the payload and the files are left out.
     """
     if entry.header is None:
         entry, files = SignedEntry(entry.envelope, entry.signature, entry.epoch), ()
