@@ -20,7 +20,8 @@ _MODE: Final = 0o600 << 16
 def zip_package(text: str, files: Iterable[tuple[str, Iterator[bytes]]], day: date) -> Iterator[bytes]:
     """Yield a zip file with the text and files for a recipient, in pieces.
 
-    The files are read once, in order. If reading a file fails, the exception comes before the last piece.
+    The files are read once, in order. If reading a file fails, the exception reaches the caller, and the zip
+    file is incomplete.
     """
     output = _ZipOutput()
     names: set[str] = set()

@@ -146,8 +146,7 @@ class Mat2:
 def type_of(file: IO[bytes], name: str) -> str:
     """Return the usual ending for the content of a file, or an empty text if the type is unknown.
 
-    The content decides. The name decides only about zip files that do not show their type, and about texts in
-    an old encoding.
+    `name` has an effect only if the content is a zip file of an unknown type, or a text in an old encoding.
     """
     named, found = PurePosixPath(name).suffix.lower(), ending_of_file(file)
     if found == ".zip" and named in _NAMED:

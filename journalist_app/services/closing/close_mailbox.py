@@ -52,7 +52,8 @@ def close_until(  # noqa: PLR0913  # each is a part of the closing
 ) -> None:
     """Close a mailbox, so that it is deleted on the day `due`. Raise the exceptions of `close_mailbox`.
 
-    `precondition` is called before every attempt to append the closing, and raises an exception to refuse.
+    `precondition` is called before every attempt to append the closing. If it raises an exception, nothing is
+    appended.
     """
     content = Content(kind=Kind.CLOSING, text=text, closing=ClosingNote(automatic=is_automatic))
     new = [NewWords(form_context.entry_id, content, due)]

@@ -81,7 +81,7 @@ class EntrySender:
     ) -> None:
         """Verify the mailbox, and check that the form's page showed all that the source wrote or removed.
 
-        `precondition` is called before every attempt to append, and raises an exception to refuse.
+        `precondition` is called before every attempt to append. If it raises an exception, nothing is stored.
 
         Raises:
             MailboxNotFoundError: the store has no such mailbox.

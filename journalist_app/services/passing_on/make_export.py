@@ -128,8 +128,8 @@ def _record_made(  # noqa: PLR0913  # each is a part of the step
 def _add_passed_on(casefile: Casefile, passed: PassedOn, *, is_first: bool) -> Casefile:
     """Note in a casefile that a proposal's file was made.
 
-    If the file is made for the first time, replace an earlier note about this proposal. Otherwise keep the
-    earlier note.
+    With `is_first`, the new note replaces an earlier note about this proposal. Otherwise an earlier note
+    stays, and no note is added.
     """
     others = tuple(each for each in casefile.passed_on if each.proposal != passed.proposal)
     if not is_first and len(others) < len(casefile.passed_on):

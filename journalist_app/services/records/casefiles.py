@@ -234,8 +234,8 @@ def tallies_of_closed(
 ) -> tuple[Tally, ...]:
     """Return the tallies, which are anonymous facts, about a mailbox that the desk has closed.
 
-    The notes in `casefile` must have a day of deletion. If someone swapped the keys in the mailbox's row, the
-    result is empty.
+    `casefile` must have a day of deletion. If someone swapped the keys in the mailbox's row, the result is
+    empty.
     """
     # The ids are derived from the source's public key, so a copy counts once. Other ids would count twice.
     key = checked_verify_key(Address(mailbox.address), mailbox.recipient, mailbox.verify_key)

@@ -43,7 +43,7 @@ class _Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ReplyTemplates:
     """All reply templates of the desk, with the revision of the record that contains them.
 
-    The revision is 0 if the desk uses the templates of the app, and has written none.
+    If the desk has written none, these are the templates of the app, and the revision is 0.
     """
 
     revision: int

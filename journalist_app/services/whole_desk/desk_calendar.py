@@ -48,7 +48,7 @@ class Calendar:
 
 
 def current_calendar(desk: OpenDesk, today: date) -> Calendar:
-    """Return the calendar in the desk's signed public statement, without days that are past."""
+    """Return the calendar in the desk's signed public statement, without past closed days and absences."""
     letterhead = desk.letterhead
     return Calendar(
         letterhead.working_days,

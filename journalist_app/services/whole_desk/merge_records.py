@@ -157,8 +157,8 @@ class RecordMerger:
 def merge_bodies(kind: RecordKind, name: bytes, one: bytes, other: bytes, today: date) -> bytes:
     """Merge the decrypted contents of two revisions of a record of the desk.
 
-    If one body is empty, the other body is kept. If the bodies cannot be merged, the one that was published
-    first is kept.
+    If one body is empty, the other body is kept. Two bodies about a published report are not merged: the one
+    that was published first is kept.
 
     Raises:
         MalformedError, TooLongError: a body cannot be decoded, or the merged record would be too long.
@@ -212,8 +212,8 @@ def _merge_decoded(kind: RecordKind, name: bytes, one: bytes, other: bytes, toda
 def merge_casefiles(one: Casefile, other: Casefile, today: date) -> Casefile:
     """Merge two versions of the desk's notes about a mailbox.
 
-    Of two values for a field, such as the theme, the one that sorts first stays. A new note names the other
-    value.
+    If the versions have different values for a field, such as the theme, the value that sorts first stays. A
+    new note names the other value.
     """
     chosen: dict[str, Any] = {}
     asides: list[str] = []
