@@ -275,7 +275,7 @@ def test_a_file_too_large_to_look_into_goes_as_it_is(
     assert prepared.files[0].original.note.size == 18
     proposing.send_proposal(desk, form_context.address, form_context.entry_id, [0], today=TODAY)
     about = [each.about for each in newest(desk, source).content.proposal.files]
-    assert about == ["This file is too large to be examined. What is hidden in the file is unknown."]
+    assert about == [not_examined(TOO_LARGE).text_in("en", TEXT_CHARS)]
 
 
 @pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
