@@ -1,4 +1,4 @@
-"""Commands that print what the desk publishes also write a file, which only the user can read."""
+"""Commands that remember the letterhead's serial write a file that only the user can read."""
 
 import os
 from collections.abc import Iterator
