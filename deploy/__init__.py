@@ -1,4 +1,4 @@
-"""The `steunpunt` command: set-up, servers, clean-up, pairing, sync, onion services and posters.
+"""The `steunpunt` command and the Debian packages: set-up, servers, checks, backups, upgrades, sync, onion.
 
 Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web`, `store`, `protocol`, `gpg`,
 `programs` and `crypto`. Nothing imports `deploy`. Its packages import each other in this direction:
@@ -20,6 +20,7 @@ Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web
 - `upgrading`: the settings and the store of an older version
 - `poster`: the poster for partner organisations
 - `demo`: a trial desk with invented mailboxes
+- `debian/`: no Python code; the Debian packages, with systemd units, AppArmor profiles and settings of Tor
 - `atomic_folder`: make a folder completely or not at all
 - `clock`: compare the clock with the newest day in the store
 - `desk_for_command`: unlock the desk for one command
