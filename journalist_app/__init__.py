@@ -10,7 +10,7 @@ module has the app factory, the check of every request's origin, and the error p
 - `errors`: refusals, each with a reason; the templates have one sentence for each reason
 - `files/`: metadata, presealed files, export packages
 - `forms`: reads a form with text fields and files, and checks the form's shape
-- `inbox/`: facts about one mailbox: summary, deadlines, option lists
+- `inbox/`: facts about one mailbox: summary, deadlines, likeness of texts
 - `locale_format`: numbers, sizes and days in the adviser's language
 - `public_holidays`: public holidays of the Netherlands
 - `recovery_sheet/`: a secret key on paper that opens the keyring

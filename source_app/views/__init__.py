@@ -17,10 +17,10 @@ and `web`, `stored_mailbox`, `store`, `protocol` and `crypto`.
 - `write_pages`: the page of a new message
 
 Every template receives these variables: `page_name` (the template's name without `.html`), `lang`,
-`direction` ("ltr" or "rtl"), `languages` (pairs of a code and a name), `language_name` (a function),
-`letterhead`, `desk_language` (in which the letterhead's texts are shown), `is_open`, `onion_origin` and
-`signpost_first` (the number of the first question). These
-templates receive more variables:
+`direction` ("ltr" or "rtl"), `weekdays` (names of the days of the week), `languages` (pairs of a code and a
+name), `language_name` (a function), `letterhead`, `desk_language` (in which the letterhead's texts are
+shown), `is_open`, `onion_origin` and `signpost_first` (the number of the first question). These templates
+receive more variables:
 
 - signpost/page.html: shown (a `Question` or an `Outcome`), back (a number, or None), routes, where
 - reports/index.html: years (pairs of a year and its `PublishedReport`s)
@@ -33,13 +33,14 @@ templates receive more variables:
   if the site is busy), again and minutes
 - begin/busy.html: again (the time in UTC at which a mailbox can be started), minutes (from now until then)
 - begin/log_in.html: form (words, a text to post after the log-in, the proposal that the text is about),
-  unknown (positions of words, from 1), refusal (empty, "no_mailbox", "other_mailbox", "busy" or
-  "store"), wait_seconds (after which to try again, if the site is busy), was_refused (True if a request was
-  not carried out)
+  typos (a `PassphraseTypos`, or None), refusal (empty, "no_mailbox", "other_mailbox", "busy" or "store"),
+  wait_seconds (after which to try again, if the site is busy), was_refused (True if a request was not carried
+  out)
 - mailbox/thread.html, mailbox/save.html: thread (a `Thread`), away, has_unsent (True if a message was typed
   and not sent)
 - mailbox/write.html: form, limits (a `MailboxLimits`), files_refused (True if files must be chosen again),
-  refusal (None or a `MessageRefusal`)
+  refusal (None or a `MessageRefusal`), sealing_words (six words that tie an encrypted text to this
+  mailbox)
 - mailbox/received.html: entry (a `ThreadEntry`), expect_by, reopened, has_news (True if the desk wrote
   something that no page showed before the source wrote)
 - mailbox/proposal.html: form, proposal (a `ShownProposal`), thread, limits, refusal (None or an

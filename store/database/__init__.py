@@ -1,4 +1,6 @@
-"""Access to the store's database file. Only this folder knows that the database is SQLite.
+"""Access to the store's database file. Only this folder knows that this database is SQLite.
+
+`store.sessions` has a separate SQLite file of its own.
 
 Imports only the exceptions at the root of `store`.
 
