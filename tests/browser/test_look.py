@@ -12,7 +12,7 @@ from tests import source_labels as labels
 from tests.browser.keyboard import choose, fill, press, reach, save_file
 from tests.browser.test_journey import _start_mailbox
 from tests.browser.user_actions import unlock
-from tests.journalist_app.conversion.shown_files import a_letter, a_small_pdf, an_image
+from tests.journalist_app.conversion.files_to_convert import a_letter, a_small_pdf, an_image
 from tests.journalist_app.conversion.test_file_pages import a_mail, a_wav
 from tests.journalist_app.conversion.test_picture_files import a_png_of
 from tests.programs.hostile_programs import comes_true

@@ -32,8 +32,8 @@ from stored_mailbox.appending import recompute_state, store_entry
 from stored_mailbox.entry_form import FormContext
 from tests.deep_json import deep_content
 from tests.pages import hook, hooks
+from tests.source_app.answering_proposals import path_of, say, state
 from tests.source_app.desks import MULTIPART, TODAY, ADesk, SourceBrowser, multipart
-from tests.source_app.proposal_pages import path_of, say, state
 from web.dates import half_hour_now
 
 PAGE = "/en/mailbox"

@@ -12,8 +12,8 @@ from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import DeskWriter
 from source_app.services.consent import append_consent
 from store.database.schema import EntryRow
+from tests.source_app.answering_proposals import path_of, say
 from tests.source_app.desks import STRAND, TODAY, ADesk, SourceBrowser, ToGo
-from tests.source_app.proposal_pages import path_of, say
 from tests.source_app.services.test_consent import an_answer
 
 _DUE = date(2026, 6, 3)

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Mapping
 from typing import Final
 
-from tests.journalist_app.conversion.shown_files import an_image
+from tests.journalist_app.conversion.files_to_convert import an_image
 from tests.journalist_app.files.file_factories import AUTHOR, a_zip
 
 _KIND: Final = "application/vnd.openxmlformats-officedocument."

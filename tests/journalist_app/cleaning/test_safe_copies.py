@@ -23,7 +23,7 @@ from tests.journalist_app.cleaning.shown_office_files import (
     with_parts,
     with_settings,
 )
-from tests.journalist_app.conversion.shown_files import OPENLY, a_small_pdf, an_image
+from tests.journalist_app.conversion.files_to_convert import OPENLY, a_small_pdf, an_image
 from tests.journalist_app.files.file_factories import (
     ADDED,
     AUTHOR,

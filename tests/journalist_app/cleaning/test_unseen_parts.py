@@ -12,7 +12,7 @@ from journalist_app.conversion.converter_run import Converter, memory_file
 from journalist_app.conversion.office_documents import office_to
 from journalist_app.files.metadata_sentences import detail_sentence
 from tests.journalist_app.cleaning.shown_office_files import a_shown_docx, a_talk, with_parts, with_settings
-from tests.journalist_app.conversion.shown_files import a_converter
+from tests.journalist_app.conversion.files_to_convert import a_converter
 from tests.journalist_app.files.file_factories import ADDER, COMMENTER, DELETER, a_docx
 
 WHITE = '<a:solidFill><a:srgbClr val="FFFFFF"/></a:solidFill>'

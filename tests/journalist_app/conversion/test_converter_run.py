@@ -8,7 +8,7 @@ import pytest
 
 from journalist_app.conversion.converter_run import Converted, Converter, memory_file, require_content
 from journalist_app.errors import ConversionRefusal, ConversionRefusedError
-from tests.journalist_app.conversion.shown_files import OPENLY, a_converter
+from tests.journalist_app.conversion.files_to_convert import OPENLY, a_converter
 from tests.programs.hostile_programs import are_gone
 
 

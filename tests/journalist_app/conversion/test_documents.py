@@ -8,7 +8,7 @@ from journalist_app.conversion.converter_run import Converter, memory_file
 from journalist_app.conversion.office_documents import office_to_pdf
 from journalist_app.conversion.pdf_documents import convert_page, count_pages, words_of_pages
 from journalist_app.errors import ConversionRefusal, ConversionRefusedError
-from tests.journalist_app.conversion.shown_files import OPENLY, a_converter, a_letter, a_small_pdf
+from tests.journalist_app.conversion.files_to_convert import OPENLY, a_converter, a_letter, a_small_pdf
 
 LONG_SIDE = 300
 

@@ -18,8 +18,7 @@ from journalist_app.conversion.conversion_limits import (
 )
 from journalist_app.conversion.converter_run import Converter
 from journalist_app.errors import ConversionRefusal, ConversionRefusedError
-from tests.journalist_app.conversion.outlook_files import SENT, a_property_stream, an_outlook_message
-from tests.journalist_app.conversion.shown_files import (
+from tests.journalist_app.conversion.files_to_convert import (
     OPENLY,
     a_converter,
     a_letter,
@@ -27,6 +26,7 @@ from tests.journalist_app.conversion.shown_files import (
     an_image,
     pages_of,
 )
+from tests.journalist_app.conversion.outlook_files import SENT, a_property_stream, an_outlook_message
 from tests.journalist_app.files.file_factories import a_zip
 
 WAV_HEAD = 44

@@ -13,7 +13,7 @@ import pytest
 from journalist_app.conversion.converter_run import Converter, memory_file
 from journalist_app.conversion.office_documents import office_to_pdf
 from journalist_app.errors import ConversionRefusedError
-from tests.journalist_app.conversion.shown_files import OPENLY, a_letter, a_small_pdf, an_image, pages_of
+from tests.journalist_app.conversion.files_to_convert import OPENLY, a_letter, a_small_pdf, an_image, pages_of
 
 pytestmark = pytest.mark.slow
 

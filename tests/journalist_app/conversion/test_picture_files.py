@@ -11,7 +11,7 @@ from journalist_app.conversion.conversion_limits import PICTURES
 from journalist_app.conversion.converter_run import Converter, memory_file
 from journalist_app.conversion.picture_files import DecodedPictures, decode_file
 from journalist_app.errors import ConversionRefusal, ConversionRefusedError
-from tests.journalist_app.conversion.shown_files import an_image
+from tests.journalist_app.conversion.files_to_convert import an_image
 
 pytestmark = pytest.mark.slow
 RED, BLUE = (255, 0, 0), (0, 0, 255)

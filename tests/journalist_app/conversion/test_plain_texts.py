@@ -11,7 +11,7 @@ from journalist_app.conversion.conversion_limits import TEXT_BYTES, TEXT_CHARS
 from journalist_app.conversion.converter_run import Converter, memory_file
 from journalist_app.conversion.plain_texts import decode_text, is_text_like, text_pages
 from journalist_app.errors import ConversionRefusal, ConversionRefusedError
-from tests.journalist_app.conversion.shown_files import OPENLY, a_converter, pages_of
+from tests.journalist_app.conversion.files_to_convert import OPENLY, a_converter, pages_of
 
 _SAMPLES = {
     "windows-1252": "Beste adviseur, mijn chef heeft één vraag. “Ça va” kost € 5.",

@@ -20,8 +20,8 @@ from store import mailboxes
 from store.errors import MailboxChangedError, NoSuchMailboxError
 from tests import source_labels as labels
 from tests.pages import hook, hooks
+from tests.source_app.answering_proposals import form_of, path_of, say, shown, state
 from tests.source_app.desks import TODAY, ADesk, SourceBrowser, ToGo
-from tests.source_app.proposal_pages import form_of, path_of, say, shown, state
 from tests.source_app.refusals import refuses
 
 TEXT = "We report that <b>someone</b> did this.\nSecond line."

@@ -14,8 +14,8 @@ from source_app.services.absences import shown_absences
 from source_app.services.thread import Expected, is_mailbox_closed, read_thread
 from source_app.views.request_hooks import CONVERSATION_STEP_BYTES
 from tests.pages import hook, hooks
+from tests.source_app.answering_proposals import say
 from tests.source_app.desks import TODAY, ADesk, SourceBrowser
-from tests.source_app.proposal_pages import say
 
 _SOON = date(2026, 3, 5)
 _AWAY = "2026-03-02/2026-03-09"

@@ -11,8 +11,8 @@ from protocol.session import token_hash
 from store.errors import StoreError
 from store.sessions import SessionStore
 from tests.pages import hooks
+from tests.source_app.answering_proposals import form_of, path_of
 from tests.source_app.desks import ADesk, SourceBrowser, multipart
-from tests.source_app.proposal_pages import form_of, path_of
 
 TEXT = "do not lose <me>"
 

@@ -18,8 +18,8 @@ from source_app.errors import MailboxBusyError
 from source_app.services import consent, deleting, mailbox_files, posting, thread
 from source_app.services.verified_mailbox import SourceMailbox
 from tests.pages import hooks
+from tests.source_app.answering_proposals import path_of, say
 from tests.source_app.desks import MULTIPART, ADesk, SourceBrowser, multipart
-from tests.source_app.proposal_pages import path_of, say
 
 _LONGEST = "\N{GRINNING FACE}" + "&" * 49_000  # each "&" takes five bytes of a page
 _CONVERSATION = ("/en/mailbox", "/en/mailbox/save")

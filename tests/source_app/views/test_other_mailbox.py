@@ -7,8 +7,8 @@ from werkzeug.test import TestResponse
 
 from protocol.mailbox_keys import MailboxKeys
 from tests.pages import hooks
+from tests.source_app.answering_proposals import form_of, path_of
 from tests.source_app.desks import ADesk, SourceBrowser
-from tests.source_app.proposal_pages import form_of, path_of
 
 TEXT = "typed in the first mailbox"
 

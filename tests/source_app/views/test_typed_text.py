@@ -11,8 +11,8 @@ import source_app
 from protocol.content import StepName, StepNote
 from protocol.letterhead import Absence
 from tests.pages import hooks, shows_a_day
+from tests.source_app.answering_proposals import path_of, say
 from tests.source_app.desks import TODAY, ADesk, ToGo
-from tests.source_app.proposal_pages import path_of, say
 from tests.source_app.test_get_routes import paths_of
 from tests.typed_text import check_lines_have_directions, keep_pages, kinds_of, not_isolated, typed
 

@@ -15,7 +15,7 @@ from journalist_app.services.mailbox import file_looks
 from journalist_app.services.mailbox.file_downloads import open_download
 from protocol.entry import open_entry
 from protocol.identifiers import Address, AttachmentId
-from tests.journalist_app.conversion.shown_files import OPENLY, a_converter
+from tests.journalist_app.conversion.files_to_convert import OPENLY, a_converter
 from tests.journalist_app.desk_factories import TODAY, ASource, World
 from tests.journalist_app.files.sealing import age_armour, age_file, recipient_of
 from tests.journalist_app.opening import opens

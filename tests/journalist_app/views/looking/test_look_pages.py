@@ -7,7 +7,7 @@ from werkzeug.test import TestResponse
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import ConversionRefusal
-from tests.journalist_app.conversion.shown_files import OPENLY, a_converter
+from tests.journalist_app.conversion.files_to_convert import OPENLY, a_converter
 from tests.journalist_app.desk_factories import ASource, World
 from tests.journalist_app.services.mailbox.test_file_looks import _HALF_BROKEN, sent
 from tests.journalist_app.views.test_views import AdviserBrowser, a_browser
