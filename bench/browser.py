@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+_HTTP_PORT = 80
+_PATIENCE_SECONDS = 120
 _PIECE_BYTES = 256 * 1024  # of each write of a body that is generated while it is sent
 
 
@@ -75,12 +77,13 @@ class Browser:
 
     def _head(self, method: str, path: str, more: str) -> bytes:
         cookie = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
-        lines = f"{method} {path} HTTP/1.1\r\nHost: {self.host}:{self.port}\r\nAccept-Language: en\r\n{more}"
+        host = self.host if self.port == _HTTP_PORT else f"{self.host}:{self.port}"  # as browsers do
+        lines = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nAccept-Language: en\r\n{more}"
         return (lines + (f"Cookie: {cookie}\r\n" if cookie else "") + "\r\n").encode()
 
     def _exchange(self, head: bytes, body: Iterable[bytes] = ()) -> Answer:
         if self._socket is None:
-            self._socket = socket.create_connection((self.host, self.port), timeout=120)
+            self._socket = self._connect()
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self._socket.sendall(head)
@@ -90,6 +93,9 @@ class Browser:
         except (OSError, BadAnswerError):
             self.close()
             raise
+
+    def _connect(self) -> socket.socket:
+        return socket.create_connection((self.host, self.port), timeout=_PATIENCE_SECONDS)
 
     def _read_answer(self) -> Answer:
         head = self._read_until(b"\r\n\r\n")

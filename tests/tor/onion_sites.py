@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import desk_servers, processes
+from bench.browser import Browser
 from bench.tor_network import Tor, TorNetwork
 from deploy.onion.clients import ClientKey, make_client_key
 from deploy.onion.onion_keys import HOST_FILE
@@ -136,14 +137,7 @@ def fetch_once(client: Tor, host: str, path: str = "/") -> bytes:
         NoAnswerError: SOCKS refused, or the answer was empty.
         OSError: the connection broke.
     """
-    assert client.socks is not None
-    with socket.create_connection(client.socks, timeout=_TRY_SECONDS) as line:
-        line.sendall(b"\x05\x01\x00")  # RFC 1928: no authentication
-        _take(line, 2)
-        line.sendall(b"\x05\x01\x00\x03" + bytes([len(host)]) + host.encode() + struct.pack(">H", 80))
-        said = _take(line, 10)
-        if said[1]:
-            raise NoAnswerError(f"SOCKS {said[1]:#x}")
+    with _connect(client, host, _TRY_SECONDS) as line:
         line.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         pieces = []
         while piece := line.recv(65536):
@@ -151,6 +145,31 @@ def fetch_once(client: Tor, host: str, path: str = "/") -> bytes:
     if not pieces:
         raise NoAnswerError("an empty answer")
     return b"".join(pieces)
+
+
+def _connect(client: Tor, host: str, seconds: float) -> socket.socket:
+    assert client.socks is not None
+    with contextlib.ExitStack() as on_failure:
+        line = on_failure.enter_context(socket.create_connection(client.socks, timeout=seconds))
+        line.sendall(b"\x05\x01\x00")  # RFC 1928: no authentication
+        _take(line, 2)
+        line.sendall(b"\x05\x01\x00\x03" + bytes([len(host)]) + host.encode() + struct.pack(">H", 80))
+        said = _take(line, 10)
+        if said[1]:
+            raise NoAnswerError(f"SOCKS {said[1]:#x}")
+        on_failure.pop_all()
+    return line
+
+
+class OnionBrowser(Browser):
+    """HTTP client that connects to an onion service through the SOCKS port of a tor."""
+
+    def __init__(self, client: Tor, host: str) -> None:
+        super().__init__(host, 80)
+        self._client = client
+
+    def _connect(self) -> socket.socket:
+        return _connect(self._client, self.host, _PATIENCE_SECONDS)
 
 
 def _take(line: socket.socket, size: int) -> bytes:

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,16 @@ from deploy.onion.control import PublishedService, connect_to_tor, fetch_publish
 from tests import source_labels as labels
 from tests.browser.keyboard import choose, fetch, fill, follow, press
 from tests.browser.user_actions import come_back, sees, start_mailbox, write
-from tests.tor.onion_sites import NoAnswerError, OnionSite, fetch_once, start_workstation_tor, wait_for_answer
+from tests.pages import hooks
+from tests.proofs.http_clients import SourceClient, file_links, multipart
+from tests.tor.onion_sites import (
+    NoAnswerError,
+    OnionBrowser,
+    OnionSite,
+    fetch_once,
+    start_workstation_tor,
+    wait_for_answer,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -85,6 +95,32 @@ def test_from_the_first_page_to_the_answer_with_tor_killed_in_between(
     follow(again, labels.WRITE)
     write(again, "And once more.")
     expect(again.get_by_text("And once more.")).to_be_visible()
+
+
+def _slowly(body: bytes) -> Iterator[bytes]:
+    """Yield a body at 20 kB a second."""
+    for start in range(0, len(body), 2_000):
+        yield body[start : start + 2_000]
+        time.sleep(0.1)
+
+
+def test_an_honest_upload_at_20_kb_a_second_over_tor_is_kept(site: OnionSite, client: Tor) -> None:
+    wait_for_answer(client, site.host)
+    photo = os.urandom(200_000)
+    with SourceClient(site.host, 80) as source:
+        source.browser = OnionBrowser(client, site.host)
+        source.open_mailbox()
+        form = source.write_form()
+        media_type, body = multipart({**form.hidden, "text": "A slow line."}, {"photo.png": photo})
+
+        answer = source.browser.post(form.action, media_type, _slowly(body), len(body))
+        receipt = source.browser.follow(answer)
+        (path,) = file_links(source.thread_page()).values()
+        kept = source.browser.get(path)
+
+    assert answer.location.endswith("/" + form.hidden["entry_id"])
+    assert (receipt.status, hooks(receipt.body.decode(), "page")) == (200, ["mailbox/received"])
+    assert kept.body == photo
 
 
 def test_the_onion_for_sync_published_by_tor_itself_needs_a_key(
