@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from journalist_app.errors import PassOnRefusal, PassOnRefusedError
-from journalist_app.files.file_examiner import CopyForm, CopyOutcome, SafeCopy
+from journalist_app.files.file_examiner import CopyForm, CopyOutcome, FileExaminer, SafeCopy
 from journalist_app.files.metadata import FileFindings
 from journalist_app.files.pinned_recipients import RecipientKey
 
@@ -27,6 +27,7 @@ class Paper:
     )
     refused: set[str] = field(default_factory=set)
     is_broken: bool = False
+    real: FileExaminer | None = None  # examines the files instead of this fake exporter
     shares: list[float] = field(default_factory=list)  # until when each file may be examined
     may_end: threading.Event = field(default_factory=threading.Event)  # clear it to keep a file waiting
     made: list[tuple[str, str, list[tuple[str, bytes]]]] = field(default_factory=list)
@@ -50,12 +51,16 @@ class Paper:
     def inspect(self, file: IO[bytes], name: str, until: float) -> FileFindings:
         self.shares.append(until)
         assert self.may_end.wait(20)
+        if self.real is not None:
+            return self.real.inspect(file, name, until)
         author = b"author" in os.pread(file.fileno(), 10**6, 0)
         assert name
         return FileFindings(("Author: J. Jansen" if author else "Nothing",), is_empty=not author)
 
     def make_copy(self, file: IO[bytes], name: str, until: float) -> CopyOutcome:
         assert until
+        if self.real is not None:
+            return self.real.make_copy(file, name, until)
         content = os.pread(file.fileno(), 10**6, 0)
         if b"author" not in content or not name.endswith((".pdf", ".doc")):
             return CopyOutcome(None, ("No copy.",))
