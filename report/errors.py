@@ -9,9 +9,9 @@ class ReportError(Exception):
 
 
 class FloorError(ReportError):
-    """A floor, which is the smallest count that the yearly report shows, is not allowed.
+    """The value of a floor is not allowed. A floor is the smallest count that the yearly report shows.
 
-    The floor is too low or not a multiple of five, or the Secretary-General's floor is above the public
+    The value is too low or not a multiple of five, or the Secretary-General's floor is above the public
     floor.
     """
 

@@ -82,13 +82,13 @@ def build_pouch_files(
 ) -> Iterator[Iterator[bytes]]:
     """Yield pouches (sync bundles) to write to files, with all items that must still be sent to a peer.
 
-    Each pouch is an iterator over about `part_bytes`. Read each pouch to its end before you ask for the next
-    one. If `part_bytes` is None, there is only one pouch.
+    Each pouch is an iterator of pieces of bytes. All pieces of a pouch together have about `part_bytes` bytes.
+    Read all pieces of a pouch before you ask for the next pouch. If `part_bytes` is None, there is one pouch.
 
     Raises:
         PeerMissingError: there is no such peer.
-        SyncRefusedError: NOT_PAIRED, or OVERTAKEN (a sync with this peer began). The pouches that were
-            written before that do no harm.
+        SyncRefusedError: NOT_PAIRED. OVERTAKEN: a sync with this peer began in the meantime. The pouches that
+            were written before do no harm.
         StoreError: the store cannot be used.
     """
     with sync_lock(endpoint):  # not held while a slow USB stick is written, or a sync would time out

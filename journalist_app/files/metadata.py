@@ -261,7 +261,7 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """Return a text from a hostile file without control characters, cut off at a maximum length.
+    """Remove the control characters from a text of a hostile file, and cut off a long text. Return the result.
 
     Control characters also include the invisible characters that change the direction of writing.
     """
