@@ -82,7 +82,7 @@ def build_pouch_files(
 ) -> Iterator[Iterator[bytes]]:
     """Yield pouches (sync bundles) to write to files, with all items that must still be sent to a peer.
 
-    Each pouch is an iterator of pieces of bytes. All pieces of a pouch together have about `part_bytes` bytes.
+    Each pouch is an iterator of pieces, which together have about `part_bytes` bytes.
     Read all pieces of a pouch before you ask for the next pouch. If `part_bytes` is None, there is one pouch.
 
     Raises:

@@ -261,7 +261,7 @@ def _add(found: _Found, key: str, value: str, ending: str) -> None:
 
 
 def _plain(text: str) -> str:
-    """Remove the control characters from a text of a hostile file, and cut off a long text. Return the result.
+    """Remove the control characters from a text of a hostile file, cut off a long text, and return it.
 
     Control characters also include the invisible characters that change the direction of writing.
     """
