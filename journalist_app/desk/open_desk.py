@@ -72,9 +72,10 @@ class CheckProgress:
 
 @dataclass(frozen=True, slots=True)
 class WholeCheck:
-    """Progress of the check of the whole store, and the day and result of the last finished check.
+    """Progress of the check of the whole store, and the age and result of the last finished check.
 
-    `done`, `total` and `unsound` count mailboxes. `day` is None before the first check has finished.
+    `done`, `total` and `unsound` count mailboxes. `day` is the day on which the last finished check
+    began, or None before the first check has finished.
     """
 
     done: int = 0

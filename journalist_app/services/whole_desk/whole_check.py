@@ -1,9 +1,11 @@
 """Check of the whole store: verifies every entry and file, and continues after locking and unlocking."""
 
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
+
+from msgspec import structs
 
 from crypto import age, signed_lines
 from crypto.canonical_json import StrictStruct, decode_json, encode_json
@@ -21,12 +23,15 @@ from stored_mailbox.whole_store import verify_store
 _VERSION: Final = b"steunpunt-store-check/1"
 _SAVED_EVERY: Final = 200  # mailboxes
 _PAUSE_SECONDS: Final = 0.002  # after each mailbox, so that pages do not wait for the check
+_OLDEST: Final = timedelta(days=1)  # if an interrupted check is older, it begins again
 
 
 class _State(StrictStruct, frozen=True):
     """State of the check of the whole store, saved so that an interrupted check can continue.
 
-    `after` is the address of the last mailbox that the running check verified, or empty.
+    - `after`: address of the last mailbox that the running check verified, or empty
+    - `began`: day on which the running check began, or None
+    - `day`: day on which the last finished check began, or None
     """
 
     after: bytes = b""
@@ -34,21 +39,25 @@ class _State(StrictStruct, frozen=True):
     damaged_files: tuple[bytes, ...] = ()  # mailboxes with damaged files, found so far
     day: date | None = None
     last_unsound: int = 0
+    began: date | None = None
 
 
 def check_whole_store(desk: OpenDesk, today: date) -> None:
     """Check the whole store, if this was not done today.
 
-    If the desk locks, the check ends early, and the next call continues the check. Only one thread may call
-    this function.
+    If the desk locks, the check ends early. The next call continues the check, or begins again if the check
+    began more than a day ago. The result has the day on which the check began. Only one thread may call this
+    function.
     """
     if desk.whole_check.day == today:  # also if the file could not be written
         return
     try:
         state = _read(desk)
         _show(desk, state)
-        if state.day is not None and state.day >= today and not state.after:
+        if state.day == today and not state.after:
             return
+        if state.began is None or not timedelta(0) <= today - state.began <= _OLDEST:
+            state = structs.replace(state, after=b"", unsound=(), began=today)
         _save(desk, _check(desk, state, today))
     except StoreError:
         _show(desk, _read(desk))
@@ -61,7 +70,7 @@ def _check(desk: OpenDesk, state: _State, today: date) -> _State:
     asked = state.damaged_files if (state.day or today).isocalendar()[:2] == today.isocalendar()[:2] else ()
 
     def reached(place: bytes) -> _State:
-        return _State(place, tuple(unsound), tuple(damaged), state.day, state.last_unsound)
+        return structs.replace(state, after=place, unsound=tuple(unsound), damaged_files=tuple(damaged))
 
     verdicts = verify_store(
         desk.store,
@@ -92,7 +101,7 @@ def _check(desk: OpenDesk, state: _State, today: date) -> _State:
             return reached(after)
     # Name the faults for the inbox.
     desk.each_mailbox("whole check", map(Address, unsound), lambda each: conversation_of(desk, each))
-    finished = _State(damaged_files=tuple(damaged), day=today, last_unsound=len(unsound))
+    finished = _State(damaged_files=tuple(damaged), day=state.began, last_unsound=len(unsound))
     _show(desk, finished)
     return finished
 

@@ -1,6 +1,7 @@
 """The check of the whole store verifies everything, continues after locking, and says what it found."""
 
 import itertools
+from datetime import date, timedelta
 
 import pytest
 
@@ -20,7 +21,9 @@ def unlocked(world: World) -> OpenDesk:
     return unlocking.unlock_desk(world.config, world.store, PASSPHRASE)
 
 
-def verified_by(desk: OpenDesk, monkeypatch: pytest.MonkeyPatch, *, stop_after: int = 0) -> list[bytes]:
+def verified_by(
+    desk: OpenDesk, monkeypatch: pytest.MonkeyPatch, *, stop_after: int = 0, today: date = TODAY
+) -> list[bytes]:
     """Run the check, stop it after some mailboxes as locking does, and return the mailboxes that it
     verified.
     """
@@ -34,8 +37,9 @@ def verified_by(desk: OpenDesk, monkeypatch: pytest.MonkeyPatch, *, stop_after: 
                 desk.stopping.set()
             yield verdict
 
-    monkeypatch.setattr(whole_check, "verify_store", verify)
-    whole_check.check_whole_store(desk, TODAY)
+    with monkeypatch.context() as patch:
+        patch.setattr(whole_check, "verify_store", verify)
+        whole_check.check_whole_store(desk, today)
     return verified
 
 
@@ -61,12 +65,60 @@ def test_a_check_that_is_stopped_by_locking_continues_after_unlocking(
         a_source(world).writes("vraag")
 
     first = verified_by(desk := unlocked(world), monkeypatch, stop_after=2)
-    monkeypatch.undo()
     second = verified_by(again := unlocked(world), monkeypatch)
 
     assert (len(first), len(second)) == (2, 3)
     assert sorted([*first, *second]) == [*first, *second]
     assert (desk.whole_check.day, again.whole_check.day) == (None, TODAY)
+
+
+def test_a_check_that_ends_a_day_later_is_as_old_as_its_first_mailbox(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(4):
+        a_source(world).writes("vraag")
+    first = verified_by(unlocked(world), monkeypatch, stop_after=2)
+    second = verified_by(unlocked(world), monkeypatch, stop_after=1, today=TOMORROW)
+
+    third = verified_by(desk := unlocked(world), monkeypatch, today=TOMORROW)
+
+    assert len({*first, *second, *third}) == 4
+    assert len(third) == 1
+    assert desk.whole_check.day == TODAY
+    assert len(verified_by(desk, monkeypatch, today=TOMORROW)) == 4
+    assert desk.whole_check.day == TOMORROW
+
+
+@pytest.mark.parametrize("days", [-1, 2, 30])
+def test_damage_after_an_old_beginning_is_not_shown_as_checked(
+    world: World, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    """The desk locks before the check of the last mailbox, and then the first mailbox is damaged."""
+    sources = sorted((a_source(world) for _ in range(4)), key=lambda each: each.keys.address)
+    for source in sources:
+        source.writes("vraag")
+    first = verified_by(unlocked(world), monkeypatch, stop_after=3)
+    assert first == [each.keys.address for each in sources[:3]]
+    entries = f"SELECT id FROM entry WHERE address = x'{first[0].hex()}'"  # noqa: S608
+    world.execute(f"UPDATE sealed SET payload = zeroblob(9) WHERE id IN ({entries})")  # noqa: S608
+    later = TODAY + timedelta(days)
+
+    second = verified_by(desk := unlocked(world), monkeypatch, today=later)
+
+    assert len(second) == 4
+    assert (desk.whole_check.day, desk.whole_check.unsound) == (later, 1)
+    assert list(desk.unsound) == [first[0]]
+
+
+def test_a_clock_that_was_ahead_does_not_prevent_the_check(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_source(world).writes("vraag")
+    whole_check.check_whole_store(unlocked(world), TODAY + timedelta(365))
+
+    assert len(verified_by(desk := unlocked(world), monkeypatch)) == 1
+
+    assert desk.whole_check.day == TODAY
 
 
 def test_a_check_that_the_store_interrupts_continues_at_the_last_saved_place(
