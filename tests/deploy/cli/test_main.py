@@ -40,8 +40,8 @@ def test_both_fingerprints_for_posters_are_printed(settings: Path) -> None:
 def test_a_sweep_shows_its_progress(settings: Path) -> None:
     store = open_store(load_config(settings, "source", SourceConfig).store_path)
     address = a_mailbox(store)
-    for _ in range(20):
-        an_entry(store, address)
+    for _ in range(160):
+        an_entry(store, address, durable=False)
     with store.writing() as session:
         entries.destroy(session, address, entries.digests(session, address))
     store.close()
@@ -52,11 +52,10 @@ def test_a_sweep_shows_its_progress(settings: Path) -> None:
     assert lines == [
         "Destroying deleted content ...",
         "",
-        f"[{'#' * 12}{'.' * 18}] 8 of 20 encrypted parts",
-        f"[{'#' * 24}{'.' * 6}] 16 of 20 encrypted parts",
-        f"[{'#' * 30}] 20 of 20 encrypted parts",
+        f"[{'#' * 24}{'.' * 6}] 128 of 160 encrypted parts",
+        f"[{'#' * 30}] 160 of 160 encrypted parts",
         "Rewriting the store, which takes minutes when it is large ...",
-        "Destroyed 20 encrypted parts.",
+        "Destroyed 160 encrypted parts.",
     ]
     assert " ..." not in _run(settings, "store", "sweep").stderr  # no one looks at a terminal
 

@@ -87,9 +87,7 @@ def unexpected(used: Use, damage: Damage) -> list[str]:
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_every_value_of_a_wrong_type_is_counted_as_damage(
-    pair: Pair, end: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_value_of_a_wrong_type_is_counted_as_damage(pair: Pair, end: str) -> None:
     store = pair.server if end == "server" else pair.replica
     pair.put_back()
     with store.reading() as session:
@@ -101,8 +99,8 @@ def test_every_value_of_a_wrong_type_is_counted_as_damage(
         if has_damage(store, pair, damage):
             with store.reading() as session:
                 assert damage.table in {table for table, _ in count_damaged(session)}, str(damage)
-            assert store_commands.show_damaged_rows(store.path)  # as `steunpunt store verify` does
-            assert f"in the table {damage.table}" in capsys.readouterr().out, str(damage)
+            said = store_commands.damaged_rows_in(store.path)  # as `steunpunt store verify` does
+            assert any(f"in the table {damage.table}" in each for each in said), str(damage)
             written += 1
     print_result(f"{written} values of a wrong type were counted as damaged rows ({end})")
 
