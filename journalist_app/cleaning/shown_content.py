@@ -70,7 +70,7 @@ def shown_by_pictures(converter: Converter, files: Sequence[IO[bytes]], ending: 
 
 
 def decode_all(converter: Converter, file: IO[bytes], ending: str, side: int) -> ShownContent:
-    """Return all pictures of a file. The longer side of a picture has at most `side` pixels.
+    """Return all pictures of a file, shrunk so that the longer side of each has at most `side` pixels.
 
     Raises:
         ConversionRefusedError: a picture cannot be decoded, or the file has too many pictures.

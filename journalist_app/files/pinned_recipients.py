@@ -18,7 +18,8 @@ _ROLES: Final = frozenset(role.value for role in PassOnRecipient)
 class RecipientKey:
     """A recipient in the settings to whom the desk may pass on texts and files, with their OpenPGP key.
 
-    The source sees `name`. The file at `key_path` has only the public key with this primary fingerprint.
+    The source sees `name`. The file at `key_path` has one public key, and `fingerprint` is the primary
+    fingerprint of this key.
     """
 
     role: str  # "sg", "integrity", "complaints" or "other"

@@ -62,10 +62,10 @@ def _number_of(path: Path) -> int:
 
 
 def _numbers_in(journal: Path) -> tuple[set[int], int]:
-    """Return the store's random numbers that a journal contains, and a byte position in the journal.
+    """Find the copies of the store's first page in a journal.
 
-    The numbers are in the journal's copies of the store's first page. The position is the end of the first
-    copy, or 0 without a copy.
+    Return the random numbers in these copies, which identify the store, and the byte position at which the
+    first copy ends. If there is no copy, the position is 0.
     """
     numbers, first_bytes = set[int](), 0
     try:
