@@ -287,9 +287,10 @@ def names_at(session: Session, size: int) -> Sequence[bytes]:
 
 
 def held(session: Session, first: bytes, end: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Yield each entry between two names: its address, its digest, and True if its age header is stored.
+    """Yield the address and the digest of each entry in a range, and True if the entry's header is stored.
 
-    A name is an address followed by a digest. The range begins at `first` and ends before `end`.
+    The range begins at the name `first` and ends before the name `end`. A name is an address followed by a
+    digest.
     """
     return _HELD.each(session, low=first, end=end)
 

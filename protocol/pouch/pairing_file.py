@@ -30,7 +30,7 @@ class Pairing(StrictStruct, frozen=True):
 
     - `strand`: id of the workstation
     - `letterhead`: the desk's signed public statement, which names the workstation's public key
-    - `base`: SHA-256 of the letterhead from which `letterhead` was made, or empty
+    - `base`: SHA-256 of the older letterhead that was changed into `letterhead`, or empty
     - `onion_client`: the workstation's key, in Tor's format, for access to the onion service, or empty
     """
 
