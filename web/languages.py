@@ -38,7 +38,7 @@ class PageLanguage:
     def translations(self) -> NullTranslations:
         """Return the translated texts. A text without a translation becomes HTML that marks its language.
 
-        They are loaded when a page first needs them: each language takes 0.2 MB in each process.
+        The translations are loaded when a page first needs them. Each language takes 0.2 MB in each process.
         """
         found: NullTranslations = Translations.load(FOLDER, [self.code])
         if self.code != WRITTEN_IN:

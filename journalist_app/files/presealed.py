@@ -72,11 +72,11 @@ class PieceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """Part of a source's text: plain text, or one block that the source encrypted before sending.
+    """Part of a source's text: plain text, or part of a block that the source encrypted before sending.
 
-    If the kind is UNOPENED, `text` is still encrypted. If the kind is FILE, `text` is empty. An e-mail
-    message in a block gives several pieces with the same `number`. A block with `is_signed`
-    has a signature, which no one has checked.
+    If the kind is UNOPENED, `text` is still encrypted. If the kind is FILE, `text` is empty. If a block
+    contains an e-mail message, it becomes several pieces with the same `number`. If `is_signed` is true, the
+    block has a signature, which no one has checked.
     """
 
     kind: PieceKind

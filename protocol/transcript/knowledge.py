@@ -39,7 +39,7 @@ class Knowledge:
     def all_cover(self, laters: Iterable[Digest], earlier: Digest) -> bool:
         """Return True if each entry in `laters` proves by itself that its writer knew the entry `earlier`.
 
-        Only the names in the later entry itself are a proof. Names in other entries of the same writer are not.
+        Only references in the later entry itself are a proof, and not references in other entries.
         """
         ahead: dict[Heads, set[Digest]] = {}  # by unseen entries: all entries behind which `earlier` is
         for later in laters:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from web.origin import is_our_host, is_our_request, is_seen
+from web.origin import is_loopback, is_our_host, is_our_request, is_seen
 
 OURS = "http://127.0.0.1:8080"
 
@@ -65,3 +65,25 @@ def test_no_one_sees_a_page_that_a_browser_fetches_in_advance(name: str) -> None
 
 def test_no_one_sees_the_answer_to_a_head_request() -> None:
     assert not is_seen("HEAD", {})
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8080", "127.0.0.2:1", "[::1]:65535"])
+def test_a_port_on_a_loopback_address_is_found(address: str) -> None:
+    assert is_loopback(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "10.0.0.1:80",
+        "localhost:80",
+        "127.0.0.1",
+        "127.0.0.1:0",
+        "[::1:80",
+        "127.0.0.300:80",
+        "[x]:80",
+        "[1]:80",
+    ],
+)
+def test_another_address_is_no_loopback_address(address: str) -> None:
+    assert not is_loopback(address)

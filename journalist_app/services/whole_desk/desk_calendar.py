@@ -116,7 +116,7 @@ def parse_days(typed: str) -> tuple[date, ...]:
     """Parse typed days, one on each line or separated by commas.
 
     Raises:
-        CalendarRefusedError: DAYS: a line is not one day, as `parse_day` reads it.
+        CalendarRefusedError: the reason is DAYS: `parse_day` cannot read one of the typed days.
     """
     return tuple(parse_day(line) for line in typed.replace(",", "\n").splitlines() if line.strip())
 
