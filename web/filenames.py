@@ -36,7 +36,8 @@ def safe_name(name: str) -> str:
 def distinct_name(name: str, taken: set[str]) -> str:
     """Return a safe file name that looks unlike all earlier names, with a number if needed.
 
-    `taken` has the result of `name_form` for each earlier name. This function adds the new name's.
+    `taken` has the result of `name_form` for each earlier name. This function adds the result for
+    the new name to `taken`.
     """
     # Some systems ignore capitals in file names.
     safe = found = safe_name(name)

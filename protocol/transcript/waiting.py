@@ -29,8 +29,8 @@ def waiting_words(
 ) -> tuple[SignedEntry, ...]:
     """Return the messages of the source that wait for an answer of the desk, in thread order.
 
-    A message waits until the desk writes an answer whose writer knew the message. `no_answers` has the desk's
-    entries that are not answers (`non_answers`).
+    A message waits until the desk writes an answer whose writer knew the message. `no_answers` is the
+    result of `non_answers`: the desk's entries that are not answers.
     """
     words = {entry.digest: entry for entry in transcript.entries if entry.envelope.is_words}
     answers = {digest for digest, entry in words.items() if entry.envelope.author is Author.DESK}

@@ -44,8 +44,8 @@ def pack(context: BuildContext, session: Session) -> HeldItem:
 def apply(context: ApplyContext, session: Session, item: HeldItem) -> bool:
     """On the server, record which entries a workstation lacks. On a workstation, do nothing.
 
-    The server also queues its letterhead if the workstation has an older one, and a proof for each listed
-    mailbox that has ended.
+    The server also queues a proof for each listed mailbox that has ended. If the workstation has an older
+    letterhead, the server queues its own letterhead too.
     """
     if not context.endpoint.is_server:
         return False

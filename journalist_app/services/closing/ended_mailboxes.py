@@ -199,8 +199,8 @@ def _count_end(desk: OpenDesk, row: EndedMailbox, end: SignedEntry, today: date)
 def evidence_alone(casefile: Casefile) -> Casefile:
     """Return the part of a casefile that is about passing on texts and files.
 
-    This part has the evidence of the source's consent, what the desk passed on, and the last day of the
-    evidence.
+    This part has three things: the evidence that the source consented, a list of what the desk passed on, and
+    the last day on which this evidence is kept.
     """
     return Casefile(evidence=casefile.evidence, passed_on=casefile.passed_on, keep_until=casefile.keep_until)
 
