@@ -79,7 +79,7 @@ class KeptFolder:
 
 @contextlib.contextmanager
 def _locked_private(parent: Path) -> Iterator[None]:
-    """Make and lock the parent folder of GnuPG homes, which no other user may enter.
+    """Make the folder of all GnuPG homes, which only this user may enter, and lock it for other processes.
 
     Raises:
         OpenPGPPlaceError: `parent` is not a folder, belongs to another user, or other users can enter it.

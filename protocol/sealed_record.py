@@ -32,7 +32,7 @@ _LARGEST_REVISION: Final = 2**63 - 1  # the largest number of a signed 64-bit co
 
 
 class RecordKind(StrEnum):
-    """What a record is for. A record is an encrypted note that the desk stores for its own use."""
+    """Purpose of a record. A record is an encrypted note that the desk stores for its own use."""
 
     CASEFILE = "casefile"
     DRAFT = "draft"

@@ -112,8 +112,8 @@ class AnswerRefusedError(SourceRefusedError[AnswerRefusal]):
 class QueueFullError(SourceError):
     """Too many people are logging in at this moment.
 
-    The person should try again after `wait_seconds`. If the next form has this `place`, the waiting
-    time counts from the person's first attempt.
+    The person should try again after `wait_seconds`. If the form of the next attempt contains `place`, the
+    waiting time counts from the person's first attempt.
     """
 
     def __init__(self, place: QueuePlace, wait_seconds: int) -> None:

@@ -27,7 +27,7 @@ _RANDOM: Final = secrets.SystemRandom()
 
 
 def pack(context: BuildContext, session: Session) -> HeldItem:
-    """Return the sync item that lists at most 1,024 entries of this workstation: a random range."""
+    """Return the sync item that lists this workstation's entries in a random range, at most 1,024."""
     bounds = [_LOWEST, *entries.names_at(session, HELD)[1:], _HIGHEST]
     first, end = _RANDOM.choice(list(pairwise(bounds)))
     rows = dict.fromkeys(entries.held(session, first, end))  # a damaged store may have an entry twice

@@ -146,7 +146,7 @@ def source_language(opened: Sequence[OpenedEntry]) -> str:
 
 
 def _is_shown_elsewhere(opened: OpenedEntry) -> bool:
-    """Return True if the page does not show an entry as a message: a step, closing, receipt or removal."""
+    """Return True if an entry is a step, closing, receipt or removal, which is not shown as a message."""
     if not opened.signed.envelope.is_words:
         return True
     return opened.content is not None and opened.content.kind in {Kind.STEP, Kind.CLOSING}
