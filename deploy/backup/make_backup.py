@@ -1,6 +1,6 @@
 """Making of a backup: copy the store and the keys to a new folder, verify the copy, rename the folder."""
 
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from deploy.settings.load_settings import load_config
 from source_app.config import SourceConfig
 from store.cleanup import copy_store
 from store.database.atomic_files import folder_lock, make_folders, sync_folder
+from store.database.engine import open_store
 from store.database.table_versions import SCHEMA
 from store.errors import StoreFullError
 from web.dates import half_hour_now, utc_today
@@ -69,8 +70,9 @@ def back_up_server(settings: Path, screen: Screen) -> MadeBackup:
     source = load_config(settings, "source", SourceConfig)
     config = load_config(settings, "backup", BackupConfig)
     check_recipients(config.age_recipients)
-    if clock_days_off(source.store_path, utc_today()) != (None, None):
-        raise UnsafeStateError(_WRONG_CLOCK.format(utc_today()))
+    with closing(open_store(source.store_path)) as store:
+        if any(clock_days_off(store, utc_today())):
+            raise UnsafeStateError(_WRONG_CLOCK.format(utc_today()))
     cannot = f"The backup cannot be written in {config.folder}"
     try:
         with os_error_as(cannot):

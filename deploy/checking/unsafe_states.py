@@ -5,7 +5,7 @@ The programs look at the table when they start, and `steunpunt check` shows each
 
 import pwd
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -147,24 +147,25 @@ def _lost_serials(scene: Scene) -> Iterator[_Found]:
 
 
 def _has_letterhead(store_path: Path) -> bool:
-    store = open_store(store_path)
-    try:
-        with store.reading() as session:
-            return letterheads.latest(session) is not None
-    finally:
-        store.close()
+    with closing(open_store(store_path)) as store, store.reading() as session:
+        return letterheads.latest(session) is not None
 
 
 def _clock_behind(scene: Scene) -> Iterator[_Found]:
-    newest, _ = clock_days_off(scene.settings.store_path, scene.today)
+    newest, _ = _clock_days_off(scene)
     if newest is not None:
         yield scene.today, newest
 
 
 def _clock_ahead(scene: Scene) -> Iterator[_Found]:
-    _, newest = clock_days_off(scene.settings.store_path, scene.today)
+    _, newest = _clock_days_off(scene)
     if newest is not None:
         yield scene.today, newest
+
+
+def _clock_days_off(scene: Scene) -> tuple[date | None, date | None]:
+    with closing(open_store(scene.settings.store_path)) as store:
+        return clock_days_off(store, scene.today)
 
 
 def _memory_gone(scene: Scene) -> Iterator[_Found]:

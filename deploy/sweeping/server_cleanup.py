@@ -58,7 +58,7 @@ class StoreSweeper:
         Raises:
             StoreError: the store cannot be read.
         """
-        is_right = clock_days_off(self.store.path, today) == (None, None)
+        is_right = not any(clock_days_off(self.store, today))
         if self.trusts_clock and not is_right:
             _log.error("the clock is wrong, so no closed mailbox and no old backup is deleted")
         self.trusts_clock = is_right
