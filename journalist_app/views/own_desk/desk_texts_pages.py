@@ -10,13 +10,10 @@ from journalist_app.forms import SHORT_BYTES
 from journalist_app.requests.access import require_our_form, unlocked
 from journalist_app.requests.form_context import adviser_today
 from journalist_app.requests.refusal_status import REFUSALS, reason_and_status
-from journalist_app.services.whole_desk.desk_texts import (
-    DeskTexts,
-    missing_texts,
-    publish_texts,
-    published_texts,
-)
+from journalist_app.services.whole_desk import desk_texts
+from journalist_app.services.whole_desk.desk_texts import DeskTexts
 from web.form_limits import TOKEN_BYTES, takes
+from web.normal_text import trim
 
 bp = Blueprint("desk_texts", __name__)
 
@@ -41,13 +38,13 @@ def show_desk_texts(desk: OpenDesk) -> ResponseReturnValue:
 def change_desk_texts(desk: OpenDesk) -> ResponseReturnValue:
     """Publish the desk's texts of one language. Refused texts are shown again with the reason."""
     form = request.form
-    limits = filter(None, map(str.strip, form.get("limits", "").splitlines()))
-    talk = form.get("talk", "").replace("\r\n", "\n").strip()
-    typed = DeskTexts(form.get("name", "").strip(), talk, tuple(limits))
+    limits = filter(None, map(trim, form.get("limits", "").splitlines()))
+    talk = trim(form.get("talk", "").replace("\r\n", "\n"))
+    typed = DeskTexts(trim(form.get("name", "")), talk, tuple(limits))
     language = form.get("language", "")
     try:
         require_our_form("desk-texts")
-        publish_texts(desk, form.get("serial", 0, type=int), language, typed, adviser_today())
+        desk_texts.publish_texts(desk, form.get("serial", 0, type=int), language, typed, adviser_today())
     except REFUSALS as why:
         return _page(desk, {language: typed}, refused=why)
     return redirect(url_for("desk_texts.show_desk_texts", kept=1), code=303)
@@ -59,8 +56,8 @@ def _page(
     refusal, status = reason_and_status(refused)
     page = render_template(
         "about/texts.html",
-        missing=missing_texts(desk.letterhead),
-        published=published_texts(desk.letterhead),
+        missing=desk_texts.missing_texts(desk.letterhead),
+        published=desk_texts.published_texts(desk.letterhead),
         typed=typed,
         serial=desk.letterhead.serial,
         refusal=refusal,

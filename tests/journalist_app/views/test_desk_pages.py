@@ -407,6 +407,9 @@ def test_a_desk_adds_a_language_to_its_letterhead_from_the_example_texts(
     ("changes", "status", "refusal"),
     [
         ({"name": " "}, 422, "texts"),
+        ({"name": "\u3164"}, 422, "texts"),  # a letter that shows nothing
+        ({"talk": "\u200b\n\u2800"}, 422, "texts"),
+        ({"limits": "\u3164\n"}, 422, "texts"),
         ({"name": "x" * 201}, 422, "texts"),
         ({"talk": ""}, 422, "texts"),
         ({"limits": "\n \n"}, 422, "texts"),
