@@ -25,7 +25,7 @@ from source_app.views.request_context import (
     send_download,
     without_session,
 )
-from store.errors import StoreError
+from store.errors import NoSuchMailboxError, StoreError
 from stored_mailbox.entry_form import FormContext
 from web.dates import half_hour_now
 from web.form_limits import TOKEN_BYTES, takes
@@ -219,7 +219,8 @@ def _conversation_page(here: MailboxSession, template: str) -> Response:
 
     def append_receipt() -> None:
         try:
-            read_receipts.append_read_receipt(ours, here.keys, shown, remembered, today=day)
+            with suppress(NoSuchMailboxError):  # the mailbox was ended after the page was made
+                read_receipts.append_read_receipt(ours, here.keys, shown, remembered, today=day)
         except (StoreError, CryptoError) as why:
             log.error("read receipt: %s", type(why).__name__)
 
