@@ -1,8 +1,13 @@
 #!/bin/sh
-# Boot a folder with Debian: boot.sh ROOT. systemd is PID 1 in namespaces of its own, with its own /dev, /run and cgroup.
-# Needs root. When this script is killed, the kernel ends the whole machine.
+# Boot a Debian: systemd is PID 1 in namespaces of its own, with its own /dev, /run and cgroup. Needs root.
+#   boot.sh disk ROOT     the Debian in the folder ROOT
+#   boot.sh memory ROOT   a copy in memory of the Debian that runs here, without its users and services. ROOT is an
+#                         empty folder, and stays empty
+# When this script is killed, the kernel ends the whole machine.
 set -eu
-if [ "${2:-}" = "" ]; then
+kind=$1
+root=$2
+if [ "${3:-}" = "" ]; then
     # In its cgroup, systemd may limit memory and tasks. The cgroups have the name of this process.
     for tasks in /sys/fs/cgroup/cgroup.procs /sys/fs/cgroup/*/cgroup.procs; do
         folder=${tasks%/cgroup.procs}/steunpunt-test-$$
@@ -11,12 +16,31 @@ if [ "${2:-}" = "" ]; then
             *) [ ! -e "$tasks" ] || { mkdir "$folder" && echo $$ >"$folder/cgroup.procs"; } ;;
         esac
     done
-    exec unshare --mount --pid --net --uts --ipc --cgroup --fork --kill-child "$0" "$1" inside
+    exec unshare --mount --pid --net --uts --ipc --cgroup --fork --kill-child "$0" "$kind" "$root" inside
 fi
-root=$1
 mount --make-rprivate /
-mount --bind "$root" "$root"
+case $kind in
+    disk) mount --bind "$root" "$root" ;;
+    memory)
+        mount -t tmpfs -o mode=755 tmpfs "$root"
+        for part in usr etc var; do
+            mkdir -p "$root/$part" "$root/.$part/upper" "$root/.$part/work"
+            mount -t overlay -o "lowerdir=/$part,upperdir=$root/.$part/upper,workdir=$root/.$part/work" overlay "$root/$part"
+        done
+        for link in bin sbin lib lib64; do
+            ln -s "usr/$link" "$root/$link"
+        done
+        for folder in dev home media mnt proc root run srv sys tmp usr/local var/tmp; do
+            mkdir -p "$root/$folder"
+            mount -t tmpfs -o mode=755 tmpfs "$root/$folder"
+        done
+        chmod 1777 "$root/tmp" "$root/var/tmp"
+        rm -rf "$root"/etc/systemd/system/* "$root"/etc/fstab "$root"/usr/sbin/policy-rc.d "$root"/var/lib/steunpunt
+        ;;
+esac
 mount -t proc proc "$root/proc"
+mount --bind "$root/proc/sys" "$root/proc/sys"
+mount -o remount,bind,ro "$root/proc/sys"  # the settings of this kernel stay
 mount -t sysfs -o ro sysfs "$root/sys"
 grep -E '^[^ ]+ /sys/fs/cgroup' /proc/self/mounts | while read -r _ place kind options _; do
     case $kind$options in

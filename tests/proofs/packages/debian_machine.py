@@ -24,11 +24,12 @@ class DebianMachine:
     """Machine whose disk is the folder `root`."""
 
     root: Path
+    _kind: str = "disk"  # or "memory", as boot.sh says
     _booting: subprocess.Popen[bytes] | None = field(default=None)
 
     def start(self) -> None:
         """Boot the machine, and wait until systemd has started everything."""
-        self._booting = subprocess.Popen([_BOOT, self.root])
+        self._booting = subprocess.Popen([_BOOT, self._kind, self.root])
         for _ in range(600):
             if self._init() and self.types("systemctl", "is-system-running", "--wait").stdout in _BOOTED:
                 break
@@ -67,6 +68,10 @@ class DebianMachine:
         assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
         return done.stdout
 
+    def path(self, name: str) -> Path:
+        """Return the path, on this machine, of a file of the booted machine."""
+        return Path(f"/proc/{self._init()}/root") / name.lstrip("/")
+
     def state(self, unit: str) -> str:
         """Return the state of a unit, such as "active"."""
         return self.types("systemctl", "is-active", unit).stdout.strip()
@@ -76,6 +81,21 @@ class DebianMachine:
         assert self._booting is not None
         children = Path(f"/proc/{self._booting.pid}/task/{self._booting.pid}/children").read_text("ascii")
         return children.strip()
+
+
+@contextmanager
+def boot_copy(root: Path) -> Iterator[DebianMachine]:
+    """Boot a copy of this machine's system in a second: its packages and settings, but no users and services.
+
+    The copy is in memory. `root` becomes an empty folder.
+    """
+    root.mkdir()
+    machine = DebianMachine(root, "memory")
+    try:
+        machine.start()
+        yield machine
+    finally:
+        machine.kill()
 
 
 @contextmanager
