@@ -33,7 +33,8 @@ from protocol.transcript.check import head_of
 from store import letterheads, mailboxes
 from store.database import engine
 from store.database.engine import Store
-from store.database.schema import SHIELD, Base, EntryRow, LedgerTallyRow, MailboxRow, SealedRow, new_id
+from store.database.schema import Base, EntryRow, LedgerTallyRow, MailboxRow, SealedRow, new_id
+from store.dialect.sqlite_pages import SHIELD
 from store.ledger_tallies import tally_digest
 from stored_mailbox.appending import recompute_state, store_entry
 from stored_mailbox.reading import read_stored

@@ -26,7 +26,7 @@ from bench.measures import (
     upload_measures,
 )
 from bench.report import Measurement
-from store.database.schema import PAGE_BYTES
+from store.dialect.sqlite_pages import PAGE_BYTES
 
 _MEASURES: dict[str, Callable[[BenchSetup], Iterator[Measurement]]] = {
     "rest": source_measures.at_rest,

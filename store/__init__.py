@@ -21,5 +21,6 @@ row and replaces an existing row. `drop` deletes a row, or does nothing if the r
 - `records`: the desk's own encrypted records, by kind and name
 - `sessions`: login sessions of sources, in a separate SQLite file in memory
 - `sync_findings`: faults at the server that a sync detected
-- `database/`: engine, tables, prepared statements; `migrations/`: versions of the tables
+- `database/`: tables and prepared statements; `dialect/`: what is special about SQLite; `migrations/`:
+  versions of the tables
 """

@@ -9,12 +9,12 @@ from pathlib import Path
 from sqlalchemy import BindParameter, and_, bindparam, delete, exists, func, select, update
 
 from store.database.deletion_queue import queue_attachment
-from store.database.disk_room import CLEANUP_BYTES, free_on_disk
 from store.database.engine import Store, open_store
 from store.database.file_copies import write_copy
 from store.database.prepared_statements import PlainQuery, PreparedChange
 from store.database.schema import CHUNK_BYTES, SEALED_TABLES, AttachmentRow, DeletionQueueRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, count_in_store
+from store.dialect.disk_room import CLEANUP_BYTES, free_on_disk
 from store.errors import StoreBusyError
 
 PENDING_HALF_HOURS = 48  # a pending upload is deleted after a day: enough for 2 GB at 25 kB/s

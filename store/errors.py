@@ -57,6 +57,10 @@ class StoreDamagedError(StoreError):
     sentence = "the store's file is damaged or is not a store"
 
 
+class BrokenConstraintError(StoreDamagedError):
+    """A row would break a constraint of the tables: for example, a row of this name exists already."""
+
+
 class StoreJournalError(StoreDamagedError):
     """The journal beside the store's file belongs to another file. Together they make a corrupt store."""
 

@@ -13,7 +13,6 @@ from sqlalchemy import bindparam, case, delete, exists, func, or_, select, updat
 from sqlalchemy.orm import Session
 
 from store.database.prepared_statements import (
-    BrokenConstraintError,
     PlainQuery,
     PreparedChange,
     PreparedQuery,
@@ -34,7 +33,7 @@ from store.database.schema import (
     Word,
     new_id,
 )
-from store.errors import PeerMissingError
+from store.errors import BrokenConstraintError, PeerMissingError
 
 
 class OutboxKind(StrEnum):

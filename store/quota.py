@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from sqlalchemy import bindparam, func, select, union_all, update
 from sqlalchemy.orm import Session
 
-from store.database.disk_room import room_for_files
 from store.database.engine import Store
 from store.database.prepared_statements import PlainQuery, PreparedChange
 from store.database.schema import AttachmentRow, ChunkRow, EntryRow, MailboxRow, SealedRow, UsageRow
@@ -65,9 +64,5 @@ def free_bytes(session: Session, address: bytes, quota: Quota) -> int:
     The result is exact only in the transaction that writes a chunk.
     """
     in_mailbox, in_store = _USED.first(session, address=address) or (0, 0)
-    room = min(
-        quota.mailbox_bytes - in_mailbox,
-        quota.store_bytes - in_store,
-        room_for_files(session.info["driver"], session.info["path"], quota.reserve_bytes),
-    )
-    return max(0, room)
+    on_disk: int = session.info["store"].room_for_files(session, quota.reserve_bytes)
+    return max(0, min(quota.mailbox_bytes - in_mailbox, quota.store_bytes - in_store, on_disk))

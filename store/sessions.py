@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from store.database.connections import close_before_fork, connect
-from store.database.sqlite_errors import translating
+from store.dialect.sqlite_connections import close_before_fork, connect
+from store.dialect.sqlite_errors import translating
 from store.errors import StoreError, StoreMissingError
 
 _MOUNTS = Path("/proc/self/mountinfo")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from store.database import connections, engine
 from store.database.engine import Store
+from store.dialect import sqlite, sqlite_connections
 
 _STEPS = 10  # instructions of SQLite between two counts
 
@@ -26,7 +26,7 @@ def work_of(store: Store, monkeypatch: pytest.MonkeyPatch, action: Callable[[], 
     work = StoreWork()
 
     def connect(path: Path, *settings: str) -> sqlite3.Connection:
-        connection = connections.connect(path, *settings)
+        connection = sqlite_connections.connect(path, *settings)
         connection.set_trace_callback(count_statement)
         connection.set_progress_handler(count_steps, _STEPS)
         return connection
@@ -39,7 +39,7 @@ def work_of(store: Store, monkeypatch: pytest.MonkeyPatch, action: Callable[[], 
         return 0
 
     with monkeypatch.context() as patch:
-        patch.setattr(engine, "connect", connect)
+        patch.setattr(sqlite, "connect", connect)
         store.close()  # the next connections count
         action()
     store.close()

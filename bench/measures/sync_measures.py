@@ -45,7 +45,7 @@ from protocol.pouch.pouch_items import EntryItem, Item, MailboxItem, item_to_byt
 from protocol.strand import SIGNATURE_BYTES, DeskWriter, SourceWriter
 from store import letterheads, outbox, peers
 from store.database.engine import open_store
-from store.database.schema import PAGE_BYTES
+from store.dialect.sqlite_pages import PAGE_BYTES
 from sync.carriers import OnionCarrier, UnixCarrier
 from sync.endpoint import Endpoint
 from sync.errors import ServerRefusedError, SyncRefusedError

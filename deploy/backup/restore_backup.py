@@ -20,10 +20,10 @@ from deploy.settings.public_settings import load_binds, load_public_settings
 from protocol.pouch.pouch_file import SERVER
 from store import peers
 from store.database.atomic_files import folder_lock, make_folders
-from store.database.disk_room import free_on_disk
 from store.database.engine import open_store, upgrade_store
 from store.database.file_copies import put_in_place, refuse_store_in_use
 from store.database.table_versions import SCHEMA
+from store.dialect.disk_room import free_on_disk
 from store.errors import StoreBusyError
 from web.dates import utc_today
 

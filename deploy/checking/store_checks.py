@@ -13,8 +13,8 @@ from deploy.noted_days import REWRITTEN, SOUND, VERIFIED, last_time, noted_day
 from deploy.onion.folders import give_to_owner_of
 from deploy.pinned_letterhead import inspect_letterhead
 from store.database.atomic_files import replace_file
-from store.database.disk_room import free_on_disk
 from store.database.engine import open_store
+from store.dialect.disk_room import free_on_disk
 from store.errors import StoreError
 
 _MANUAL = "Read 'Solve problems at the start' in docs/operator.md."

@@ -11,10 +11,10 @@ from deploy.checking.running_programs import running_programs
 from deploy.errors import BusyError, DeployError, os_error_as, refused_as
 from deploy.upgrading.new_settings import NewSettings, plan_settings, replacing_settings
 from store.database.atomic_files import folder_lock
-from store.database.disk_room import free_on_disk
 from store.database.engine import upgrade_store
 from store.database.file_copies import refuse_store_in_use
 from store.database.table_versions import StoreForm, inspect_store
+from store.dialect.disk_room import free_on_disk
 
 _UNFINISHED = "A file cannot be read or written, so the upgrade is not complete"
 _AGAIN = ": when the disk is in order, run the same command again."

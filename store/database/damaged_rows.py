@@ -23,7 +23,7 @@ def count_damaged(session: Session) -> Counter[tuple[str, bytes]]:
     for table, query in _COUNTS.items():
         for address, count in query.each(session):
             found[table, address] += count
-    found.update((row[0], NO_BYTES) for row in session.info["driver"].execute("PRAGMA foreign_key_check"))
+    found.update((table, NO_BYTES) for table in session.info["store"].broken_references(session))
     return found
 
 

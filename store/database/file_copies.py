@@ -6,10 +6,10 @@ from itertools import zip_longest
 from pathlib import Path
 
 from store.database.atomic_files import sync_folder
-from store.database.connections import connect
-from store.database.disk_room import bytes_in_use, free_on_disk
-from store.database.own_journal import journal_of, write_new_number
-from store.database.sqlite_errors import translating
+from store.dialect.disk_room import bytes_in_use, free_on_disk
+from store.dialect.own_journal import journal_of, write_new_number
+from store.dialect.sqlite_connections import connect
+from store.dialect.sqlite_errors import translating
 from store.errors import StoreBusyError, StoreError, StoreFullError
 
 _OTHER_ROWS = "the copy of the store differs from the store: check the disk, and run the same command again"

@@ -1,4 +1,4 @@
-"""Prepared statements: SQLAlchemy compiles them to SQL once, and the sqlite3 driver executes them.
+"""Prepared statements: SQLAlchemy compiles them to SQL once, and the driver of the database executes them.
 
 `PreparedQuery` and `PreparedChange` read and write all rows of the store. SQLAlchemy builds the SQL and
 converts the values of columns, but does not execute statements. ADR 22 has the measurements.
@@ -6,24 +6,21 @@ converts the values of columns, but does not execute statements. ADR 22 has the 
 In an UPDATE, a parameter must not have the name of a column that the statement sets to a fixed value.
 """
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from datetime import date
-from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Delete, Insert, Select, Update
+from sqlalchemy import ColumnElement, Delete, Dialect, Insert, Select, Update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from store.database.schema import Base, CheckedType
+from store.errors import BrokenConstraintError
 
 insert = sqlite.insert  # not SQLAlchemy's general `insert`, which cannot write ON CONFLICT
-BrokenConstraintError = sqlite3.IntegrityError  # a statement would break a constraint of the schema
 
-_DIALECT = sqlite.dialect(paramstyle="named")
+_Reader = Callable[[Any], Any] | None
 _Found = TypeVar("_Found")
 
 
@@ -47,39 +44,54 @@ def columns(result: type, *tables: type[Base]) -> list[InstrumentedAttribute[Any
     ]
 
 
-def _reader(column: ColumnElement[Any]) -> Callable[[Any], Any] | None:
+def _reader(column: ColumnElement[Any], dialect: Dialect) -> _Reader:
     """Return the function that checks each value of a column. In a NOT NULL column, NULL counts as damage."""
     unlabelled = getattr(column, "element", column)
     if isinstance(column.type, CheckedType) and not getattr(unlabelled, "nullable", True):
         return type(column.type).read
-    return column.type.result_processor(_DIALECT, None)
+    return column.type.result_processor(dialect, None)
+
+
+class _Compiled:
+    """SQL statement that was compiled for one database."""
+
+    def __init__(
+        self, statement: Select[*tuple[Any, ...]] | Update | Insert | Delete, dialect: Dialect
+    ) -> None:
+        self.compiler = compiler = statement.compile(dialect=dialect)
+        self.sql, self.fixed = str(compiler), dict(compiler.params)
+        # A list in the values becomes one parameter for each member.
+        self.has_lists = bool(compiler.post_compile_params)
+        columns = statement.selected_columns if isinstance(statement, Select) else ()
+        self.readers = tuple(_reader(column, dialect) for column in columns)
 
 
 class _PreparedStatement:
-    """SQL statement that is compiled once, when it is executed for the first time."""
+    """SQL statement that is compiled once for each database, when it is executed for the first time."""
 
     def __init__(self, statement: Select[*tuple[Any, ...]] | Update | Insert | Delete) -> None:
         self._statement = statement
+        self._by_dialect: dict[Dialect, _Compiled] = {}
 
-    @cached_property
-    def _compiled(self) -> SQLCompiler:
-        return self._statement.compile(dialect=_DIALECT)
-
-    @cached_property
-    def _fixed(self) -> tuple[str, dict[str, object]]:
-        return str(self._compiled), dict(self._compiled.params)
-
-    def _execute(self, session: Session, values: dict[str, object]) -> sqlite3.Cursor:
-        sql, fixed = self._fixed
+    def _execute(self, session: Session, values: dict[str, object]) -> tuple[Any, _Compiled]:
+        """Return the cursor of the database's driver, and the compiled statement."""
+        info = session.info
+        store = info["store"]
+        compiled = self._by_dialect.get(store.sql)
+        if compiled is None:
+            compiled = self._by_dialect[store.sql] = _Compiled(self._statement, store.sql)
         given = {name: v.isoformat() if isinstance(v, date) else v for name, v in values.items()}
-        parameters: Any = {**fixed, **given}
-        if self._compiled.post_compile_params:  # a list in the values becomes one parameter for each member
-            expanded = self._compiled.construct_expanded_state(parameters)
-            sql, parameters = expanded.statement, expanded.parameters
-        driver: sqlite3.Connection = session.info["driver"]
+        sql, parameters = compiled.sql, {**compiled.fixed, **given}
+        if compiled.has_lists:
+            expanded = compiled.compiler.construct_expanded_state(parameters)
+            sql, parameters = expanded.statement, dict(expanded.parameters)
+        driver = info["driver"]
         if not driver.in_transaction:  # after `roll_back`
             session.connection()
-        return driver.execute(sql, parameters)
+        try:
+            return driver.execute(sql, parameters), compiled
+        except store.broken_constraint as why:
+            raise BrokenConstraintError from why
 
 
 class PreparedChange(_PreparedStatement):
@@ -91,7 +103,8 @@ class PreparedChange(_PreparedStatement):
         Raises:
             BrokenConstraintError: the rows would break a constraint of the schema.
         """
-        return self._execute(session, values).rowcount
+        cursor, _ = self._execute(session, values)
+        return int(cursor.rowcount)
 
 
 class PreparedQuery(_PreparedStatement, Generic[_Found]):
@@ -100,11 +113,6 @@ class PreparedQuery(_PreparedStatement, Generic[_Found]):
     def __init__(self, statement: Select[*tuple[Any, ...]], row: Callable[..., _Found]) -> None:
         super().__init__(statement)
         self._row = row
-        self._columns = tuple(statement.selected_columns)
-
-    @cached_property
-    def _readers(self) -> tuple[Callable[[Any], Any] | None, ...]:
-        return tuple(map(_reader, self._columns))
 
     def first(self, session: Session, **values: object) -> _Found | None:
         """Execute the query and return the first result, or None if no row matches."""
@@ -116,8 +124,10 @@ class PreparedQuery(_PreparedStatement, Generic[_Found]):
 
     def each(self, session: Session, **values: object) -> Iterator[_Found]:
         """Execute the query and yield its results one by one, so that many rows do not fill the memory."""
-        for row in self._execute(session, values):
-            pairs = zip(row, self._readers, strict=True)
+        cursor, compiled = self._execute(session, values)
+        readers = compiled.readers
+        for row in cursor:
+            pairs = zip(row, readers, strict=True)
             yield self._row(*[value if read is None else read(value) for value, read in pairs])
 
 

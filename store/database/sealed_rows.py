@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, func, update
 from sqlalchemy.orm import Session
 
 from store.database.prepared_statements import PreparedChange, insert
-from store.database.schema import NO_BYTES, SHIELD, MailboxRow, SealedRow, UsageRow, new_id
+from store.database.schema import NO_BYTES, MailboxRow, SealedRow, UsageRow, new_id
 
 WHOLE = func.coalesce(SealedRow.header, NO_BYTES)  # ciphertext that `insert_sealed` stored in `header` alone
 
@@ -31,7 +31,7 @@ def insert_sealed(session: Session, *, header: bytes | None = None, payload: byt
     # Without the shield, SQLite could leave a copy of some ciphertext after the row is deleted.
     row = new_id()
     size = len(header or b"") + len(payload or b"")
-    _ADD.run(session, id=row, size=size, shield=SHIELD, header=header, payload=payload)
+    _ADD.run(session, id=row, size=size, shield=session.info["store"].shield, header=header, payload=payload)
     count_in_store(session, size)
     return row
 

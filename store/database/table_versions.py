@@ -7,8 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from store.database.own_journal import journal_of, refuse_foreign_journal
-from store.database.sqlite_errors import translating
+from store.dialect.own_journal import journal_of, refuse_foreign_journal
+from store.dialect.sqlite_errors import translating
 from store.errors import StoreDamagedError, StoreMissingError, StoreOutdatedError
 
 # For each version, the digest of its tables (`_digest`). `store/migrations/versions/` makes them. The web

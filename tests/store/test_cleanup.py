@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from store import attachments, cleanup, entries, mailboxes
 from store.database.engine import Store, open_store
-from store.database.schema import CHUNK_BYTES, SHIELD, Base
+from store.database.schema import CHUNK_BYTES, Base
+from store.dialect.sqlite_pages import SHIELD
 from store.errors import StoreBusyError
 from tests.store.factories import (
     NOW,

@@ -25,7 +25,7 @@ from deploy.settings.settings_text import without_sections
 from deploy.setup import STORE
 from store.database.atomic_files import folder_lock
 from store.database.engine import open_store
-from store.database.own_journal import journal_of
+from store.dialect.own_journal import journal_of
 from tests.deploy.backup.backups import BackedUpDesk
 from tests.deploy.checking.machines import levels
 from tests.deploy.two_machines import Machine, carry, flipped, texts_held

@@ -11,7 +11,7 @@ from deploy.backup import before_upgrade
 from deploy.setup import STORE
 from store.database.engine import open_store
 from store.database.file_copies import write_copy
-from store.database.own_journal import journal_of
+from store.dialect.own_journal import journal_of
 from tests.deploy.two_machines import Machine, TwoMachineDesk
 from tests.next_version import copy_with_next_migration, store_code_of_next_version
 from tests.small_disk import CAN_MOUNT, a_small_disk, make_read_only

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from sqlalchemy import outerjoin, select, text
 
 from store import mailboxes, public_files
-from store.database.connections import connect
 from store.database.damaged_rows import count_damaged
 from store.database.engine import Store
 from store.database.prepared_statements import PlainQuery
@@ -23,6 +22,7 @@ from store.database.schema import (
     UsageRow,
     Word,
 )
+from store.dialect.sqlite_connections import connect
 from tests.store.factories import DAY
 
 NOT_UTF8 = "CAST(x'ff41' AS TEXT)"

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from store import cleanup, entries
-from store.database import disk_room, file_copies
+from store.database import file_copies
 from store.database.engine import Store, open_store
 from store.database.file_copies import put_in_place, refuse_other_rows, refuse_store_in_use, write_copy
+from store.dialect import disk_room
 from store.errors import StoreBusyError, StoreError, StoreFullError, StoreJournalError
 from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, destroy, rows
 from tests.stores import killed_after

@@ -8,8 +8,9 @@ import pytest
 
 from store import mailboxes
 from store.database.engine import Store, open_store, upgrade_store
-from store.database.own_journal import journal_of
 from store.database.table_versions import StoreForm, inspect_store
+from store.dialect.own_journal import journal_of
+from store.dialect.sqlite import SqliteStore
 from store.errors import StoreDamagedError, StoreError, StoreMissingError, StoreOutdatedError
 from tests.next_version import copy_with_next_migration, store_code_of_next_version
 from tests.store.factories import a_mailbox, rows
@@ -140,7 +141,7 @@ def killed_in_a_migration(store: Store, later: Path) -> None:
 
     def migrate_and_die() -> None:
         with store_code_of_next_version(later), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Store, "close", lambda _: None)
+            patch.setattr(SqliteStore, "close", lambda _: None)
             upgrade_store(store.path)
 
     killed_after(migrate_and_die)

@@ -13,10 +13,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 import store as package
-from store.database.connections import connect
 from store.database.engine import Store, upgrade_store
 from store.database.schema import Base
 from store.database.table_versions import VERSIONS, _digest
+from store.dialect.sqlite import SqliteStore
+from store.dialect.sqlite_connections import connect
 from tests.store.factories import a_mailbox, rows
 
 SCRIPTS = Path(package.__file__).parent / "migrations"
@@ -34,7 +35,7 @@ def test_the_migrations_lead_to_the_tables_of_each_version_in_turn(tmp_path: Pat
     settings.set_main_option("script_location", str(SCRIPTS))
     made = {}
     for version in sorted(each.revision for each in ScriptDirectory.from_config(settings).walk_revisions()):
-        store = Store(tmp_path / version)
+        store = SqliteStore(tmp_path / version)
         store.path.touch()
         connect(store.path, "journal_mode=WAL").close()
         with store.writing() as session:

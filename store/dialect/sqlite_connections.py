@@ -7,9 +7,10 @@ import weakref
 from collections.abc import Callable
 from pathlib import Path
 
-from store.database.own_journal import refuse_foreign_journal
+from store.dialect.own_journal import refuse_foreign_journal
 from store.errors import StoreError, StoreOutdatedError
 
+SETTINGS = ("foreign_keys=ON", "temp_store=MEMORY")  # of each connection to a store
 _NO_SECURE_DELETE = (
     "this machine's SQLite cannot overwrite deleted content (secure_delete): install another SQLite"
 )

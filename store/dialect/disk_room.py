@@ -7,7 +7,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from store.database.schema import PAGE_BYTES
+from store.dialect.sqlite_pages import PAGE_BYTES
 
 # Files always leave this much of the disk, so that the clean-up can write its journal: about 9 MB for a step.
 CLEANUP_BYTES = 16 * 1024 * 1024

@@ -11,7 +11,7 @@ import struct
 from contextlib import closing
 from pathlib import Path
 
-from store.database.schema import PAGE_BYTES
+from store.dialect.sqlite_pages import PAGE_BYTES
 from store.errors import StoreJournalError
 
 # Source: sqlite.org/fileformat2.html, sections 1.3 and 4.1 to 4.3.

@@ -16,9 +16,10 @@ import pytest
 from sqlalchemy import StaticPool, create_engine, text
 
 from store import entries, mailboxes
-from store.database import engine
-from store.database.engine import Store, _driver, create_store, open_store, upgrade_store
-from store.database.sqlite_errors import translating
+from store.database.engine import Store, create_store, open_store, upgrade_store
+from store.dialect import sqlite
+from store.dialect.sqlite import SqliteStore, _driver
+from store.dialect.sqlite_errors import translating
 from store.errors import (
     StoreBusyError,
     StoreDamagedError,
@@ -128,7 +129,7 @@ def test_a_store_restored_from_a_copy_is_the_one_that_is_used(store: Store, addr
 
 
 def test_a_path_that_cannot_be_opened_is_a_missing_store(tmp_path: Path) -> None:
-    with pytest.raises(StoreMissingError), Store(tmp_path).reading() as session:
+    with pytest.raises(StoreMissingError), SqliteStore(tmp_path).reading() as session:
         session.execute(text("SELECT 1 FROM mailbox"))
 
 
@@ -216,7 +217,7 @@ def test_a_disk_that_allows_no_journal_of_our_kind_is_told(store: Store) -> None
 
 
 def test_a_store_that_another_process_writes_to_is_busy(store: Store, address: bytes) -> None:
-    patient = Store(store.path, wait_seconds=0.05)
+    patient = SqliteStore(store.path, wait_seconds=0.05)
     with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreBusyError):
@@ -229,7 +230,7 @@ def test_a_store_that_another_process_writes_to_is_busy(store: Store, address: b
 
 
 def test_a_thread_waits_for_its_turn_and_no_longer(store: Store, address: bytes) -> None:
-    hasty = Store(store.path, wait_seconds=0.05)
+    hasty = SqliteStore(store.path, wait_seconds=0.05)
     with hasty.writing(), ThreadPoolExecutor(1) as thread:
         assert isinstance(thread.submit(an_entry, hasty, address).exception(), StoreBusyError)
         assert isinstance(thread.submit(hasty.checkpoint).exception(), StoreBusyError)
@@ -251,7 +252,7 @@ def test_only_some_threads_wait_long_for_another_process(
     store: Store, address: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Attack: while the store is rewritten, messages that wait occupy all threads of the source's site."""
-    monkeypatch.setattr(engine, "_HURRY_SECONDS", 0.01)
+    monkeypatch.setattr(sqlite, "_HURRY_SECONDS", 0.01)
     here = open_store(store.path, patient=2)
     with (
         closing(sqlite3.connect(store.path, isolation_level=None)) as other,
@@ -366,7 +367,7 @@ def test_no_connection_is_carried_into_a_fork(store: Store, address: bytes) -> N
 
 
 def test_a_store_that_was_garbage_collected_does_not_hinder_a_fork(store: Store) -> None:
-    forgotten = Store(store.path)
+    forgotten = SqliteStore(store.path)
     del forgotten
     other = multiprocessing.get_context("fork").Process(target=int)
     other.start()

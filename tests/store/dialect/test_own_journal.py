@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from store import cleanup, entries
-from store.database import own_journal
 from store.database.engine import Store, open_store
-from store.database.own_journal import journal_of
+from store.dialect import own_journal
+from store.dialect.own_journal import journal_of
 from store.errors import StoreError, StoreJournalError
 from tests.store.factories import a_mailbox, an_entry
 from tests.stores import an_empty_store, killed_after
@@ -193,7 +193,7 @@ def test_a_store_that_is_settled_has_no_journal(store: Store, address: bytes) ->
 def test_the_journal_stays_while_another_program_uses_the_store(
     store: Store, address: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("store.database.engine._SETTLE_SECONDS", 0)
+    monkeypatch.setattr("store.dialect.sqlite._SETTLE_SECONDS", 0)
     other = open_store(store.path)
     an_entry(other, address)
 

@@ -10,8 +10,8 @@ import pytest
 
 from store import attachments, cleanup
 from store.attachments import ChunkWriter
-from store.database import disk_room
 from store.database.engine import Store
+from store.dialect import disk_room
 from store.errors import QuotaError, StoreFullError, StoreReadOnlyError
 from store.quota import Quota
 from tests.small_disk import CAN_MOUNT, a_small_disk, make_read_only

@@ -1,0 +1,14 @@
+"""Dialect: everything in which the databases of the store differ. The rest of `store` is written once.
+
+Imports only the exceptions at the root of `store`. The functions of `store` build their statements with
+SQLAlchemy, and never ask which database the statements run on. They meet a database only as a `Store` of
+`opened_store`.
+
+- `opened_store`: what `store` needs from a database
+- `sqlite`: a store in one SQLite file: connections, transactions, the nightly rewrite
+- `sqlite_connections`: opens sqlite3 connections, and closes them before a fork
+- `sqlite_errors`: translates SQLite's errors to those of the store
+- `sqlite_pages`: size of a page, and the page of zeros before each ciphertext
+- `own_journal`: recognises a journal that belongs to another file
+- `disk_room`: how many bytes of files the disk and the store's free pages can take
+"""
