@@ -20,7 +20,7 @@ Imports `source_app`, `journalist_app`, `sync`, `report`, `stored_mailbox`, `web
 - `upgrading`: the settings and the store of an older version
 - `poster`: the poster for partner organisations
 - `demo`: a trial desk with invented mailboxes
-- `debian/`: no Python code; the Debian packages, with systemd units, AppArmor profiles and settings of Tor
+- `debian`: the Debian packages: systemd units, AppArmor profiles, settings of Tor, list of materials
 - `atomic_folder`: make a folder completely or not at all
 - `clock`: compare the clock with the newest day in the store
 - `desk_for_command`: unlock the desk for one command

@@ -33,7 +33,8 @@ mkdir -p "$program/bin" "$packages"
 $python -m venv "$work/tools"
 pip="$work/tools/bin/python -m pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: --require-hashes"
 $pip -r requirements-build.txt
-$pip --no-binary stem --use-pep517 --no-build-isolation --target "$packages" -r requirements.txt
+$pip --no-binary stem --use-pep517 --no-build-isolation --report "$work/report.json" \
+    --target "$packages" -r requirements.txt
 rm -r "$packages/bin"
 find "$packages" -name RECORD -delete  # dpkg has this list too, and a script that we leave out names the folder of the build
 
@@ -88,11 +89,16 @@ for name in server workstation; do
     mkdir -p "$tree/usr/share/doc/steunpunt-$name"
     git show HEAD:LICENSE >"$tree/usr/share/doc/steunpunt-$name/copyright"
     git show HEAD:CHANGELOG.md | gzip -9n >"$tree/usr/share/doc/steunpunt-$name/NEWS.gz"
+    sed -i -e "s|@VERSION@|$version|; s|@ARCH@|$arch|" \
+        -e "s|@PYTHON@|python3 (>= 3.$minor), python3 (<< 3.$((minor + 1)))|" "$tree"/DEBIAN/*
+    materials=$out/steunpunt-${name}_${version}_$arch.cdx.json
+    $python -m deploy.debian.bill_of_materials "$tree/DEBIAN/control" "$packages" "$work/report.json" "$SOURCE_DATE_EPOCH" \
+        >"$materials"
+    cp "$materials" "$tree/usr/share/doc/steunpunt-$name/steunpunt-$name.cdx.json"
     (cd "$tree" && find etc -type f 2>/dev/null | sort | sed 's|^|/|' >DEBIAN/conffiles)
     (cd "$tree" && find usr etc -type f 2>/dev/null | sort | xargs -d '\n' md5sum >DEBIAN/md5sums)
     size=$(find "$tree" -type f -printf '%s\n' | awk '{all += $1} END {print int(all / 1024)}')
-    find "$tree/DEBIAN" -type f -exec sed -i -e "s|@VERSION@|$version|; s|@ARCH@|$arch|; s|@SIZE@|$size|" \
-        -e "s|@PYTHON@|python3 (>= 3.$minor), python3 (<< 3.$((minor + 1)))|" {} +
+    sed -i "s|@SIZE@|$size|" "$tree/DEBIAN/control"
     find "$tree" -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
     dpkg-deb --root-owner-group -Zzstd -z9 --threads-max=1 --build "$tree" "$out" >/dev/null
     echo "$out/steunpunt-${name}_${version}_$arch.deb"

@@ -25,6 +25,13 @@ class Packages:
     def version(self) -> str:
         return self.server.name.split("_")[1]
 
+    def unpacked(self, folder: Path) -> dict[Path, Path]:
+        """Unpack each package in a folder of its own. Return the folder of each package."""
+        folders = {package: folder / package.name for package in (self.server, self.workstation)}
+        for package, target in folders.items():
+            subprocess.run(["dpkg-deb", "--extract", package, target], check=True)
+        return folders
+
 
 def clone_project(folder: Path) -> Path:
     """Clone the newest commit to a new folder. Return the folder."""
@@ -48,5 +55,5 @@ def build_packages(project: Path, *, cache: Path | None = None, clock: str = "+0
     environment = {**os.environ, **({"PIP_CACHE_DIR": str(cache)} if cache else {})}
     make = ["faketime", "-f", clock, "make", "--silent", "deb"]
     subprocess.run(make, cwd=project, check=True, env=environment)
-    server, workstation = sorted((project / "dist").iterdir())
+    server, workstation = sorted((project / "dist").glob("*.deb"))
     return Packages(server, workstation)

@@ -1,7 +1,11 @@
+import json
 import subprocess
+from importlib.metadata import distributions
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.proofs.packages.package_builds import Packages, build_packages, clone_project
 from tests.proofs.proof_sizes import print_result
@@ -19,6 +23,7 @@ def test_a_package_is_the_same_byte_for_byte_wherever_and_whenever_it_is_built(
     for first, second in ((packages.server, again.server), (packages.workstation, again.workstation)):
         assert first.name == second.name
         assert first.read_bytes() == second.read_bytes()
+        assert _materials_of(first) == _materials_of(second)
     print_result(f"both packages are the same when built twice: {packages.version}")
 
 
@@ -35,3 +40,29 @@ def test_each_package_has_the_manual_pages_and_the_completion_of_its_commands(pa
             "fish/vendor_completions.d/steunpunt.fish",
         ):
             assert f" ./usr/share/{path}\n" in listed, path
+
+
+def test_the_list_of_materials_has_each_python_package_of_the_debian_package_and_no_other(
+    packages: Packages, tmp_path: Path
+) -> None:
+    for package, folder in packages.unpacked(tmp_path).items():
+        name = package.name.split("_")[0]
+        inside = (folder / f"usr/share/doc/{name}/{name}.cdx.json").read_text("utf-8")
+        installed = [str(each) for each in folder.glob("usr/lib/steunpunt/lib/python3.*/site-packages")]
+
+        assert inside == _materials_of(package)
+        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(inside) is None
+        found = {
+            (each.name.lower().replace("_", "-"), each.version) for each in distributions(path=installed)
+        }
+        listed = {
+            (each["name"], each["version"])
+            for each in json.loads(inside)["components"]
+            if each["purl"].startswith("pkg:pypi/")
+        }
+        assert {each for each in found if each[0] != "steunpunt-mailbox"} == listed
+        assert len(listed) > 30
+
+
+def _materials_of(package: Path) -> str:
+    return package.with_suffix(".cdx.json").read_text("utf-8")
