@@ -55,7 +55,8 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
     first_day: date | None = None,
     fill: Callable[[Path, str], object] = lambda _settings, _passphrase: None,
     show_passphrase: Callable[[str], None],
-    on_step: Callable[[str], None],
+    say: Callable[[str], object],
+    on_step: Callable[[str], object],
 ) -> bool:
     """Make a new desk in the folder of `settings`, and return True. If there is a desk already, return False.
 
@@ -84,7 +85,7 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
             named = {code: f"{read_language(code).trial}: {name}" for code, name in desk.name.items()}
             desk = replace(desk, name=named)
         phrase = passphrase.generate_passphrase(passphrase.DUTCH)
-        on_step("Making the desk's keys ...")
+        on_step("Making the desk's keys")
         today = first_day or utc_today()
         keyring = keyrings.create_keyring(
             desk.workstation_name, [Slot.for_passphrase(phrase, holder=desk.workstation_name, since=today)]
@@ -94,9 +95,9 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
             keyring = replace(keyring, openpgp=key.secret)
         except OpenPGPError as why:
             key = None
-            on_step(f"{why} {_WITHOUT_OPENPGP}")
+            say(f"{why} {_WITHOUT_OPENPGP}")
         write_keyring(unfinished, keyring)
-        on_step("Making the store ...")
+        on_step("Making the store")
         letterhead = first_letterhead(keyring, desk, today, key)
         if is_trial:
             letterhead = msgspec.structs.replace(letterhead, site_salt=desk_letterhead.TRIAL_SALT)

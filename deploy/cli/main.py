@@ -20,6 +20,7 @@ from deploy.cli import (
     store_commands,
     workstation_commands,
 )
+from deploy.cli.terminal import end_step
 from deploy.errors import DeployError
 from deploy.exit_codes import MEANINGS, ExitCode
 from deploy.hardening import end_with_parent, harden_process
@@ -86,6 +87,7 @@ def main(ctx: click.Context, settings: Path, parent: int | None) -> None:
     collect_seldom()
     harden_process()  # called here, so that no command can forget it: many write a file
     ctx.obj = settings.absolute()
+    ctx.call_on_close(end_step)
     if parent is not None:
         end_with_parent(parent)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.cli.setup_commands import adviser_bind_option, say_if_incomplete, source_bind_option
-from deploy.cli.terminal import examples, stop_on_signals
+from deploy.cli.terminal import end_step, examples, show_step, stop_on_signals
 from deploy.serving.gc_tuning import collect_from_here
 from deploy.serving.wiped_memory import overwrite_freed_memory
 
@@ -119,7 +119,8 @@ def demo_command(ctx: click.Context, folder: Path, source_bind: str, adviser_bin
     from deploy.demo.make_demo import make_demo
 
     ctx.obj = folder.absolute() / "config.toml"
-    make_demo(ctx.obj, source_bind=source_bind, adviser_bind=adviser_bind, say=click.echo)
+    make_demo(ctx.obj, source_bind=source_bind, adviser_bind=adviser_bind, say=click.echo, on_step=show_step)
+    end_step()
     _run_together(ctx, refuses=False)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from deploy.cli.terminal import ask_secret, examples, show_step
+from deploy.cli.terminal import ask_secret, end_step, examples, show_step
 from deploy.errors import DeployError
 
 _NOWHERE_TO_SHOW = (
@@ -109,6 +109,7 @@ def _set_up_and_show(
     shown: list[str] = []
 
     def show_once(passphrase: str) -> None:
+        end_step()
         shown.append(passphrase)
         click.echo(
             "The adviser's passphrase, shown only this once:\n\n"
@@ -122,7 +123,8 @@ def _set_up_and_show(
         adviser_bind=adviser_bind,
         is_trial=is_trial,
         show_passphrase=show_once,
-        on_step=lambda line: click.echo(line, err=True),
+        say=lambda line: click.echo(line, err=True),
+        on_step=show_step,
     )
     if shown and is_trial:
         click.echo(f"{_TRIAL} It has no recovery sheet.")

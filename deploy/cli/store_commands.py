@@ -1,6 +1,8 @@
 """Command group `store`: verify and clean the store, and print its letterhead. No secret key is needed."""
 
 import json
+from calendar import day_name
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,14 +78,38 @@ def sweep_command(ctx: click.Context, *, refuse_unsafe: bool) -> None:
         apply_pending_now(settings)
 
 
-@store_group.command("letterhead", epilog=examples("store letterhead"))
+@store_group.command("letterhead", epilog=examples("store letterhead", "store letterhead --json"))
+@json_option
 @click.pass_obj
-def letterhead_command(settings: Path) -> None:
-    """Verify the newest letterhead, and print it as JSON.
+def letterhead_command(settings: Path, *, as_json: bool) -> None:
+    """Verify the newest letterhead, and print a summary. JSON has all its texts and keys.
 
     A letterhead is the desk's signed public statement.
     """
-    click.echo(verified_letterhead(settings).to_bytes().decode())
+    letterhead = verified_letterhead(settings)
+    click.echo(letterhead.to_bytes().decode() if as_json else "\n".join(_summary(letterhead)))
+
+
+def _summary(letterhead: "Letterhead") -> Iterator[str]:
+    yield f"Letterhead number {letterhead.serial}, signed on {letterhead.issued}."
+    yield from (f"Desk ({code}): {name}" for code, name in letterhead.desk_name.items())
+    for each in letterhead.strands:
+        last = "" if each.until is None else f" until {each.until}"
+        yield f"Workstation: {each.name}, in use since {each.since}{last}"
+    yield f"OpenPGP key: {letterhead.openpgp_fingerprint or 'none'}"
+    yield f"Working days: {', '.join(day_name[each] for each in letterhead.working_days)}"
+    yield from (f"Away: from {each.since} to {each.until}" for each in letterhead.absences)
+    if letterhead.closed_days:
+        yield f"Closed on: {', '.join(map(str, letterhead.closed_days))}"
+    yield (
+        f"Promises: an answer within {letterhead.answer_working_days} working days, a confirmation within "
+        f"{letterhead.confirm_days} days, an answer in substance within {letterhead.substance_months} months"
+    )
+    yield (
+        f"Deletion: a closed mailbox after {letterhead.deletes_after_days} days, a mailbox without a new "
+        f"message after {letterhead.abandoned_months} months"
+    )
+    yield from (f"Report: {each.title}, published on {each.published}" for each in letterhead.reports)
 
 
 def damaged_rows_in(path: Path) -> list[str]:

@@ -3,7 +3,9 @@
 import signal
 import sys
 import threading
+from itertools import count
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -12,6 +14,27 @@ EXISTING_FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, for a script.")
 _BAR_CHARS = 30
 _CLEAR = "\x1b[K"  # the terminal clears the rest of the line
+_SECONDS: Final = "steunpunt.seconds"  # place of the running counter in click's context
+_EACH = 1.0  # seconds
+
+
+class _Seconds(threading.Thread):
+    """Counter, in one line of the terminal, of the seconds that a step of unknown length takes."""
+
+    def __init__(self, before: str) -> None:
+        super().__init__(daemon=True)
+        self._before = before
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        # The cursor stays at the beginning of the line, so that the next output replaces the counter.
+        seconds = count(1)
+        while not self._over.wait(_EACH):
+            _show(f"\r{self._before}{next(seconds)} s{_CLEAR}\r", is_whole=False)
+
+    def end(self) -> None:
+        self._over.set()
+        self.join()
 
 
 def ask_passphrase() -> str:
@@ -23,6 +46,7 @@ def ask_passphrase() -> str:
 
 def ask_secret(question: str) -> str:
     """Ask a question on standard error. The terminal does not show the typed text."""
+    end_step()
     return str(click.prompt(question, hide_input=True, err=True))
 
 
@@ -32,8 +56,18 @@ def examples(*commands: str) -> str:
 
 
 def show_step(step: str) -> None:
-    """Print which step of the command begins now, if a person looks at the terminal."""
+    """If a person looks at the terminal, print which step begins now, and count the seconds of the step."""
+    end_step()
     _show(f"{step} ...", is_whole=True)
+    _count_seconds()
+
+
+def end_step() -> None:
+    """End the counter of seconds, before the command asks a question or starts programs."""
+    context = click.get_current_context(silent=True)
+    if context is not None and (running := context.meta.pop(_SECONDS, None)) is not None:
+        running.end()
+        _show(_CLEAR, is_whole=False)
 
 
 def show_count(done: int, total: int) -> None:
@@ -53,13 +87,24 @@ def show_verified(done: int, total: int) -> None:
 
 def show_items_left(left: int) -> None:
     """Show how many items a sync must still send."""
+    end_step()
     _show(f"\r{left} items left to send{_CLEAR}", is_whole=left == 0)
+    _count_seconds(f"{left} items left to send, " if left else "")
 
 
 def _show_bar(done: int, total: int, what: str) -> None:
+    end_step()
     full = _BAR_CHARS * done // max(total, 1)
     bar = "#" * full + "." * (_BAR_CHARS - full)
     _show(f"\r[{bar}] {done} of {total} {what}", is_whole=done >= total)
+    if done >= total:
+        _count_seconds()
+
+
+def _count_seconds(before: str = "") -> None:
+    if _is_watched():
+        running = click.get_current_context().meta[_SECONDS] = _Seconds(before)
+        running.start()
 
 
 def _show(line: str, *, is_whole: bool) -> None:

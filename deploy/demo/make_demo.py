@@ -33,10 +33,10 @@ PASSPHRASES: Final = "passphrases.txt"
 FIRST_DAY: Final = 130  # days ago: before the first day of each story
 _RECIPIENT: Final = "Invented Recipient"
 
-Say = Callable[[str], None]
+Say = Callable[[str], object]
 
 
-def make_demo(settings: Path, *, source_bind: str, adviser_bind: str, say: Say) -> None:
+def make_demo(settings: Path, *, source_bind: str, adviser_bind: str, say: Say, on_step: Say) -> None:
     """Make a trial desk with invented mailboxes, unless this function made one in the folder before.
 
     Raises:
@@ -50,9 +50,10 @@ def make_demo(settings: Path, *, source_bind: str, adviser_bind: str, say: Say) 
         adviser_bind=adviser_bind,
         is_trial=True,
         first_day=today - timedelta(days=FIRST_DAY),
-        fill=lambda unfinished, passphrase: _fill(unfinished, passphrase, today, say),
+        fill=lambda unfinished, passphrase: _fill(unfinished, passphrase, today, on_step),
         show_passphrase=lambda _: None,
-        on_step=say,
+        say=say,
+        on_step=on_step,
     )
     if not is_new:
         if not (settings.with_name(PASSPHRASES).exists() and is_trial_desk(settings)):
@@ -63,11 +64,11 @@ def make_demo(settings: Path, *, source_bind: str, adviser_bind: str, say: Say) 
     say(f"All passphrases are in {settings.with_name(PASSPHRASES)}")
 
 
-def _fill(settings: Path, passphrase: str, today: date, say: Say) -> None:
+def _fill(settings: Path, passphrase: str, today: date, on_step: Say) -> None:
     """Add an invented recipient, play all stories, and write a file with the passphrases."""
     _pin_recipient(settings, today)
     lines = [f"The adviser's passphrase: {passphrase}", ""]
-    say("Inventing the mailboxes ...")
+    on_step("Inventing the mailboxes")
     with (
         tempfile.TemporaryDirectory(dir=TMPFS) as memory,
         open_desk_for_command(settings, lambda: passphrase) as desk,

@@ -39,6 +39,7 @@ def _set_up(folder: Path) -> tuple[Desk, list[str]]:
         source_bind="127.0.0.7:18080",
         adviser_bind="127.0.0.8:18081",
         show_passphrase=shown.append,
+        say=said.append,
         on_step=said.append,
     )
     return (folder / "config.toml", shown[0]), said

@@ -66,6 +66,7 @@ def desk(tmp_path: Path) -> Iterator[PublishingDesk]:
         source_bind=f"{host}:{port}",
         adviser_bind="127.0.0.8:1",
         show_passphrase=shown.append,
+        say=lambda _: None,
         on_step=lambda _: None,
     )
     config = load_config(settings, "source", SourceConfig)

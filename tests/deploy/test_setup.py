@@ -34,6 +34,7 @@ def _set_up(folder: Path) -> list[str]:
         source_bind="127.0.0.7:18080",
         adviser_bind="127.0.0.8:18081",
         show_passphrase=shown.append,
+        say=lambda _: None,
         on_step=lambda _: None,
     )
     return shown
@@ -163,6 +164,7 @@ def test_no_desk_is_made_if_its_passphrase_cannot_be_shown(tmp_path: Path) -> No
             source_bind="127.0.0.7:18080",
             adviser_bind="127.0.0.8:18081",
             show_passphrase=broken_pipe,
+            say=lambda _: None,
             on_step=lambda _: None,
         )
 

@@ -52,6 +52,7 @@ def _set_up(folder: Path) -> None:
         source_bind=source,
         adviser_bind=adviser,
         show_passphrase=lambda _: None,
+        say=lambda _: None,
         on_step=lambda _: None,
     )
 

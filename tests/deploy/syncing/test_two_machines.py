@@ -1021,7 +1021,7 @@ def test_settings_with_wrong_sections_are_not_run(
 
 def test_a_workstation_shows_its_fingerprint_and_letterhead_too(paired: TwoMachineDesk) -> None:
     assert paired.first.does("keys", "fingerprint").splitlines()[0] == paired.keyring.fingerprint
-    assert '"strands"' in paired.first.does("store", "letterhead")
+    assert "Letterhead number " in paired.first.does("store", "letterhead")
     assert "of this version" in paired.first.does("upgrade")
 
 

@@ -62,6 +62,7 @@ class SettingUp(Scenario):
             source_bind="127.0.0.7:18080",
             adviser_bind="127.0.0.8:18081",
             show_passphrase=functools.partial(self.remember, "passphrase"),
+            say=lambda _: None,
             on_step=lambda _: None,
         )
 
