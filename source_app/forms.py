@@ -14,7 +14,7 @@ WORDS_BYTES = 800
 PLACE_BYTES = 128
 ENTRY_FIELDS = {"token": TOKEN_BYTES, "entry_id": TOKEN_BYTES, "heads": HEADS_BYTES}
 TYPED_FIELDS = {"mailbox": TOKEN_BYTES, "text": TEXT_BYTES}
-TEXT_FIELDS = {**ENTRY_FIELDS, **TYPED_FIELDS, "warned": TOKEN_BYTES}
+TEXT_FIELDS = {**ENTRY_FIELDS, **TYPED_FIELDS, "kept": TOKEN_BYTES, "warned": TOKEN_BYTES}
 WRITE_FIELDS = {**TEXT_FIELDS, "closed": TOKEN_BYTES}
 _ANY_SCRIPT = {"dir": "auto"}  # each line is shown in its own direction
 
@@ -81,11 +81,13 @@ class EntryForm(OurForm):
 class WriteForm(EntryForm):
     """Form with which a source writes a message and adds files.
 
-    `mailbox` is a tag of the mailbox. `closed` is set if the page said that the mailbox is closed. `warned`
-    is set if the page said that the text looks like a passphrase.
+    `mailbox` is a tag of the mailbox. `closed` is set if the page said that the mailbox is closed. `kept` is
+    set if the page showed an unsent text. `warned` is set if the page said that the text looks like a
+    passphrase.
     """
 
     mailbox = HiddenField()
+    kept = HiddenField()
     closed = HiddenField()
     warned = HiddenField()
     text = TextAreaField(lazy_gettext("Your message"), render_kw=_ANY_SCRIPT)
@@ -95,10 +97,12 @@ class WriteForm(EntryForm):
 class ConsentForm(EntryForm):
     """Form with which a source answers a proposal of the desk. Each button sends a different answer.
 
-    `mailbox` is a tag of the mailbox. `warned` is set if the page said that the text looks like a passphrase.
+    `mailbox` is a tag of the mailbox. `kept` is set if the page showed an unsent text. `warned` is set if the
+    page said that the text looks like a passphrase.
     """
 
     mailbox = HiddenField()
+    kept = HiddenField()
     warned = HiddenField()
     digest = HiddenField()
     sure = BooleanField()

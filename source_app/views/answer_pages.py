@@ -42,7 +42,8 @@ def proposal_page(
     form_context = FormContext.new(here.keys.address, *mailbox.heads_for(seen))
     hidden = form_context.hidden_fields(here.token, consent.answer_action(shown.id, shown.digest))
     warned = "yes" if refusal is AnswerRefusal.SEVEN_WORDS else request.form.get("warned", "")
-    form = ConsentForm(digest=shown.digest, text=text, mailbox=here.tag(), warned=warned, **hidden)
+    kept = {"text": text, "kept": "yes" if text else "", "warned": warned}
+    form = ConsentForm(digest=shown.digest, mailbox=here.tag(), **kept, **hidden)
     return render_page(
         "mailbox/proposal.html",
         200 if refusal is None else _STATUS.get(refusal, 422),
@@ -79,7 +80,7 @@ def receive_answer(entry_id: bytes) -> ResponseReturnValue:
             answer = consent.check_answer_form(desk(), here, entry_id.hex(), request.form, lang())
             written = consent.append_consent(desk(), here.keys, answer, today=current_day())
             login.remember_written(desk(), here, answer.form_context, written, now=half_hour_now())
-            forget_sent(here, entry_id.hex())
+            forget_sent(here, request.form, entry_id.hex())
         except AnswerRefusedError as why:
             keep_refused(here, text, tag, entry_id.hex())
             if why.reason is AnswerRefusal.FORM_EXPIRED and text and not here.is_mine(tag):

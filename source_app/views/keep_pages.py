@@ -1,6 +1,7 @@
 """Drafts of a source: code that keeps a typed text when a link is followed or a form is refused."""
 
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 
 from flask import current_app, redirect, request, url_for
@@ -27,7 +28,8 @@ def receive_unsent() -> ResponseReturnValue:
         return logged_out_page(text, proposal, tag)
     if text and not here.is_mine(tag):
         return other_mailbox_page(LogInForm(text=text, proposal=proposal, mailbox=tag))
-    unsent_texts.keep_typed(desk(), here, proposal, text, now=half_hour_now())
+    if text or request.form.get("kept"):  # an empty form of an older tab changes nothing
+        unsent_texts.keep_typed(desk(), here, proposal, text, now=half_hour_now())
     return redirect(_own_path(request.form.get("look", "")), code=303)
 
 
@@ -46,10 +48,14 @@ def keep_refused(here: MailboxSession, text: str, tag: str, proposal: str = "") 
             unsent_texts.keep_typed(desk(), here, proposal, text, now=half_hour_now())
 
 
-def forget_sent(here: MailboxSession, proposal: str = "") -> None:
-    """Delete the unsent text of a form that has been sent."""
+def forget_sent(here: MailboxSession, fields: Mapping[str, str], proposal: str = "") -> None:
+    """Delete the unsent text of a form that has been sent, but not the text of a form in another tab.
+
+    `fields` has the fields of the sent form.
+    """
     with suppress(StoreError):
-        unsent_texts.keep_typed(desk(), here, proposal, "", now=half_hour_now())
+        if fields.get("kept") or unsent_text(here, proposal) == form_text(fields):
+            unsent_texts.keep_typed(desk(), here, proposal, "", now=half_hour_now())
 
 
 def forget_all(here: MailboxSession) -> None:

@@ -82,7 +82,7 @@ def receive_message() -> ResponseReturnValue:
     elif received.posted is None:
         answer = _refused(here, received)
     else:
-        answer = _posted(here, received.posted, received.fields.get("closed") or None)
+        answer = _posted(here, received.posted, received.fields)
     if not is_read:
         answer.headers["Connection"] = "close"
     return answer
@@ -97,10 +97,11 @@ def _commit(here: MailboxSession, message: Posting) -> None:
         message.commit(today=current_day())
 
 
-def _posted(here: MailboxSession, posted: Posting, closed: str | None) -> WerkzeugResponse:
+def _posted(here: MailboxSession, posted: Posting, fields: Mapping[str, str]) -> WerkzeugResponse:
     login.remember_written(desk(), here, posted.form_context, posted.written, now=half_hour_now())
-    forget_sent(here)
+    forget_sent(here, fields)
     entry_id = posted.form_context.entry_id.hex()
+    closed = fields.get("closed") or None
     receipt = url_for("mailbox.show_receipt", lang=lang(), entry_id=entry_id, opened_again=closed)
     return redirect(receipt, code=303)
 
@@ -141,7 +142,12 @@ def _write_page(
     return render_page(
         "mailbox/write.html",
         200 if refusal is None else _STATUS.get(refusal, 422),
-        form=WriteForm(**kept, mailbox=here.tag(), **form_context.hidden_fields(here.token, posting.ACTION)),
+        form=WriteForm(
+            **kept,
+            kept="yes" if kept["text"] else "",
+            mailbox=here.tag(),
+            **form_context.hidden_fields(here.token, posting.ACTION),
+        ),
         limits=desk().limits,
         refusal=refusal,
         sealing_words=sealing_words(here.keys.address),

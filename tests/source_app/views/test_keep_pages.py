@@ -117,6 +117,38 @@ def test_a_sent_text_is_no_unsent_text_any_more(
     assert typed_text(source.get(path_of(made)).text) == ""
 
 
+def test_an_older_tab_does_not_delete_the_text_of_another_tab(source: SourceBrowser) -> None:
+    older = source.form_context()
+    keep = "/en/mailbox/keep"
+    source.post(keep, {**source.form_context(), "text": TEXT, "look": "/en/help"})
+
+    left = source.post(keep, {**older, "text": "", "look": "/en/help"})
+    sent = source.write("another text", form_context=older)
+
+    assert (left.location, sent.status_code) == ("/en/help", 303)
+    assert typed_text(source.get("/en/mailbox/write").text) == TEXT
+
+
+def test_a_source_deletes_a_kept_text_by_emptying_its_form(source: SourceBrowser) -> None:
+    keep = "/en/mailbox/keep"
+    source.post(keep, {**source.form_context(), "text": TEXT, "look": "/en/help"})
+
+    source.post(keep, {**source.form_context(), "text": "", "look": "/en/help"})
+
+    assert typed_text(source.get("/en/mailbox/write").text) == ""
+
+
+def test_a_text_that_was_kept_and_then_sent_with_the_back_button_is_kept_no_more(
+    source: SourceBrowser,
+) -> None:
+    first = source.form_context()
+    source.post("/en/mailbox/keep", {**first, "text": TEXT, "look": "/en/help"})
+
+    source.write(TEXT, form_context=first)
+
+    assert typed_text(source.get("/en/mailbox/write").text) == ""
+
+
 def test_a_link_that_is_followed_after_the_session_ended_gives_the_text_back(
     a_desk: ADesk, source: SourceBrowser
 ) -> None:
