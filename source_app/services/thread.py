@@ -107,6 +107,16 @@ class Thread:
     workstations: int  # of the desk, in use today
     mailbox: SourceMailbox = field(repr=False)
 
+    @property
+    def has_proposals(self) -> bool:
+        """Return True if the desk proposed to pass on information, or began to pass on information."""
+        return self.has_begun or any(step.step is StepName.PROPOSAL_MADE for step in self.steps)
+
+    @property
+    def has_begun(self) -> bool:
+        """Return True if the desk began to pass on information. The desk then keeps the proposal."""
+        return any(step.step in (StepName.PASSING_ON, StepName.PASSED_ON) for step in self.steps)
+
 
 def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, today: date) -> Thread:
     """Read and verify a mailbox, and return the whole conversation with its state.

@@ -14,6 +14,7 @@ from source_app.page_language import gettext, without_tags
 from source_app.services import deleting, login, mailbox_files, read_receipts, thread
 from source_app.services.absences import shown_absences
 from source_app.services.login import MailboxSession
+from source_app.services.thread import Thread
 from source_app.views import answer_pages, keep_pages, write_pages
 from source_app.views.login_page import mailbox_open
 from source_app.views.request_context import (
@@ -160,7 +161,9 @@ def delete(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
     form_context, form = _entry_form(here, DeleteForm, f"delete {entry_id}")
     if request.method != "POST":
         entry = thread.read_entry(desk(), here.keys, parse_id(entry_id))
-        return render_page("mailbox/delete.html", form=form, entry=entry)
+        return render_page(
+            "mailbox/delete.html", form=form, entry=entry, has_proposals=_read(here).has_proposals
+        )
     written = deleting.delete_words(desk(), here.keys, parse_id(entry_id), form_context, today=current_day())
     login.remember_written(desk(), here, form_context, written, now=half_hour_now())
     return redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
@@ -172,19 +175,28 @@ def delete(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
 def end_page(here: MailboxSession) -> ResponseReturnValue:
     """Ask the source whether to end the mailbox (GET), or end the mailbox if the box is ticked (POST)."""
     form_context, form = _entry_form(here, EndForm, "end")
-    if request.method != "POST":
-        return render_page("mailbox/end.html", form=form)
-    if not form.validate():
-        return render_page("mailbox/end.html", 422, form=form)
+    if request.method != "POST" or not form.validate():
+        status = 422 if form.errors else 200
+        return render_page("mailbox/end.html", status, form=form, has_proposals=_read(here).has_proposals)
+    kept = None
+    with suppress(NoSuchMailboxError):  # an earlier request ended the mailbox
+        kept = "yes" if _read(here).has_begun else None
     deleting.end_mailbox(desk(), here, here.keys, form_context, today=current_day())
     keep_pages.forget_all(here)
-    return without_session(redirect(url_for("mailbox.ended_page", lang=lang()), code=303))
+    return without_session(redirect(url_for("mailbox.ended_page", lang=lang(), kept=kept), code=303))
 
 
 @bp.get("/ended")
 def ended_page() -> ResponseReturnValue:
-    """Show the page that confirms that the source has ended the mailbox."""
-    return render_page("mailbox/ended.html")
+    """Show the page that confirms that the source has ended the mailbox.
+
+    If the request has the argument `kept`, the page says that the desk keeps a proposal.
+    """
+    return render_page("mailbox/ended.html", keeps_proposal="kept" in request.args)
+
+
+def _read(here: MailboxSession) -> Thread:
+    return thread.read_thread(desk(), here.keys, today=current_day())
 
 
 def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[FormContext, _Form]:

@@ -122,7 +122,13 @@ def log_out_page() -> ResponseReturnValue:
 
     The form needs no CSRF token: the check of the Origin header refuses a form of another site.
     """
-    return logged_out(redirect(url_for("pages.start_page", lang=lang()), code=303))
+    return logged_out(redirect(url_for("begin.after_log_out_page", lang=lang()), code=303))
+
+
+@bp.get("/logged-out")
+def after_log_out_page() -> ResponseReturnValue:
+    """Show the page that confirms that the source has logged out."""
+    return render_page("begin/logged_out.html")
 
 
 def _page_after(opened: MailboxSession, form: LogInForm) -> Response:

@@ -69,6 +69,38 @@ def test_a_proposal_is_shown_word_for_word(a_desk: ADesk, source: SourceBrowser,
     assert "AB" * 20 in source.get(path_of(made)).text
 
 
+def test_a_proposal_without_files_asks_no_one_to_open_or_tick_files(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    page = source.get(path_of(a_desk.propose(keys, TEXT))).text
+    with_files = source.get(path_of(a_desk.propose(keys, TEXT, files=[ToGo("plain.txt", b"plain")]))).text
+
+    assert "Yes, pass on exactly this text to" in page
+    assert page.count("files") == 1  # "Only the text is passed on, and no files."
+    assert "Yes, pass on exactly this text and these files to" in with_files
+
+
+def test_after_an_answer_the_forms_for_another_answer_are_in_a_fold(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    made = a_desk.propose(keys, TEXT)
+    assert hooks(source.get(path_of(made)).text, "fold") == []
+
+    for verdict in ("changes_asked", "declined"):
+        say(source, made, verdict, text="shorter")
+        page = source.get(path_of(made)).text
+
+        assert hooks(page, "fold") == ["other_answer"]
+        fold = page[page.index("<details") : page.index("</details>")]
+        assert " open>" not in fold
+        assert "data-before-agreeing" in fold
+        assert 'value="agreed"' in fold
+    refused = say(source, made, "agreed").text  # without the tick
+    assert re.search(r"<details data-fold[^>]* open>", refused)
+    say(source, made, "agreed", sure="y")
+    assert hooks(source.get(path_of(made)).text, "fold") == []
+
+
 @pytest.mark.parametrize(
     ("recipient", "told"),
     [

@@ -213,7 +213,7 @@ def test_after_an_answer_the_mailbox_does_not_ask_for_an_answer_again(
     after = _now(source.get("/en/mailbox").text)
 
     assert hooks(before, "next") == ["read_proposal"]
-    assert hooks(after, "step") == ["proposal_made"]
+    assert hooks(after, "step") == ["proposal_answered"]
     assert hooks(after, "next") == ["answers"]
 
 

@@ -21,6 +21,7 @@ from store.database.schema import EntryRow, SealedRow
 from store.errors import NoSuchMailboxError
 from stored_mailbox.entry_form import FormContext
 from tests.pages import hook, hooks
+from tests.source_app.answering_proposals import say
 from tests.source_app.desks import STRAND, TODAY, ADesk, SourceBrowser
 
 
@@ -421,6 +422,40 @@ def test_ending_says_goodbye_and_forgets_the_session(
     assert source.get(left.location).status_code == 200
     with pytest.raises(NoSuchMailboxError):
         read_thread(a_desk.desk, keys, today=TODAY)
+
+
+@pytest.mark.parametrize("state", ["none", "waiting", "begun"])
+def test_only_a_mailbox_with_a_proposal_reads_what_happens_to_an_agreement(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, state: str
+) -> None:
+    source.write("mine")
+    (entry,) = a_desk.thread_of(source).entries
+    if state != "none":
+        made = a_desk.propose(keys, "to pass on")
+        say(source, made, "agreed", sure="y")
+        if state == "begun":
+            a_desk.pass_on(keys, made)
+    end = "/en/mailbox/end"
+
+    asked = source.get(f"/en/mailbox/delete/{entry.id}").text
+    shown = source.get(end)
+    left = source.post(end, {**source.hidden(shown, end), "sure": "y"})
+
+    assert hooks(asked, "notice") == ([] if state == "none" else ["may_take_agreement_back"])
+    of_agreement = ["takes_agreement_back", "proposal_stays"]
+    assert hooks(shown.text, "notice") == ([] if state == "none" else of_agreement)
+    kept = ["proposal_stays"] if state == "begun" else []
+    assert hooks(source.get(left.location).text, "notice") == kept
+
+
+def test_the_page_to_delete_names_files_only_if_there_are_files(a_desk: ADesk, source: SourceBrowser) -> None:
+    source.write("without")
+    source.write("with", [("a.txt", b"a")])
+
+    asked = [source.get(f"/en/mailbox/delete/{entry.id}").text for entry in a_desk.thread_of(source).entries]
+
+    assert [hooks(page, "notice") for page in asked] == [[], ["files_too"]]
+    assert hooks(source.get("/en/mailbox/save").text, "notice") == ["files_apart"]
 
 
 def test_ending_twice_is_ending_once(a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys) -> None:

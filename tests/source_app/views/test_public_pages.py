@@ -59,7 +59,7 @@ class Outline(HTMLParser):
 
 def open_pages(browser: SourceBrowser, lang: str) -> Iterator[tuple[str, TestResponse]]:
     everybodys = ("", "help", "privacy", "limits", "accessibility", "seal", "reports", "s/47", "s/83", "s/38")
-    for path in (*everybodys, "begin", "log-in", "no-such-page", "mailbox/ended"):
+    for path in (*everybodys, "begin", "log-in", "no-such-page", "logged-out", "mailbox/ended"):
         yield path or "start", browser.get(f"/{lang}/{path}")
     ticket = browser.hidden(browser.get(f"/{lang}/begin"), f"/{lang}/practise")
     yield "practise, a typing error", browser.post(f"/{lang}/practise", {**ticket, "words": "tafel qzxqzx"})

@@ -333,6 +333,7 @@ def test_after_log_out_the_back_button_finds_the_log_in_page(a_desk: ADesk) -> N
     left = source.post("/en/log-out", source.hidden(page, "/en/log-out"))
 
     assert left.status_code == 303
+    assert hooks(source.get(left.location).text, "page") == ["begin/logged_out"]
     assert "cookies" in left.headers["Clear-Site-Data"]
     source.client.set_cookie("mailbox", cookie.value)  # a copy of the cookie
     assert source.get("/en/mailbox").location == "/en/log-in"
