@@ -30,6 +30,7 @@ _DOCUMENTS: Final = (
     "SECURITY.md",
     "CHANGELOG.md",
     "docs/*.md",
+    "docs/papers/*.md",
     "docs/adr/*.md",
 )
 _SPECIFICATION: Final = "docs/protocol.md"  # for readers who have its definitions beside it
