@@ -55,6 +55,8 @@ if [ "$1" = test ]; then
     needs strace strace "no power cut is replayed"
     needs faketime faketime "no program runs with a wrong clock"
     needs tor tor-gencert "no onion service is tested"
+    needs nginx nginx "no site of nginx is tested"
+    needs caddy caddy "no site of Caddy is tested"
     needs apparmor /sbin/apparmor_parser "no AppArmor profile is tested"
     needs systemd systemd-analyze "no systemd unit is tested"
     needs debootstrap debootstrap "no Debian package is installed in a proof"
@@ -81,7 +83,7 @@ fi
 # $missing is a list of words on purpose.
 # shellcheck disable=SC2086
 if apt-get -qq update && apt-get -qq install --yes --no-install-recommends $missing >/dev/null; then
-    for service in tor:tor.service openssh-server:ssh.service; do
+    for service in tor:tor.service openssh-server:ssh.service nginx:nginx.service caddy:caddy.service; do
         case " $missing " in
             *" ${service%%:*} "*)
                 ! command -v systemctl >/dev/null 2>&1 || systemctl disable --quiet "${service#*:}" >/dev/null 2>&1 || true ;;

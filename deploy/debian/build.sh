@@ -86,6 +86,8 @@ for name in server workstation; do
     tree=$work/$name
     cp -al "$work/program" "$tree"
     git -c tar.umask=0022 archive HEAD "deploy/debian/$name" | tar --extract --directory "$tree" --strip-components 3
+    sites=$tree/usr/share/steunpunt/sites
+    [ ! -e "$sites" ] || PYTHONPATH=$packages:$program/program $python -m deploy.serving.try_again_page >"$sites/try-again.html"
     mkdir -p "$tree/usr/share/doc/steunpunt-$name"
     git show HEAD:LICENSE >"$tree/usr/share/doc/steunpunt-$name/copyright"
     git show HEAD:CHANGELOG.md | gzip -9n >"$tree/usr/share/doc/steunpunt-$name/NEWS.gz"

@@ -14,5 +14,6 @@ Imports `deploy.pairing`, `deploy.settings`, `deploy.syncing`, modules at the ro
 - `slow_clients`: sockets of slow clients, and the places for those that occupy a thread
 - `supervisor`: run several parts side by side, for `steunpunt run`
 - `topology`: parts to run for a settings file: one machine, a server, or a workstation
+- `try_again_page`: page that a reverse proxy shows while the site for sources does not run
 - `wiped_memory`: memory that is overwritten as soon as it is freed
 """
