@@ -3,7 +3,6 @@
 import signal
 import sys
 import threading
-from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -28,9 +27,12 @@ class _Seconds(threading.Thread):
 
     def run(self) -> None:
         # The cursor stays at the beginning of the line, so that the next output replaces the counter.
-        seconds = count(1)
+        passed = 0
         while not self._over.wait(_EACH):
-            _show(f"\r{self._before}{next(seconds)} s{_CLEAR}\r", is_whole=False)
+            passed += 1
+            _show(f"\r{self._before}{passed} s{_CLEAR}\r", is_whole=False)
+        if passed:
+            _show(_CLEAR, is_whole=False)
 
     def end(self) -> None:
         self._over.set()
@@ -67,7 +69,6 @@ def end_step() -> None:
     context = click.get_current_context(silent=True)
     if context is not None and (running := context.meta.pop(_SECONDS, None)) is not None:
         running.end()
-        _show(_CLEAR, is_whole=False)
 
 
 def show_count(done: int, total: int) -> None:
