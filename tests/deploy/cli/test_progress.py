@@ -74,6 +74,7 @@ def test_no_counter_writes_into_a_question(shown: _Shown, monkeypatch: pytest.Mo
 def test_no_counter_stays_after_a_command(shown: _Shown) -> None:
     with click.Context(main, parent=click.get_current_context()):
         terminal.show_step("Copying the store")
+        shown.waits_for("1 s")
     terminal.end_step()
 
     assert not _counters()
