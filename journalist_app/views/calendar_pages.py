@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.forms import SHORT_BYTES
 from journalist_app.locale_format import chosen_language
+from journalist_app.requests import kept_text
 from journalist_app.requests.access import require_our_form, unlocked
 from journalist_app.requests.form_context import adviser_today
 from journalist_app.requests.refusal_status import REFUSALS, reason_and_status
@@ -40,6 +41,7 @@ def change_calendar(desk: OpenDesk) -> ResponseReturnValue:
     typed values.
     """
     typed = _typed()
+    kept_text.keep_typed_text(typed["closed"], *map(" ".join, typed["absences"]))
     today = adviser_today()
     try:
         require_our_form("calendar")

@@ -18,7 +18,7 @@ from journalist_app.services.mailbox import file_downloads
 from protocol.content import AttachmentNote, Kind
 from protocol.envelope import Author
 from protocol.heads import Heads
-from protocol.identifiers import Address, Digest
+from protocol.identifiers import Address, Digest, receipt_number
 from protocol.transcript.proposal_states import ProposalState
 from protocol.transcript.thread_state import ThreadState
 from stored_mailbox.entry_form import FormContext
@@ -51,6 +51,7 @@ class AdviserEntry:
     is_source: bool
     kind: str  # empty without content
     day: date
+    receipt: str  # the number on the source's receipt
     text: str
     pieces: tuple[tuple[TextPiece, NamedMailbox], ...]  # decrypted, each with the mailbox that it names
     files: tuple[AdviserFile, ...]
@@ -182,6 +183,7 @@ def _shown(  # noqa: PLR0913  # each is shown on the page
         is_source=is_source,
         kind=content.kind.value if content else "",
         day=part.day,
+        receipt=receipt_number(opened.signed.digest),
         text=content.text if content else "",
         pieces=pieces,
         files=files,

@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.forms import SHORT_BYTES
+from journalist_app.requests import kept_text
 from journalist_app.requests.access import require_our_form, unlocked
 from journalist_app.requests.form_context import adviser_today
 from journalist_app.requests.refusal_status import REFUSALS, reason_and_status
@@ -42,6 +43,7 @@ def change_desk_texts(desk: OpenDesk) -> ResponseReturnValue:
     talk = trim(form.get("talk", "").replace("\r\n", "\n"))
     typed = DeskTexts(trim(form.get("name", "")), talk, tuple(limits))
     language = form.get("language", "")
+    kept_text.keep_typed_text(typed.name, typed.talk, *typed.secrecy_limits)
     try:
         require_our_form("desk-texts")
         desk_texts.publish_texts(desk, form.get("serial", 0, type=int), language, typed, adviser_today())

@@ -11,9 +11,10 @@ from msgspec.structs import replace
 from journalist_app.desk.casefile import Casefile
 from journalist_app.services.records import reply_templates
 from journalist_app.services.records.casefiles import form_digest
-from journalist_app.services.whole_desk import unlocking
+from journalist_app.services.whole_desk import desk_calendar, desk_texts, unlocking
 from protocol.letterhead import TRIAL_SALT, verify_letterhead
 from store import letterheads
+from store.errors import StoreError
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import TODAY, World, a_letterhead, a_source, a_world, publish
 from tests.journalist_app.views.test_views import (
@@ -439,6 +440,25 @@ def test_refused_texts_stay_in_their_form(browser: AdviserBrowser) -> None:
     shown = page[page.index('data-language="fr" open') :]
     assert "Appelez-nous.\nMerci.</textarea>" in shown
     assert "Un juge.\nLa loi.</textarea>" in shown
+
+
+@pytest.mark.parametrize("path", ["/about/texts", "/calendar"])
+def test_an_error_page_shows_what_was_typed_in_a_stale_form_of_the_desk(
+    browser: AdviserBrowser, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    opened(browser)
+    made = {"/about/texts": texts_form, "/calendar": calendar_form}[path]
+    form = made(browser, token="x", talk="typed here", closed="typed here")
+
+    def fail(*_: object) -> None:
+        raise StoreError("full")
+
+    monkeypatch.setattr(desk_texts, "missing_texts", fail)
+    monkeypatch.setattr(desk_calendar, "last_closed_day", fail)
+    page = browser.post(path, form)
+
+    assert page.status_code == 503
+    assert "typed here" in page.text
 
 
 # ---- reply templates

@@ -25,7 +25,7 @@ from journalist_app.services.inbox_rows import UnsoundRow
 from journalist_app.services.mailbox import read_thread
 from journalist_app.services.records import casefiles
 from protocol.content import TEXT_CHARS, AnswerNote, Content, Kind, PassOnRecipient, ProposalNote, Verdict
-from protocol.identifiers import Digest, mailbox_label, sealing_words
+from protocol.identifiers import Digest, mailbox_label, receipt_number, sealing_words
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers
 from tests.journalist_app.checking import check_everything
@@ -358,6 +358,19 @@ def test_what_a_source_wrote_is_text_and_nothing_else(world: World, browser: Adv
     assert 'href="https://evil' not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;\nhttps://evil.example" in page
     assert "<b>" not in page
+
+
+def test_each_message_of_the_source_has_the_number_of_its_receipt(
+    world: World, browser: AdviserBrowser
+) -> None:
+    source = a_source(world)
+    sent = [source.writes("vraag"), source.writes("en nog iets")]
+    source.is_answered("antwoord")
+    browser.unlock()
+
+    page = browser.get(f"/mailbox/{source.address}").text
+
+    assert hooks(page, "receipt") == [receipt_number(entry.digest) for entry in sent]
 
 
 def test_an_unknown_mailbox_or_page_is_said(browser: AdviserBrowser) -> None:
