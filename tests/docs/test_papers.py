@@ -13,7 +13,7 @@ FOLDER = ROOT / "docs" / "papers"
 PAPERS = {path.stem: path.read_text("utf-8") for path in sorted(FOLDER.glob("*.md"))}
 MARK = "**To fill in:**"
 NUMBER = re.compile(r"\b(\d+)(?: [a-z ]+)? \(`([^`]+)`\)")
-CITED = re.compile(r"Articles? (\d+(?:\(\d+\))?(?:\([a-z]\))?)")
+CITED = re.compile(r"Articles?\s+(\d+(?:\(\d+\))?(?:\([a-z]\))?)")
 # Someone of the project has read the text of each of these articles.
 READ = {"5(1)(e)", "7(1)", "30(1)", "35(1)", "35(2)", "35(7)", "35(9)", "35(11)", "36(1)"}
 
