@@ -59,6 +59,7 @@ if [ "$1" = test ]; then
     needs caddy caddy "no site of Caddy is tested"
     needs apparmor /sbin/apparmor_parser "no AppArmor profile is tested"
     needs systemd systemd-analyze "no systemd unit is tested"
+    needs desktop-file-utils desktop-file-validate "the adviser's menu entry is not tested"
     needs debootstrap debootstrap "no Debian package is installed in a proof"
     needs python3-venv "$(find /usr/lib/python3.* -name ensurepip | grep . || echo /missing)" "no Debian package is built"
 fi

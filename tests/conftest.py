@@ -32,6 +32,7 @@ _FIRST = (
     "tests/deploy/serving/test_serve.py",
     "tests/browser/accessible/test_accessible.py",
     "tests/tor",
+    "tests/proofs/packages",
     "tests/browser/test_passing_on.py",
     "tests/proofs/test_acknowledged_is_kept.py",
     "tests/proofs/test_power_cuts.py",

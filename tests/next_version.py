@@ -18,6 +18,7 @@ from store.database import engine, table_versions
 from tests.code_lines import ROOT
 
 NEXT = "0002"
+_MIGRATION_FILE = "store/migrations/versions/v0002_notes.py"
 _STATEMENTS = (
     "CREATE TABLE note (id INTEGER NOT NULL, copy BLOB, CONSTRAINT pk_note PRIMARY KEY (id))",
     "ALTER TABLE entry ADD COLUMN note VARCHAR",
@@ -47,7 +48,7 @@ def next_digest() -> str:
 
 def add_migration(store_package: Path) -> None:
     """Add the next migration to a copy of the folder `store/`."""
-    (store_package / "migrations" / "versions" / "v0002_notes.py").write_text(_MIGRATION, "utf-8")
+    (store_package.parent / _MIGRATION_FILE).write_text(_MIGRATION, "utf-8")
 
 
 def copy_with_next_migration(store_package: Path) -> Path:
@@ -99,6 +100,7 @@ class ProgramVersion:
 
 THIS_PROGRAM = ProgramVersion(ROOT)
 NEW_KEY = "note_days"
+_APPS = ("source_app", "journalist_app")
 NEW_COMMENT = "# After this number of days, a note of the made-up next version is deleted."
 
 
@@ -106,30 +108,42 @@ def a_next_program(folder: Path) -> ProgramVersion:
     """Make the next version in a folder: links to our packages, and a copy of each file that differs."""
     folder.mkdir()
     for path in ROOT.iterdir():
-        if path.name in {"source_app", "journalist_app"}:
-            _with_one_setting_more(path, folder / path.name)
+        if path.name in _APPS:
+            _with_own_settings(path, folder / path.name)
         elif path.name == "store":
             shutil.copytree(path, folder / path.name, ignore=shutil.ignore_patterns("__pycache__"))
         elif path.name == "config.example.toml":
             shutil.copyfile(path, folder / path.name)
         elif path.is_dir() and not path.name.startswith("."):
             (folder / path.name).symlink_to(path)
+    change_to_next_version(folder)
+    return ProgramVersion(folder)
+
+
+def change_to_next_version(folder: Path) -> None:
+    """Change a folder with the program, whose changed files are not links, to the next version."""
     add_migration(folder / "store")
     versions = folder / "store" / "database" / "table_versions.py"
     _replace(versions, "VERSIONS = {", f'VERSIONS = {{"{NEXT}": "{next_digest()}", ')
     for before in ("# A session ends after", "# After this number of minutes without activity"):
         _replace(folder / "config.example.toml", before, f"{NEW_COMMENT}\n{NEW_KEY} = 30\n\n{before}")
-    return ProgramVersion(folder)
+    for app in _APPS:
+        settings = folder / app / "config.py"
+        _replace(settings, "    fingerprint: str\n", f"    fingerprint: str\n    {NEW_KEY}: int\n")
 
 
-def _with_one_setting_more(package: Path, place: Path) -> None:
+def break_next_version(folder: Path) -> None:
+    """Let the last statement of the next version's migration fail."""
+    _replace(folder / _MIGRATION_FILE, "randomblob(size)", "no_such_function(size)")
+
+
+def _with_own_settings(package: Path, place: Path) -> None:
     place.mkdir()
     for path in package.iterdir():
         if path.name != "__pycache__":
             (place / path.name).symlink_to(path)
     (place / "config.py").unlink()
     shutil.copyfile(package / "config.py", place / "config.py")
-    _replace(place / "config.py", "    fingerprint: str\n", f"    fingerprint: str\n    {NEW_KEY}: int\n")
 
 
 def _replace(path: Path, old: str, new: str) -> None:

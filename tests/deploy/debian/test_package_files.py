@@ -43,6 +43,14 @@ def test_each_script_of_the_packages_is_a_valid_shell_script() -> None:
         assert path.stat().st_mode & 0o111
 
 
+def test_the_menu_entry_of_the_adviser_is_valid() -> None:
+    entry = DEBIAN / "workstation/usr/share/applications/steunpunt-adviser.desktop"
+
+    said = subprocess.run(["desktop-file-validate", entry], capture_output=True, text=True, check=False)
+
+    assert (said.returncode, said.stdout) == (0, "")
+
+
 def test_tor_starts_with_debians_own_lines_and_one_more_settings_file() -> None:
     ours = (DEBIAN / "server/usr/lib/systemd/system/tor@default.service.d/steunpunt.conf").read_text("utf-8")
     starts = [line for line in TOR.read_text("utf-8").splitlines() if line.startswith("ExecStart")]

@@ -1,23 +1,36 @@
-from collections.abc import Iterator
-
 import pytest
 
-from tests.proofs.packages.debian_machine import DebianMachine, install_debian
-from tests.proofs.packages.package_builds import Packages, build_packages, clone_project
+from tests.deploy.two_machines import TwoMachineDesk, a_desk
+from tests.proofs.packages.package_builds import BuildRoot, Debian, Packages, install_debian
 from tests.proofs.proof_sizes import IS_WHOLE
+from web.dates import utc_today
 
-# These proofs build packages and install a Debian, which takes minutes. So only `make prove` runs them.
-collect_ignore = [] if IS_WHOLE else ["test_same_packages.py", "test_server_package.py"]
+# Only `make prove` runs these proofs: to install a Debian and to build packages in this Debian takes minutes.
+collect_ignore = (
+    [] if IS_WHOLE else ["test_same_packages.py", "test_server_package.py", "test_workstation_package.py"]
+)
+
+
+@pytest.fixture(scope="session", params=["bookworm", "trixie"])
+def debian(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Debian:
+    """A release of Debian for which we make packages: Debian 12 and Debian 13."""
+    return install_debian(request.param, tmp_path_factory.mktemp("debian") / request.param)
 
 
 @pytest.fixture(scope="session")
-def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
-    """The Debian packages of the newest commit."""
-    return build_packages(clone_project(tmp_path_factory.mktemp("first") / "project"))
+def build_root(debian: Debian, tmp_path_factory: pytest.TempPathFactory) -> BuildRoot:
+    return BuildRoot(debian, tmp_path_factory.mktemp("build") / debian.release)
 
 
 @pytest.fixture(scope="session")
-def machine(tmp_path_factory: pytest.TempPathFactory, packages: Packages) -> Iterator[DebianMachine]:
-    """A booted Debian on which the packages that ours need can be installed without a network."""
-    with install_debian(tmp_path_factory.mktemp("debian"), packages.server) as booted:
-        yield booted
+def packages(build_root: BuildRoot) -> Packages:
+    """The packages of the newest commit, built in the Debian release on which tests install them."""
+    return build_root.build("project")
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> TwoMachineDesk:
+    made = a_desk(tmp_path_factory.mktemp("desk"))
+    # A program refuses to start long after the newest letterhead.
+    made.publishes(made.first, issued=utc_today())
+    return made

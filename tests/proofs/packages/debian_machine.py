@@ -1,4 +1,4 @@
-"""Debian that boots from a folder, in namespaces of its own, with systemd as PID 1. Only root can do this."""
+"""Debian that boots in namespaces of its own, with systemd as PID 1 and no network. Only root can do this."""
 
 import os
 import shutil
@@ -9,27 +9,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 _BOOT = Path(__file__).with_name("boot.sh")
 _CGROUPS = Path("/sys/fs/cgroup")
-_APT = Path("/etc/apt")
-_SOURCES = ("sources.list", "sources.list.d/debian.sources")
 _BOOTED = {"running\n", "degraded\n"}
-_QUIET = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
+QUIET = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
 _INSTALL = ("apt-get", "--quiet=2", "install", "--yes", "--no-install-recommends")
 
 
 @dataclass(slots=True)
 class DebianMachine:
-    """Machine whose disk is the folder `root`."""
+    """Machine whose disk is a folder, or a copy of this machine in memory (`boot.sh`)."""
 
-    root: Path
-    _kind: str = "disk"  # or "memory", as boot.sh says
+    kind: Literal["disk", "memory"]
+    folder: Path
     _booting: subprocess.Popen[bytes] | None = field(default=None)
+
+    @property
+    def root(self) -> Path:
+        """The root folder of the running machine, with everything that the machine mounted."""
+        return Path(f"/proc/{self._init()}/root")
 
     def start(self) -> None:
         """Boot the machine, and wait until systemd has started everything."""
-        self._booting = subprocess.Popen([_BOOT, self._kind, self.root])
+        self._booting = subprocess.Popen([_BOOT, self.kind, self.folder])
         for _ in range(600):
             if self._init() and self.types("systemctl", "is-system-running", "--wait").stdout in _BOOTED:
                 break
@@ -59,7 +63,7 @@ class DebianMachine:
         """Run a command as root, with `text` as its input."""
         enter = ["nsenter", f"--target={self._init()}", "--all", "--root", "--wd"]
         return subprocess.run(
-            [*enter, *words], input=text, capture_output=True, text=True, env=_QUIET, check=False
+            [*enter, *words], input=text, capture_output=True, text=True, env=QUIET, check=False
         )
 
     def does(self, *words: str, text: str = "") -> str:
@@ -68,9 +72,14 @@ class DebianMachine:
         assert done.returncode == 0, f"{words}: {done.stdout[-2000:]}{done.stderr[-2000:]}"
         return done.stdout
 
-    def path(self, name: str) -> Path:
-        """Return the path, on this machine, of a file of the booted machine."""
-        return Path(f"/proc/{self._init()}/root") / name.lstrip("/")
+    def waits(self, command: str) -> None:
+        """Run a shell command each second until it succeeds, for at most a minute."""
+        self.does("sh", "-c", f"for i in $(seq 60); do {{ {command}; }} && exit; sleep 1; done; exit 1")
+
+    def installs(self, package: Path) -> subprocess.CompletedProcess[str]:
+        """Install a package, or another version of it. What the package needs is downloaded already."""
+        shutil.copy(package, self.root / package.name)
+        return self.types(*_INSTALL, "--allow-downgrades", f"/{package.name}")
 
     def state(self, unit: str) -> str:
         """Return the state of a unit, such as "active"."""
@@ -84,13 +93,8 @@ class DebianMachine:
 
 
 @contextmanager
-def boot_copy(root: Path) -> Iterator[DebianMachine]:
-    """Boot a copy of this machine's system in a second: its packages and settings, but no users and services.
-
-    The copy is in memory. `root` becomes an empty folder.
-    """
-    root.mkdir()
-    machine = DebianMachine(root, "memory")
+def booted(machine: DebianMachine) -> Iterator[DebianMachine]:
+    """Start a machine, and end it after the tests."""
     try:
         machine.start()
         yield machine
@@ -98,37 +102,20 @@ def boot_copy(root: Path) -> Iterator[DebianMachine]:
         machine.kill()
 
 
-@contextmanager
-def install_debian(root: Path, package: Path) -> Iterator[DebianMachine]:
-    """Install this Debian release in a folder, download what a package needs, and boot the machine."""
-    release = Path("/etc/os-release").read_text("utf-8").partition("VERSION_CODENAME=")[2].split()[0]
-    include = "--include=systemd,systemd-sysv,iproute2"
-    subprocess.run(
-        ["debootstrap", "--variant=minbase", include, release, root], check=True, stdout=subprocess.DEVNULL
-    )
-    root.chmod(0o755)
-    (root / "etc/apt/sources.list").unlink()
-    for name in _SOURCES:  # the mirror of this machine, with the security updates
-        if (_APT / name).exists():
-            shutil.copy(_APT / name, root / "etc/apt" / name)
-    (root / "etc/dpkg/dpkg.cfg.d/fast").write_text(
-        "force-unsafe-io\n"
-    )  # no disk of a test survives a power cut
-    shutil.copy(package, root / package.name)
-    for command in (("apt-get", "--quiet=2", "update"), (*_INSTALL, "--download-only", f"/{package.name}")):
-        subprocess.run(["chroot", root, *command], check=True, env=_QUIET)
-    machine = DebianMachine(root)
-    try:
-        machine.start()
-        yield machine
-    finally:
-        machine.kill()
+def download_needs(root: Path, *packages: Path | str) -> None:
+    """Download what these packages need to the cache of a Debian that does not run."""
+    names = []
+    for package in packages:
+        names.append(str(package))
+        if isinstance(package, Path):
+            shutil.copy(package, root / package.name)
+            names[-1] = f"/{package.name}"
+    chroot(root, *_INSTALL, "--download-only", *names)
 
 
-def install_package(machine: DebianMachine, package: Path) -> subprocess.CompletedProcess[str]:
-    """Install or upgrade a package, without a network."""
-    shutil.copy(package, machine.root / package.name)
-    return machine.types(*_INSTALL, "--allow-downgrades", f"/{package.name}")
+def chroot(root: Path, *words: str) -> None:
+    """Run a command in the folder of a Debian that does not run."""
+    subprocess.run(["chroot", root, *words], check=True, env=QUIET)
 
 
 def _remove_cgroup(folder: Path) -> None:

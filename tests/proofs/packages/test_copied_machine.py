@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.proofs.packages.debian_machine import boot_copy
+from tests.proofs.packages.debian_machine import DebianMachine, booted
 
 pytestmark = [
     pytest.mark.slow,
@@ -12,7 +12,7 @@ pytestmark = [
 
 
 def test_a_booted_copy_changes_nothing_on_this_machine(tmp_path: Path) -> None:
-    with boot_copy(tmp_path / "copy") as machine:
+    with booted(DebianMachine("memory", tmp_path)) as machine:
         machine.does("touch", "/etc/steunpunt-was-here", "/usr/steunpunt-was-here", "/var/steunpunt-was-here")
         machine.does("useradd", "steunpunt-visitor")
         assert machine.does("ls", "/home", "/srv", "/usr/local") == "/home:\n\n/srv:\n\n/usr/local:\n"
@@ -20,4 +20,4 @@ def test_a_booted_copy_changes_nothing_on_this_machine(tmp_path: Path) -> None:
 
     assert not list(Path("/").glob("???/steunpunt-was-here"))
     assert "steunpunt-visitor" not in Path("/etc/passwd").read_text("utf-8")
-    assert list((tmp_path / "copy").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []

@@ -1,72 +1,69 @@
 """One operator's year with the package of the server. The tests run in this order, on one machine."""
 
 import re
-import time
-from hashlib import sha256
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.deploy.two_machines import TwoMachineDesk, a_desk
-from tests.proofs.packages.debian_machine import DebianMachine, install_package
-from tests.proofs.packages.package_builds import Packages, build_packages, clone_project, commit_change
+from tests.deploy.two_machines import TwoMachineDesk
+from tests.journalist_app.desk_factories import a_source
+from tests.next_version import NEW_KEY, NEXT, break_next_version, change_to_next_version
+from tests.proofs.packages.debian_machine import DebianMachine, booted, download_needs
+from tests.proofs.packages.package_builds import Debian, Packages, change_package
+from tests.proofs.packages.server_steps import (
+    GET,
+    HOME,
+    PROGRAMS,
+    SETTINGS,
+    bring,
+    change_setting,
+    entries,
+    installed_version,
+    is_green,
+    main_process,
+    set_up_server,
+    settings_text,
+    states,
+    store_digest,
+    tables,
+)
 from tests.proofs.proof_sizes import print_result
 from web.dates import utc_today
 
 pytestmark = pytest.mark.slow
 
-HOME = "/var/lib/steunpunt"
-SETTINGS = f"{HOME}/var/config.toml"
-PROGRAMS = ("steunpunt-source", "steunpunt-sync", "steunpunt-sweep")
-AGE_KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 COMMAND = "#!/bin/sh\necho told >>/var/lib/steunpunt/told\n"
-GET = "import urllib.request as web; print(web.urlopen('http://127.0.0.1:8080/en/').status)"
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> TwoMachineDesk:
-    made = a_desk(tmp_path_factory.mktemp("desk"))
-    made.publishes(
-        made.first, issued=utc_today()
-    )  # a program refuses to start long after the newest letterhead
-    return made
+def machine(
+    debian: Debian, packages: Packages, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[DebianMachine]:
+    """A booted Debian without a network, which has downloaded what the package needs."""
+    root = debian.copied(tmp_path_factory.mktemp("server") / debian.release)
+    download_needs(root, packages.server)
+    with booted(DebianMachine("disk", root)) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
-def newer(tmp_path_factory: pytest.TempPathFactory) -> Packages:
-    """The packages of a later commit."""
-    project = clone_project(tmp_path_factory.mktemp("newer") / "project")
-    commit_change(project)
-    return build_packages(project)
+def newer(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of a made-up next version, which has one more migration and one more setting."""
+    return change_package(packages.server, tmp_path_factory.mktemp("newer"), "1", change_to_next_version)
 
 
-def _states(machine: DebianMachine) -> set[str]:
-    """Return the states of the three programs, when none of them is just starting or stopping."""
-    for _ in range(600):
-        states = {machine.state(program) for program in PROGRAMS}
-        if not states & {"activating", "deactivating"}:
-            return states
-        time.sleep(0.1)
-    raise AssertionError(machine.types("journalctl", "--unit=steunpunt*", "--lines=30").stdout)
-
-
-def _store(machine: DebianMachine) -> str:
-    return sha256((machine.root / HOME[1:] / "var/store.db").read_bytes()).hexdigest()
-
-
-def _set(machine: DebianMachine, key: str, value: str) -> None:
-    machine.does("sed", "--in-place", f"s|^{key} = .*|{key} = {value}|", SETTINGS)
-
-
-def _main_process(machine: DebianMachine, program: str) -> str:
-    return machine.does("systemctl", "show", "--property=MainPID", "--value", program).strip()
+@pytest.fixture(scope="module")
+def broken(newer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package of a version after it, whose migration fails in its last statement."""
+    return change_package(newer, tmp_path_factory.mktemp("broken"), "1", break_next_version)
 
 
 def test_a_new_package_waits_for_a_desk_and_nothing_fails(machine: DebianMachine, packages: Packages) -> None:
-    done = install_package(machine, packages.server)
+    done = machine.installs(packages.server)
     assert done.returncode == 0, done.stdout + done.stderr
 
-    assert _states(machine) == {"inactive"}
+    assert states(machine) == {"inactive"}
     assert machine.state("tor@default") == "active"
     assert machine.does("systemctl", "list-units", "--failed", "--quiet") == ""
     assert machine.does("dpkg", "--verify", "steunpunt-server") == ""
@@ -77,27 +74,13 @@ def test_a_new_package_waits_for_a_desk_and_nothing_fails(machine: DebianMachine
 def test_an_operator_sets_up_the_server_and_gets_a_green_check(
     machine: DebianMachine, desk: TwoMachineDesk
 ) -> None:
-    machine.does("steunpunt", "server", "setup", desk.keyring.fingerprint)
-    card = machine.does("steunpunt", "server", "card")
-    (desk.folder / "card").write_text(card, "utf-8")
-    words = ("--server", "file", "--out", desk.folder / "first.pairing")
-    desk.first.does("workstation", "pair", desk.folder / "card", *words)
-    _bring(machine, desk.folder / "first.pairing")
-    machine.does("steunpunt", "server", "admit", "/srv/first.pairing")
-    _set(machine, "age_recipients", f'["{AGE_KEY}"]')
-
-    machine.does("systemctl", "start", "steunpunt.target", "steunpunt-backup.service")
-
-    machine.does("steunpunt", "store", "verify")
-    assert _states(machine) == {"active"}
-    assert machine.does("python3", "-c", GET) == "200\n"
-    machine.does("steunpunt", "check")
-    machine.does("systemctl", "start", "steunpunt-check.service")
+    set_up_server(machine, desk)
+    is_green(machine)
 
 
 def test_the_kernel_enforces_the_limits_of_the_units(machine: DebianMachine) -> None:
     for program in PROGRAMS:
-        process = _main_process(machine, program)
+        process = main_process(machine, program)
         status = machine.does("cat", f"/proc/{process}/status")
         assert re.search(r"(?m)^CapBnd:\s0+$", status)
         assert re.search(r"(?m)^NoNewPrivs:\s1$", status)
@@ -114,20 +97,15 @@ def test_a_program_that_hangs_is_started_again(machine: DebianMachine) -> None:
     machine.does("tee", f"{drop_in}/short.conf", text="[Service]\nWatchdogSec=3\nTimeoutAbortSec=3\n")
     machine.does("systemctl", "daemon-reload")
     machine.does("systemctl", "restart", "steunpunt-sync")
-    before = _main_process(machine, "steunpunt-sync")
+    before = main_process(machine, "steunpunt-sync")
 
     machine.does("systemctl", "kill", "--kill-whom=main", "--signal=STOP", "steunpunt-sync")
 
-    machine.does(
-        "sh",
-        "-c",
-        "for i in $(seq 60); do sleep 1; systemctl show --property=NRestarts --value "
-        "steunpunt-sync | grep -qx 0 || exit 0; done; exit 1",
-    )
+    machine.waits("systemctl show --property=NRestarts --value steunpunt-sync | grep -qvx 0")
     machine.does("rm", "-r", drop_in)
     machine.does("systemctl", "daemon-reload")
     machine.does("systemctl", "restart", "steunpunt-sync")
-    assert _main_process(machine, "steunpunt-sync") != before
+    assert main_process(machine, "steunpunt-sync") != before
 
 
 def test_a_reload_takes_the_new_letterhead(machine: DebianMachine, desk: TwoMachineDesk) -> None:
@@ -136,72 +114,45 @@ def test_a_reload_takes_the_new_letterhead(machine: DebianMachine, desk: TwoMach
     words = ["--keyring", desk.copy_of_keyring(), "--name", "Werkstation 2"]
     words += ["--fingerprint", desk.keyring.fingerprint, "--out", pairing]
     desk.machine("second").does("workstation", "pair", card, "--server", "file", *words)
-    _bring(machine, pairing)
+    bring(machine, pairing)
     machine.does("steunpunt", "server", "admit", "/srv/second.pairing")
-    process = _main_process(machine, "steunpunt-source")
+    process = main_process(machine, "steunpunt-source")
 
     machine.does("systemctl", "reload", "steunpunt-source")
 
-    machine.does(
-        "sh",
-        "-c",
-        f'for i in $(seq 60); do python3 -c "{GET}"; journalctl --quiet --unit '
-        "steunpunt-source | grep 'letterhead number 3 is in use' && exit; sleep 1; done; exit 1",
-    )
-    assert _main_process(machine, "steunpunt-source") == process
+    log = "journalctl --quiet --unit steunpunt-source"
+    machine.waits(f"python3 -c \"{GET}\"; {log} | grep 'letterhead number 3 is in use'")
+    assert main_process(machine, "steunpunt-source") == process
 
 
 def test_the_operators_command_is_called_when_a_unit_fails(machine: DebianMachine) -> None:
     machine.does("tee", "/usr/local/bin/tell", text=COMMAND)
     machine.does("chmod", "755", "/usr/local/bin/tell")
-    _set(machine, "failure_command", '"/usr/local/bin/tell"')
+    change_setting(machine, "failure_command", '"/usr/local/bin/tell"')
     machine.does("mv", f"{HOME}/var/store.db", f"{HOME}/var/store.away")
 
     done = machine.types("systemctl", "start", "steunpunt-backup.service")
 
     machine.does("mv", f"{HOME}/var/store.away", f"{HOME}/var/store.db")
     assert done.returncode != 0
-    machine.does("sh", "-c", f"for i in $(seq 60); do test -e {HOME}/told && exit; sleep 1; done; exit 1")
+    machine.waits(f"test -e {HOME}/told")
     machine.does("systemctl", "reset-failed")
 
 
-def test_an_upgrade_makes_a_backup_first_and_starts_the_programs(
-    machine: DebianMachine, newer: Packages
-) -> None:
-    machine.does("rm", "-r", f"{HOME}/var/backups")
+def test_a_message_arrives(machine: DebianMachine, desk: TwoMachineDesk) -> None:
+    world = desk.world(desk.first)
+    a_source(world, day=utc_today()).writes("a message that every upgrade keeps", day=utc_today())
+    world.store.close()
+    desk.first.does("pouch", "make", desk.folder / "pouch")
+    bring(machine, desk.folder / "pouch")
 
-    done = install_package(machine, newer.server)
+    machine.does("steunpunt", "pouch", "apply", "/srv/pouch")
 
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert machine.does("ls", f"{HOME}/var/backups").startswith("backup-")
-    assert newer.version in machine.does("dpkg-query", "--show", "steunpunt-server")
-    assert _states(machine) == {"active"}
-
-
-def test_an_upgrade_that_fails_changes_nothing_and_names_the_way_back(
-    machine: DebianMachine, packages: Packages, newer: Packages
-) -> None:
-    assert install_package(machine, packages.server).returncode == 0  # the older version again
-    machine.does(
-        "tee", "--append", SETTINGS, text="a_key_of_no_version = 1\n"
-    )  # in the last section, [check]
-    machine.does("systemctl", "stop", "steunpunt.target")
-    before = _store(machine)
-
-    done = install_package(machine, newer.server)
-
-    assert done.returncode != 0
-    assert f"dpkg --install steunpunt-server_{packages.version}_" in done.stderr + done.stdout
-    assert _store(machine) == before
-    assert "active" not in _states(machine)
-
-    machine.does("sed", "--in-place", "/^a_key_of_no_version/d", SETTINGS)
-    machine.does("dpkg", "--install", f"/{packages.server.name}")
-    assert _states(machine) == {"active"}
+    assert entries(machine) == 1
 
 
 def test_without_room_for_the_backup_the_older_version_goes_on(
-    machine: DebianMachine, packages: Packages, newer: Packages
+    machine: DebianMachine, packages: Packages, newer: Path
 ) -> None:
     machine.does("systemctl", "stop", "steunpunt.target")
     machine.does("mount", "--types", "tmpfs", "--options", "size=50M", "tmpfs", "/mnt")
@@ -209,51 +160,121 @@ def test_without_room_for_the_backup_the_older_version_goes_on(
     machine.does("mount", "--bind", "/mnt", HOME)
     machine.does("systemctl", "start", "steunpunt.target")
 
-    done = install_package(machine, newer.server)
+    done = machine.installs(newer)
 
     assert done.returncode != 0
     assert "KiB free" in done.stderr + done.stdout
-    assert packages.version in machine.does("dpkg-query", "--show", "steunpunt-server")
-    assert _states(machine) == {"active"}
+    assert installed_version(machine) == packages.version
+    assert states(machine) == {"active"}
     machine.does("systemctl", "stop", "steunpunt.target")
     machine.does("umount", HOME, "/mnt")
     machine.does("systemctl", "start", "steunpunt.target")
+
+
+def test_without_a_good_backup_the_older_version_goes_on(
+    machine: DebianMachine, packages: Packages, newer: Path
+) -> None:
+    machine.does("mv", f"{HOME}/var/server.key", f"{HOME}/var/server.away")
+
+    done = machine.installs(newer)
+
+    machine.does("mv", f"{HOME}/var/server.away", f"{HOME}/var/server.key")
+    assert done.returncode != 0
+    assert "No backup was made" in done.stderr + done.stdout
+    assert installed_version(machine) == packages.version
+    assert states(machine) == {"active"}
+
+
+def test_a_setting_of_no_version_stops_the_upgrade_before_the_store_changes(
+    machine: DebianMachine, packages: Packages, newer: Path
+) -> None:
+    # In the last section, [check]. A program that runs has read its settings before.
+    machine.does("tee", "--append", SETTINGS, text="a_key_of_no_version = 1\n")
+
+    said = _fails_and_changes_nothing(machine, newer)
+
+    assert "a_key_of_no_version" in said
+    machine.does("sed", "--in-place", "/^a_key_of_no_version/d", SETTINGS)
+    _goes_back(machine, packages, said)
+
+
+def test_a_migration_that_fails_changes_nothing_and_names_the_way_back(
+    machine: DebianMachine, packages: Packages, broken: Path
+) -> None:
+    said = _fails_and_changes_nothing(machine, broken)
+
+    _goes_back(machine, packages, said)
+
+
+def test_an_upgrade_makes_a_backup_migrates_the_store_and_starts_the_programs(
+    machine: DebianMachine, newer: Path
+) -> None:
+    machine.does("rm", "-r", f"{HOME}/var/backups")
+
+    done = machine.installs(newer)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert machine.does("ls", f"{HOME}/var/backups").startswith("backup-")
+    assert tables(machine) == NEXT
+    assert settings_text(machine).count(f"{NEW_KEY} = 30\n") == 1
+    assert installed_version(machine) in newer.name
+    assert entries(machine) == 1
+    is_green(machine)
 
 
 def test_after_a_reboot_everything_runs_again(machine: DebianMachine) -> None:
     machine.stop()
     machine.start()
 
-    assert _states(machine) == {"active"}
+    assert states(machine) == {"active"}
     assert machine.does("python3", "-c", GET) == "200\n"
 
 
 def test_the_store_outlives_the_package_unless_the_operator_says_delete(
-    machine: DebianMachine, packages: Packages
+    machine: DebianMachine, newer: Path
 ) -> None:
     machine.does("apt-get", "--quiet=2", "remove", "--yes", "steunpunt-server")
-    assert "active" not in _states(machine)
+    assert "active" not in states(machine)
     assert machine.state("tor@default") == "active"
-    before = _store(machine)
+    before = store_digest(machine)
 
     machine.does("apt-get", "--quiet=2", "purge", "--yes", "steunpunt-server")
 
-    assert _store(machine) == before
-    assert install_package(machine, packages.server).returncode == 0
-    assert _states(machine) == {"active"}
-    machine.does(
-        "debconf-set-selections", text="steunpunt-server steunpunt-server/delete-desk boolean true\n"
-    )
+    assert store_digest(machine) == before
+    assert machine.installs(newer).returncode == 0
+    assert states(machine) == {"active"}
+    answer = "steunpunt-server steunpunt-server/delete-desk boolean true\n"
+    machine.does("debconf-set-selections", text=answer)
+
     machine.does("apt-get", "--quiet=2", "purge", "--yes", "steunpunt-server")
+
     assert machine.types("test", "-e", HOME).returncode == 1
     assert machine.does("systemctl", "list-units", "--failed", "--quiet") == ""
 
 
-def _bring(machine: DebianMachine, file: Path) -> None:
-    """Copy a file to the machine's folder /srv, where every user may read it."""
-    copy = machine.root / "srv" / file.name
-    copy.write_bytes(file.read_bytes())
-    copy.chmod(0o644)
+def _fails_and_changes_nothing(machine: DebianMachine, package: Path) -> str:
+    """Try an upgrade, and check that only the package's files changed. Return what the upgrade said."""
+    stopped = machine.does("systemctl", "stop", "steunpunt.target") + "".join(states(machine))
+    before = store_digest(machine), settings_text(machine)
+
+    done = machine.installs(package)
+
+    assert done.returncode != 0, stopped
+    assert (store_digest(machine), settings_text(machine)) == before
+    assert states(machine) == {"inactive"}
+    return done.stdout + done.stderr
+
+
+def _goes_back(machine: DebianMachine, packages: Packages, said: str) -> None:
+    """Run the command that a failed upgrade names: install the older package again."""
+    command = re.search(r"(?m)^ +dpkg --install (steunpunt-server_\S+)$", said)
+    assert command is not None, said
+    assert command[1] == packages.server.name
+
+    machine.does("dpkg", "--install", f"/{command[1]}")
+
+    is_green(machine)
+    assert entries(machine) == 1
 
 
 def _memory_limit(machine: DebianMachine, process: str) -> str:

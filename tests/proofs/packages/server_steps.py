@@ -1,0 +1,95 @@
+"""Steps that an operator takes on a machine with the package of the server."""
+
+import time
+from hashlib import sha256
+from pathlib import Path
+
+from tests.deploy.two_machines import TwoMachineDesk
+from tests.proofs.packages.debian_machine import DebianMachine
+
+HOME = "/var/lib/steunpunt"
+SETTINGS = f"{HOME}/var/config.toml"
+PROGRAMS = ("steunpunt-source", "steunpunt-sync", "steunpunt-sweep")
+GET = "import urllib.request as web; print(web.urlopen('http://127.0.0.1:8080/en/').status)"
+_AGE_KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+
+
+def set_up_server(machine: DebianMachine, desk: TwoMachineDesk) -> None:
+    """Set up the server of a desk, admit the desk's workstation, and start everything."""
+    machine.does("steunpunt", "server", "setup", desk.keyring.fingerprint)
+    card = machine.does("steunpunt", "server", "card")
+    (desk.folder / "card").write_text(card, "utf-8")
+    words = ("--server", "file", "--out", desk.folder / "first.pairing")
+    desk.first.does("workstation", "pair", desk.folder / "card", *words)
+    bring(machine, desk.folder / "first.pairing")
+    machine.does("steunpunt", "server", "admit", "/srv/first.pairing")
+    change_setting(machine, "age_recipients", f'["{_AGE_KEY}"]')
+    machine.does("systemctl", "start", "steunpunt.target", "steunpunt-backup.service")
+
+
+def is_green(machine: DebianMachine) -> None:
+    """Check that the site answers, and that `steunpunt check` finds no fault."""
+    machine.does("steunpunt", "store", "verify")
+    assert states(machine) == {"active"}
+    assert machine.does("python3", "-c", GET) == "200\n"
+    machine.does("steunpunt", "check")
+    machine.does("systemctl", "start", "steunpunt-check.service")
+
+
+def states(machine: DebianMachine) -> set[str]:
+    """Return the states of the three programs, when none of them is just starting or stopping."""
+    for _ in range(600):
+        found = {machine.state(program) for program in PROGRAMS}
+        if not found & {"activating", "deactivating"}:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(machine.types("journalctl", "--unit=steunpunt*", "--lines=30").stdout)
+
+
+def store_digest(machine: DebianMachine) -> str:
+    """Return a digest of all tables and rows of the store."""
+    code = f"import sqlite3; print(*sqlite3.connect('{HOME}/var/store.db').iterdump(), sep='\\n')"
+    return sha256(_python(machine, code).encode()).hexdigest()
+
+
+def entries(machine: DebianMachine) -> int:
+    """Return the number of entries in the store."""
+    return int(_ask(machine, "SELECT count(*) FROM entry"))
+
+
+def tables(machine: DebianMachine) -> str:
+    """Return the version of the store's tables."""
+    return _ask(machine, "SELECT version_num FROM alembic_version")
+
+
+def installed_version(machine: DebianMachine) -> str:
+    return machine.does("dpkg-query", "--show", "--showformat=${Version}", "steunpunt-server")
+
+
+def settings_text(machine: DebianMachine) -> str:
+    return (machine.root / SETTINGS[1:]).read_text("utf-8")
+
+
+def change_setting(machine: DebianMachine, key: str, value: str) -> None:
+    machine.does("sed", "--in-place", f"s|^{key} = .*|{key} = {value}|", SETTINGS)
+
+
+def main_process(machine: DebianMachine, program: str) -> str:
+    return machine.does("systemctl", "show", "--property=MainPID", "--value", program).strip()
+
+
+def bring(machine: DebianMachine, file: Path) -> None:
+    """Copy a file to the machine's folder /srv, where every user may read it."""
+    copy = machine.root / "srv" / file.name
+    copy.write_bytes(file.read_bytes())
+    copy.chmod(0o644)
+
+
+def _ask(machine: DebianMachine, statement: str) -> str:
+    code = f"import sqlite3; print(*sqlite3.connect('{HOME}/var/store.db').execute('{statement}').fetchone())"
+    return _python(machine, code).strip()
+
+
+def _python(machine: DebianMachine, code: str) -> str:
+    user = ("setpriv", "--reuid=steunpunt", "--regid=steunpunt", "--clear-groups")
+    return machine.does(*user, "python3", "-c", code)
