@@ -42,6 +42,7 @@ _FIND_OF_ENTRY = PreparedQuery(
     _ADOPTED.where(_OF_ENTRY, AttachmentRow.chunks > 0).order_by(AttachmentRow.attachment_id).limit(50),
     Attachment,
 )
+_ENTRY_IDS = PlainQuery(select(AttachmentRow.entry_id).where(_IN_MAILBOX, _IS_ADOPTED).distinct())
 _UPLOADS_FROM_PEER = PlainQuery(
     select(AttachmentRow.address, AttachmentRow.attachment_id, AttachmentRow.chunks)
     .where(_IS_PENDING, AttachmentRow.peer == bindparam("peer"))
@@ -214,6 +215,11 @@ def find(session: Session, address: bytes, attachment_id: bytes) -> Attachment |
 def of_entry(session: Session, address: bytes, entry_id: bytes) -> Sequence[Attachment]:
     """Return the attachments of an entry that was written, sorted by id. Pending attachments are left out."""
     return _FIND_OF_ENTRY.all(session, address=address, entry_id=entry_id)
+
+
+def entry_ids(session: Session, address: bytes) -> Sequence[bytes]:
+    """Return the ids of a mailbox's entries that have attachments, in any order."""
+    return _ENTRY_IDS.all(session, address=address)
 
 
 def uploads_from_peer(session: Session, peer: bytes) -> Sequence[tuple[bytes, bytes, int]]:

@@ -16,7 +16,7 @@ from store.database.prepared_statements import (
     insert,
     roll_back,
 )
-from store.database.schema import AttachmentRow, EntryRow, MailboxRow, SealedRow, new_id
+from store.database.schema import AttachmentRow, EntryRow, MailboxRow, OutboxRow, SealedRow, new_id
 from store.database.sealed_rows import count_in_mailbox, insert_sealed
 from store.errors import AttachmentMissingError, MailboxChangedError, NoSuchMailboxError
 from store.outbox import OutboxKind, enqueue
@@ -70,6 +70,20 @@ _FIND_ALL = PreparedQuery(
     _ENTRIES.where(_IN_MAILBOX, EntryRow.entry_id == bindparam("entry_id")), StoredEntry
 )
 _FIND_DIGEST = PreparedQuery(_ENTRIES.where(_HAS_DIGEST), StoredEntry)
+_QUEUED = PreparedQuery(
+    _ENTRIES.where(
+        _IN_MAILBOX,
+        EntryRow.digest.in_(
+            select(OutboxRow.name).where(
+                OutboxRow.peer == bindparam("peer"),
+                OutboxRow.kind == OutboxKind.ENTRY,
+                OutboxRow.address == bindparam("address"),
+                OutboxRow.pouch_serial.is_(None),
+            )
+        ),
+    ),
+    StoredEntry,
+)
 _WITHOUT_CIPHERTEXT = select(*columns(StoredEntry, EntryRow, SealedRow)[:-2], null(), null())
 _OF_STRAND = PreparedQuery(
     _WITHOUT_CIPHERTEXT.where(
@@ -271,6 +285,11 @@ def find_by_entry_id(session: Session, address: bytes, entry_id: bytes) -> Seque
 def find_digest(session: Session, address: bytes, digest: bytes) -> StoredEntry | None:
     """Return the entry of a mailbox with this digest, or None if there is no such entry."""
     return _FIND_DIGEST.first(session, address=address, digest=digest)
+
+
+def queued_for(session: Session, peer: bytes, address: bytes) -> Sequence[StoredEntry]:
+    """Return the entries of a mailbox that must still be sent to a peer (another store), in any order."""
+    return _QUEUED.all(session, peer=peer, address=address)
 
 
 def digests(session: Session, address: bytes) -> Sequence[bytes]:

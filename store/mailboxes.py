@@ -70,6 +70,7 @@ _FIND = PreparedQuery(_MAILBOXES.where(_HAS_ADDRESS), StoredMailbox)
 _FIND_ALL = PreparedQuery(
     _MAILBOXES.where(MailboxRow.address.in_(bindparam("addresses", expanding=True))), StoredMailbox
 )
+_HAS = PlainQuery(select(MailboxRow.id).where(_HAS_ADDRESS))
 _WAITING_SINCE = PlainQuery(select(MailboxRow.waiting_since).where(_HAS_ADDRESS))
 _NEW = insert(MailboxRow)
 _CREATE = PreparedChange(
@@ -156,6 +157,11 @@ def create_mailbox(
 def find(session: Session, address: bytes) -> StoredMailbox | None:
     """Return the mailbox of an address (20 bytes), or None if there is no such mailbox."""
     return _FIND.first(session, address=address)
+
+
+def has(session: Session, address: bytes) -> bool:
+    """Return True if the store has a mailbox with this address. This is faster than `find`."""
+    return _HAS.first(session, address=address) is not None
 
 
 def day_waiting_since(session: Session, address: bytes) -> date | None:

@@ -133,6 +133,11 @@ _MARK_PACKED = PreparedChange(
     .where(_HAS_ROW)
     .values(pouch_serial=bindparam("serial"), is_changed=False, packed_revision=bindparam("revision"))
 )
+_MARK_MAILBOX_PACKED = PreparedChange(
+    update(OutboxRow)
+    .where(_OF_PEER, _IN_MAILBOX, _IS_ABOUT_MAILBOX, _IS_TO_PACK)
+    .values(pouch_serial=bindparam("serial"), is_changed=False, packed_revision=None)
+)
 _MARK_CHANGED = PreparedChange(update(OutboxRow).where(_HAS_ROW).values(is_changed=True))
 _UNMARK_PACKED = PreparedChange(update(OutboxRow).where(_HAS_ROW).values(pouch_serial=None))
 _REPACK_ALL = PreparedChange(
@@ -314,6 +319,11 @@ def mark_packed(session: Session, ids: Iterable[int], serial: int, *, letterhead
     # If the items were read first, a change between reading and marking would never be sent.
     for row in ids:
         _MARK_PACKED.run(session, row=row, serial=serial, revision=letterhead)
+
+
+def mark_mailbox_packed(session: Session, peer: bytes, address: bytes, serial: int) -> None:
+    """Mark everything that `of_mailbox` returns as packed in the pouch (sync bundle) with this serial."""
+    _MARK_MAILBOX_PACKED.run(session, peer=peer, address=address, serial=serial)
 
 
 def mark_changed(session: Session, ids: Iterable[int]) -> None:

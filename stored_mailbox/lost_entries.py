@@ -1,7 +1,7 @@
 """Entries and files that a store has lost, so that the sync can ask another store for them."""
 
 import hashlib
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,17 +38,18 @@ def check_envelopes(
     session: Session,
     address: Address,
     strands: Mapping[StrandId, StrandKey],
-    verified: Container[Digest] = (),
+    verified: Mapping[Digest, SignedEntry | None] = {},
 ) -> CheckedEnvelopes | None:
     """Verify the entries of a mailbox without their ciphertext. Return None if there is no such mailbox.
 
-    `strands` has the public keys of the desk's workstations. The signatures of the entries in `verified` are
-    not checked again.
+    - `strands`: the public keys of the desk's workstations
+    - `verified`: digests of entries whose signatures were verified before. Each value is the parsed entry, or
+      None to parse the entry again
     """
     mailbox = mailboxes.find(session, address)
     if mailbox is None:
         return None
-    found = read_envelopes(session, address)
+    found = read_envelopes(session, address, verified)
     signed = [entry for entry, _ in found]
     needs_key = any(entry.digest not in verified for entry in signed)
     verify_key = checked_verify_key(address, mailbox.recipient, mailbox.verify_key) if needs_key else None

@@ -14,7 +14,7 @@ from crypto.errors import MalformedError
 from protocol.entry import SignedEntry
 from protocol.envelope import Author
 from protocol.heads import Heads
-from protocol.identifiers import Address, StrandId
+from protocol.identifiers import Address, Digest, StrandId
 from protocol.mailbox_keys import checked_verify_key
 from protocol.strand import StrandKey
 from protocol.transcript.check import Transcript, read_transcript
@@ -112,15 +112,20 @@ def _divide(parsed: Iterable[_ParsedRow]) -> tuple[list[SignedEntry], tuple[Dama
     return signed, tuple(damaged)
 
 
-def read_envelopes(session: Session, address: Address) -> list[tuple[SignedEntry, entries.StoredEnvelope]]:
+def read_envelopes(
+    session: Session, address: Address, parsed: Mapping[Digest, SignedEntry | None] = {}
+) -> list[tuple[SignedEntry, entries.StoredEnvelope]]:
     """Parse the signed headers (envelopes) of a mailbox's entries, without reading any ciphertext.
 
-    This is faster than `parse_rows`. Malformed rows are left out, and no signature is verified.
+    This is faster than `parse_rows`. Malformed rows are left out, and no signature is verified. An entry in
+    `parsed` is not parsed again if its row has the same bytes.
     """
     found: list[tuple[SignedEntry, entries.StoredEnvelope]] = []
     for row in entries.envelopes(session, address):
+        raw, known = (row.envelope, row.signature), parsed.get(Digest(row.digest))
         with suppress(MalformedError):
-            signed = SignedEntry.from_stored(row.envelope, row.signature, 0, None, None)
+            is_same = known is not None and (known.envelope.to_bytes(), known.signature) == raw
+            signed = known if known and is_same else SignedEntry.from_stored(*raw, 0, None, None)
             if signed.envelope.address == address:
                 found.append((signed, row))
     return found

@@ -19,7 +19,7 @@ from stored_mailbox.lost_entries import check_envelopes, lost_and_given
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
 from sync.items import held_item, record_item
-from sync.items.contexts import ApplyContext, FileKey
+from sync.items.contexts import ApplyContext, FileKey, VerifyContext
 from sync.items.item_kinds import kind_of, size_of
 from sync.verify import verify_items
 
@@ -88,7 +88,8 @@ def apply_pouch(
         items = list(items)
     elif is_early:
         _refuse_early(endpoint, head, items, we_were_restored=we_were_restored)
-    verified = verify_items(endpoint, letterhead, StrandId(head.sender), items)
+    verified = VerifyContext(endpoint, letterhead, StrandId(head.sender), keeps_entries=is_direct)
+    verify_items(verified, items)
     if head.serial <= peer.applied_serial:
         return AppliedPouch(head, is_duplicate=True)
     context = ApplyContext(endpoint, head, StrandId(head.sender), verified)

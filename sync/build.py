@@ -201,8 +201,8 @@ class _PouchBuilder:
         with self._marking() as session:
             rows = outbox.of_mailbox(session, context.peer, address)
             left = {row.id for row in rows}
-            outbox.mark_packed(session, left, self.serial)
-            items = pack_mailbox(context, session, address, rows)
+            items = pack_mailbox(context, session, address, rows)  # reads at once what is marked next
+            outbox.mark_mailbox_packed(session, context.peer, address, self.serial)
         for item, complete_row in items:
             yield from self._checked(item, complete_row)
             left -= {complete_row}

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy.orm import Session
 
+from protocol.entry import SignedEntry
 from protocol.identifiers import Address, Digest, StrandId
 from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import checked_verify_key
@@ -36,7 +37,7 @@ class BuildContext:
     tells_held: bool = False
     size: int = 0
     has_more: bool = False
-    verified: set[Digest] = field(default_factory=set)
+    verified: dict[Digest, SignedEntry | None] = field(default_factory=dict)
 
     def is_full(self) -> bool:
         """Return True if the pouch (sync bundle) is full.
@@ -55,7 +56,7 @@ class VerifyContext:
     - `letterhead`: the newest letterhead (the desk's public statement) so far
     - `sender`: None if the items come from this endpoint's own store
     - `deleted_wrongly`: mailboxes that the peer deleted, although the entries of this store forbid it
-    - `entries`: entries whose signatures were verified
+    - `entries`: entries whose signatures were verified. Each value is None unless `keeps_entries` is True
     """
 
     endpoint: Endpoint
@@ -64,7 +65,8 @@ class VerifyContext:
     strands: dict[StrandId, StrandKey] = field(init=False)
     mailbox_keys: dict[Address, bytes | None] = field(default_factory=dict)
     deleted_wrongly: set[Address] = field(default_factory=set)
-    entries: set[Digest] = field(default_factory=set)
+    entries: dict[Digest, SignedEntry | None] = field(default_factory=dict)
+    keeps_entries: bool = False
 
     def __post_init__(self) -> None:
         self.strands = dict(self.letterhead.strand_keys)

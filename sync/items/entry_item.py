@@ -58,7 +58,7 @@ def verify(context: VerifyContext, item: EntryItem) -> None:
     ):
         raise MalformedError
     verify_entry(entry, mailbox_verify_key=context.mailbox_key(part.address), strands=context.strands)
-    context.entries.add(entry.digest)
+    context.entries[entry.digest] = entry if context.keeps_entries else None
     if entry.payload is not None and not has_signed_payload(entry):
         raise ForgedError
     if context.endpoint.is_server and part.strand == context.sender:
@@ -80,7 +80,7 @@ def apply(context: ApplyContext, session: Session, item: EntryItem) -> bool:
     entry = _signed(item)
     part = entry.envelope
     address, digest = part.address, entry.digest
-    if mailboxes.find(session, address) is None:
+    if not mailboxes.has(session, address):
         return False  # the mailbox has ended here
     removed = context.removed(session, address)
     if digest in removed and entry.header is not None:  # someone restored it, or the whole server

@@ -14,7 +14,7 @@ from store import attachments, entries, mailboxes
 from store.errors import MailboxEndedError
 from store.outbox import OutboxItem, OutboxKind, enqueue_for
 from store.sync_findings import FindingKind
-from stored_mailbox.lost_entries import check_envelopes, has_signed_files, is_readable, lost_and_given
+from stored_mailbox.lost_entries import check_envelopes, has_signed_files, lost_and_given
 from sync.items import attachment_items, entry_item, tallies_item
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 
@@ -29,8 +29,10 @@ def pack(context: BuildContext, session: Session, address: Address, rows: Sequen
     """
     mailbox = mailboxes.find(session, address)
     row_ids = {row.name: row.id for row in rows if row.kind is OutboxKind.ENTRY}
-    stored = [found for name in row_ids if (found := entries.find_digest(session, address, name)) is not None]
-    files = {row.entry_id: attachments.of_entry(session, address, row.entry_id) for row in stored}
+    stored = entries.queued_for(session, context.peer, address)
+    with_files = {row.entry_id for row in stored}.intersection(attachments.entry_ids(session, address))
+    files = {entry_id: attachments.of_entry(session, address, entry_id) for entry_id in with_files}
+    present = entries.digests(session, address)
     tally_rows = [row.id for row in rows if row.kind is OutboxKind.TALLIES]
     tallies = [(tallies_item.pack(session, address), row_id) for row_id in tally_rows]
     store, strands = context.endpoint.store, context.letterhead.strand_keys
@@ -41,7 +43,9 @@ def pack(context: BuildContext, session: Session, address: Address, rows: Sequen
         for entry in Knowledge(signed, {}).order:
             if context.is_full():
                 return
-            yield from _pack_entry(context, entry, files[entry.envelope.entry_id], row_ids[entry.digest])
+            yield from _pack_entry(
+                context, entry, files.get(entry.envelope.entry_id, ()), row_ids[entry.digest]
+            )
         if context.has_more:
             return
         yield from tallies
@@ -52,9 +56,9 @@ def pack(context: BuildContext, session: Session, address: Address, rows: Sequen
         own = [entry.digest for entry in signed if entry.envelope.strand == context.endpoint.name]
         whole = {entry.digest for entry in signed if _is_whole(entry)}
         named = {head.digest for entry in signed for head in entry.envelope.heads}
+        if whole.issuperset([*named, *present]):
+            return  # the usual first sync of a mailbox: all entries are in this pouch, and none is lost
         with store.reading() as now:
-            if whole.issuperset([*named, *entries.digests(now, address)]):
-                return  # the usual first sync of a mailbox: all entries are in this pouch, and none is lost
             checked = check_envelopes(now, address, strands, context.verified)
         lost = [] if checked is None else lost_and_given(store, checked, written=own)[0]
         # With an entry that the peer asked for, nothing is asked: the two would ask each other forever.
@@ -91,7 +95,7 @@ def _pack_entry(
     store, opens = context.endpoint.store, context.endpoint.opens_file
     has_files = bool(files or part.files_sha256)
     if entry.header is not None and not (
-        is_readable(entry, opens) and (not has_files or has_signed_files(store, part, opens))
+        opens(entry.header) and (not has_files or has_signed_files(store, part, opens))
     ):
         yield DamagedItem(part.address, entry.digest), None
 

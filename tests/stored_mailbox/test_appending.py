@@ -215,6 +215,24 @@ def test_a_state_that_was_read_before_a_change_is_computed_again(store: Store, t
     assert state(store, talk) == (None, DUE)
 
 
+def test_a_row_that_differs_from_the_verified_entry_is_read_again(store: Store, talk: Talk) -> None:
+    """Attack: the operator edits a row after a sync verified it, and keeps the digest in the row."""
+    edited, kept = talk.write(talk.source), talk.write(talk.source)
+    append(store, talk, edited)
+    append(store, talk, kept)
+    with store.writing() as session:
+        sql = text("UPDATE entry SET signature = :other WHERE digest = :digest")
+        session.execute(sql, {"other": kept.signature, "digest": edited.digest})
+
+    with store.reading() as session:
+        verified = {entry.digest: entry for entry in (edited, kept)}
+        checked = check_envelopes(session, talk.keys.address, the_strands(), verified)
+
+    assert checked is not None
+    assert checked.transcript.authentic == {kept.digest: kept}
+    assert edited.digest not in checked.rows
+
+
 def test_a_removal_of_another_source_destroys_nothing(store: Store, talk: Talk) -> None:
     """Attack: a source signs a removal of words of another mailbox, and the operator moves it there."""
     other, kept = Talk(a_mailbox(2)), talk.write(talk.source)
