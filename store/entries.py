@@ -16,10 +16,10 @@ from store.database.prepared_statements import (
     insert,
     roll_back,
 )
-from store.database.schema import AttachmentRow, EntryRow, MailboxRow, OutboxRow, SealedRow, new_id
+from store.database.schema import AttachmentRow, EntryRow, MailboxRow, SealedRow, new_id
 from store.database.sealed_rows import count_in_mailbox, insert_sealed
 from store.errors import AttachmentMissingError, MailboxChangedError, NoSuchMailboxError
-from store.outbox import OutboxKind, enqueue
+from store.outbox import NAMES_TO_PACK, OutboxKind, enqueue
 
 SOURCE, DESK = 0, 1  # authors
 LARGEST_NUMBER = 2**63 - 1
@@ -70,20 +70,7 @@ _FIND_ALL = PreparedQuery(
     _ENTRIES.where(_IN_MAILBOX, EntryRow.entry_id == bindparam("entry_id")), StoredEntry
 )
 _FIND_DIGEST = PreparedQuery(_ENTRIES.where(_HAS_DIGEST), StoredEntry)
-_QUEUED = PreparedQuery(
-    _ENTRIES.where(
-        _IN_MAILBOX,
-        EntryRow.digest.in_(
-            select(OutboxRow.name).where(
-                OutboxRow.peer == bindparam("peer"),
-                OutboxRow.kind == OutboxKind.ENTRY,
-                OutboxRow.address == bindparam("address"),
-                OutboxRow.pouch_serial.is_(None),
-            )
-        ),
-    ),
-    StoredEntry,
-)
+_QUEUED = PreparedQuery(_ENTRIES.where(_IN_MAILBOX, EntryRow.digest.in_(NAMES_TO_PACK)), StoredEntry)
 _WITHOUT_CIPHERTEXT = select(*columns(StoredEntry, EntryRow, SealedRow)[:-2], null(), null())
 _OF_STRAND = PreparedQuery(
     _WITHOUT_CIPHERTEXT.where(

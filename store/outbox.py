@@ -113,6 +113,7 @@ _OF_KIND = PreparedQuery(
 _OF_MAILBOX = PreparedQuery(
     _TO_PACK.where(_IN_MAILBOX, _IS_ABOUT_MAILBOX).order_by(OutboxRow.kind, OutboxRow.name), _read
 )
+NAMES_TO_PACK = select(OutboxRow.name).where(_OF_PEER, _IS_TO_PACK, _IN_MAILBOX, _IS_ABOUT_MAILBOX)
 _MAILBOXES = PlainQuery(
     select(OutboxRow.address)
     .where(_OF_PEER, _IS_ABOUT_MAILBOX, _IS_TO_PACK)
