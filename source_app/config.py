@@ -1,6 +1,7 @@
 """Settings of the source's site, which `deploy.settings.load_settings` reads from the settings file."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 
@@ -34,6 +35,9 @@ class SourceConfig:
     onion_socket: str = ""
     onion_host: str = ""
     tells_onion: bool = False
+    security_contact: str = ""
+    security_contact_until: date = date.min
+    security_languages: tuple[str, ...] = ()
     where_conduct: dict[str, str] = field(default_factory=dict)
     where_integrity: dict[str, str] = field(default_factory=dict)
     where_complaints: dict[str, str] = field(default_factory=dict)

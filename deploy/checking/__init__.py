@@ -7,6 +7,7 @@ store. What a program does at its start loads no code of the two apps.
 - `all_checks`: all checks in order
 - `backup_checks`: age of the backups, agreement with the desk's promise, rehearsed restore
 - `check_results`: result of one check: its level, what was found, and what to do
+- `contact_checks`: contact for weaknesses of the site
 - `keyring_checks`: the keyring's backup, and the recovery sheet
 - `machine_files`: settings as they are written, and the files and folders that they name
 - `network_checks`: Tor and the onion services, and the headers of the site

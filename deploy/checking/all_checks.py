@@ -8,6 +8,7 @@ from pathlib import Path
 
 from deploy.checking.backup_checks import make_backup_checks
 from deploy.checking.check_results import CheckResult, Level
+from deploy.checking.contact_checks import make_contact_checks
 from deploy.checking.keyring_checks import make_keyring_checks
 from deploy.checking.machine_files import read_machine_settings
 from deploy.checking.network_checks import make_network_checks
@@ -40,6 +41,7 @@ def check_machine(settings_path: Path, config: CheckConfig, today: date) -> list
         *make_backup_checks(settings, today),
         *make_keyring_checks(settings),
         *make_network_checks(settings),
+        *make_contact_checks(settings, today),
         *make_system_checks(settings, programs, config.log_paths),
     ]
 

@@ -216,6 +216,10 @@ _RULES: dict[str, _Rule] = {
         "an address such as http://127.0.0.1:8080, without a path",
     ),
     "leave_url": (re.compile(r"https://\S+").fullmatch, "an address that begins with https://"),
+    "security_contact": (
+        re.compile(r"((mailto:|https://|tel:)[!-~]+)?").fullmatch,
+        "an address that begins with mailto:, https:// or tel:, or empty",
+    ),
     "fingerprint": (
         re.compile(r"RW[A-Za-z0-9+/]{54}").fullmatch,  # a minisign public key: 42 bytes in base64
         "the desk's public key: RW and 54 more characters",
@@ -233,9 +237,12 @@ _RULES: dict[str, _Rule] = {
     ),
     **dict.fromkeys(("talk", "secrecy_limits"), (_has_known_languages, "a text for each language")),
     "workstation_name": (is_visible_line, "one line of visible characters"),
-    "languages": (
-        lambda codes: codes and len(set(codes)) == len(codes) and set(codes) <= set(known_languages()),
-        f"one or more of these languages, each once: {', '.join(known_languages())}",
+    **dict.fromkeys(
+        ("languages", "security_languages"),
+        (
+            lambda codes: codes and len(set(codes)) == len(codes) and set(codes) <= set(known_languages()),
+            f"one or more of these languages, each once: {', '.join(known_languages())}",
+        ),
     ),
     **dict.fromkeys(("where_conduct", "where_integrity", "where_complaints"), _ONE_LINE),
 }

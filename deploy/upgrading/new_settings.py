@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def plan_settings(path: Path) -> NewSettings:
         if missing:
             new = with_documented_keys(new, example, section, missing)
             table.update((key, known[section][key]) for key in missing)
-            values = (json.dumps(known[section][key], ensure_ascii=False) for key in missing)
+            values = (_as_written(known[section][key]) for key in missing)
             added += [f"{key} = {value} to [{section}]" for key, value in zip(missing, values, strict=True)]
     if faults:
         raise ConfigError(f"{path}: {'; '.join(sorted(faults))}. Nothing was changed.")
@@ -84,6 +85,10 @@ def plan_settings(path: Path) -> NewSettings:
     for section in wanted:
         load_config(path, section, _SHAPES[section], raw=new.encode("utf-8"))
     return NewSettings(new, tuple(added))
+
+
+def _as_written(value: object) -> str:
+    return f"{value}" if isinstance(value, date) else json.dumps(value, ensure_ascii=False)
 
 
 def _unknown(text: str, section: str, key: str = "") -> str:

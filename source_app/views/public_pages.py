@@ -1,4 +1,7 @@
-"""Public pages: start, help, privacy, limits, accessibility, the desk's keys, and leaving the site."""
+"""Public pages: start, help, privacy, limits, accessibility, the desk's keys, and leaving the site.
+
+The files `security.txt` and `robots.txt` are here too.
+"""
 
 import re
 from datetime import date
@@ -15,6 +18,7 @@ from web.origin import is_seen
 
 bp = Blueprint("pages", __name__)
 LIMITS_DATED: Final = date(2026, 11, 29)  # date of the text of the page /limits and of docs/threat-model.md
+_ACCESSIBILITY_DATED: Final = date(2026, 11, 30)  # date of the text of the accessibility statement
 
 
 @bp.get("/")
@@ -55,7 +59,7 @@ def limits() -> ResponseReturnValue:
 @bp.get("/<language:lang>/accessibility")
 def accessibility() -> ResponseReturnValue:
     """Show the accessibility statement of the source's site."""
-    return render_page("accessibility.html")
+    return render_page("accessibility.html", dated=_ACCESSIBILITY_DATED)
 
 
 @bp.get("/<language:lang>/seal")
@@ -121,6 +125,34 @@ def stylesheet() -> ResponseReturnValue:
     """Send the stylesheet, which the app keeps in memory."""
     # A header that the browser sends back later, such as an ETag, would let the site recognise a visitor.
     return Response(current_app.extensions["stylesheet"], mimetype="text/css")
+
+
+@bp.get("/.well-known/security.txt")
+def security_txt() -> Response:
+    """Show where someone who finds a weakness of this site can report the weakness (RFC 9116).
+
+    Raises:
+        NotFoundError: the settings name no contact.
+    """
+    ours = config()
+    if not ours.security_contact:
+        raise NotFoundError
+    lines = [
+        f"Contact: {ours.security_contact}",
+        f"Expires: {ours.security_contact_until}T23:59:59Z",
+        f"Preferred-Languages: {', '.join(ours.security_languages)}",
+        *(f"Canonical: {origin}{request.path}" for origin in ours.origins),
+    ]
+    return Response("\n".join(lines) + "\n", mimetype="text/plain")
+
+
+@bp.get("/robots.txt")
+def robots_txt() -> Response:
+    """Ask search engines to list only the start pages."""
+    # The address of another page would show in someone's search history what that person looked for.
+    starts = ["/", *(f"/{code}/" for code in config().languages)]
+    lines = ["User-agent: *", *(f"Allow: {path}$" for path in starts), "Disallow: /"]
+    return Response("\n".join(lines) + "\n", mimetype="text/plain")
 
 
 def _public(template: str) -> Response:
