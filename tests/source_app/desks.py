@@ -51,6 +51,7 @@ from source_app.session_cookie import open_cookie
 from source_app.signpost import decision_tree
 from store import attachments, mailboxes
 from store.database.engine import Store
+from store.dialect.sqlite import SqliteStore
 from store.quota import Quota
 from store.sessions import open_sessions
 from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
@@ -359,7 +360,7 @@ class ADesk:
         return note
 
 
-class _Overtaken(Store):
+class _Overtaken(SqliteStore):
     """Store in which something happens just before each of the first writes."""
 
     def __init__(self, path: Path, interference: Callable[[], object], times: int) -> None:
