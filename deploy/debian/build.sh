@@ -42,9 +42,10 @@ find "$packages" -name RECORD -delete  # dpkg has this list too, and a script th
 ln -s "/usr/bin/python3.$minor" "$program/bin/python"
 cat >"$program/bin/steunpunt" <<END
 #!/$home/bin/python -P
-from deploy.cli.main import main
+if __name__ == "__main__":  # each process that verifies a store loads this file too
+    from deploy.cli.main import main
 
-main(prog_name="steunpunt")
+    main(prog_name="steunpunt")
 END
 chmod 755 "$program/bin/steunpunt"
 printf 'home = /usr/bin\ninclude-system-site-packages = false\n' >"$program/pyvenv.cfg"

@@ -5,6 +5,7 @@
 #                         empty folder, and stays empty
 # When this script is killed, the kernel ends the whole machine.
 set -eu
+umask 022
 kind=$1
 root=$2
 if [ "${3:-}" = "" ]; then

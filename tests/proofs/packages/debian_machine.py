@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 _BOOT = Path(__file__).with_name("boot.sh")
+_PROJECT = Path(__file__).parents[3]
 _CGROUPS = Path("/sys/fs/cgroup")
 _BOOTED = {"running\n", "degraded\n"}
 QUIET = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
@@ -85,6 +86,21 @@ class DebianMachine:
         """Return the state of a unit, such as "active"."""
         return self.types("systemctl", "is-active", unit).stdout.strip()
 
+    def processes(self, unit: str = "") -> list[int]:
+        """Return the ids, on this machine, of the machine's processes, or only of one unit's processes."""
+        assert self._booting is not None
+        group = f"/steunpunt-test-{self._booting.pid}/"
+        if unit:
+            group += f"system.slice/{unit}.service\n"
+        return [
+            int(path.parent.name) for path in Path("/proc").glob("[1-9]*/cgroup") if group in _text_of(path)
+        ]
+
+    def is_used_by(self, *words: str) -> None:
+        """Run a command of this machine, which must succeed, in the network of the booted machine."""
+        network = f"--net=/proc/{self._init()}/ns/net"
+        subprocess.run(["nsenter", network, *words], cwd=_PROJECT, check=True)
+
     def _init(self) -> str:
         """Return the id of the machine's PID 1, or "" if the machine has not begun to boot."""
         assert self._booting is not None
@@ -116,6 +132,13 @@ def download_needs(root: Path, *packages: Path | str) -> None:
 def chroot(root: Path, *words: str) -> None:
     """Run a command in the folder of a Debian that does not run."""
     subprocess.run(["chroot", root, *words], check=True, env=QUIET)
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError:
+        return ""  # the process has ended
 
 
 def _remove_cgroup(folder: Path) -> None:

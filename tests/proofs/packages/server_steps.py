@@ -5,7 +5,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from tests.deploy.two_machines import TwoMachineDesk
+from tests.journalist_app.desk_factories import a_source
 from tests.proofs.packages.debian_machine import DebianMachine
+from web.dates import utc_today
 
 HOME = "/var/lib/steunpunt"
 SETTINGS = f"{HOME}/var/config.toml"
@@ -24,12 +26,26 @@ def set_up_server(machine: DebianMachine, desk: TwoMachineDesk) -> None:
     bring(machine, desk.folder / "first.pairing")
     machine.does("steunpunt", "server", "admit", "/srv/first.pairing")
     change_setting(machine, "age_recipients", f'["{_AGE_KEY}"]')
-    machine.does("systemctl", "start", "steunpunt.target", "steunpunt-backup.service")
+    machine.does("systemctl", "start", "steunpunt.target")
+
+
+def message_arrives(machine: DebianMachine, desk: TwoMachineDesk) -> None:
+    """Carry a message of a source to the server, in a pouch of the desk's workstation."""
+    world = desk.world(desk.first)
+    a_source(world, day=utc_today()).writes("a message that every upgrade keeps", day=utc_today())
+    world.store.close()
+    desk.first.does("pouch", "make", desk.folder / "pouch")
+    bring(machine, desk.folder / "pouch")
+
+    machine.does("steunpunt", "pouch", "apply", "/srv/pouch")
+
+    assert entries(machine) == 1
 
 
 def is_green(machine: DebianMachine) -> None:
-    """Check that the site answers, and that `steunpunt check` finds no fault."""
+    """Check that the site answers, and that neither a backup nor `steunpunt check` finds a fault."""
     machine.does("steunpunt", "store", "verify")
+    machine.does("systemctl", "start", "steunpunt-backup.service")
     assert states(machine) == {"active"}
     assert machine.does("python3", "-c", GET) == "200\n"
     machine.does("steunpunt", "check")

@@ -6,7 +6,7 @@ import pytest
 from tests.deploy.two_machines import TwoMachineDesk
 from tests.proofs.packages.debian_machine import DebianMachine, booted
 from tests.proofs.packages.package_builds import build_once
-from tests.proofs.packages.server_steps import is_green, set_up_server, states
+from tests.proofs.packages.server_steps import is_green, message_arrives, set_up_server, states
 
 pytestmark = [
     pytest.mark.slow,
@@ -28,6 +28,7 @@ def test_a_server_from_the_package_starts_passes_the_check_and_stops(
     done = machine.installs(build_once(tmp_path_factory).server)
     assert done.returncode == 0, done.stdout + done.stderr
     set_up_server(machine, desk)
+    message_arrives(machine, desk)
     is_green(machine)
 
     machine.does("systemctl", "stop", "steunpunt.target")

@@ -1,13 +1,14 @@
 """One operator's year with the package of the server. The tests run in this order, on one machine."""
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from bench.memory import peak_bytes, proportional_bytes
 from tests.deploy.two_machines import TwoMachineDesk
-from tests.journalist_app.desk_factories import a_source
 from tests.next_version import NEW_KEY, NEXT, break_next_version, change_to_next_version
 from tests.proofs.packages.debian_machine import DebianMachine, booted, download_needs
 from tests.proofs.packages.package_builds import Debian, Packages, change_package
@@ -22,6 +23,7 @@ from tests.proofs.packages.server_steps import (
     installed_version,
     is_green,
     main_process,
+    message_arrives,
     set_up_server,
     settings_text,
     states,
@@ -29,7 +31,6 @@ from tests.proofs.packages.server_steps import (
     tables,
 )
 from tests.proofs.proof_sizes import print_result
-from web.dates import utc_today
 
 pytestmark = pytest.mark.slow
 
@@ -75,6 +76,7 @@ def test_an_operator_sets_up_the_server_and_gets_a_green_check(
     machine: DebianMachine, desk: TwoMachineDesk
 ) -> None:
     set_up_server(machine, desk)
+    message_arrives(machine, desk)
     is_green(machine)
 
 
@@ -85,10 +87,26 @@ def test_the_kernel_enforces_the_limits_of_the_units(machine: DebianMachine) -> 
         assert re.search(r"(?m)^CapBnd:\s0+$", status)
         assert re.search(r"(?m)^NoNewPrivs:\s1$", status)
         assert re.search(r"(?m)^Seccomp:\s2$", status)  # SystemCallFilter
-        wanted = machine.does("systemctl", "show", "--property=MemoryMax", "--value", program).strip()
-        assert _memory_limit(machine, process) == wanted
+        assert _memory_limit(machine, process) == _shown(machine, program, "MemoryMax")
     is_enforced = Path("/sys/kernel/security/apparmor").exists()
     print_result(f"the kernel of this machine {'has' if is_enforced else 'has no'} AppArmor")
+
+
+def test_idle_memory_and_the_limits_of_the_units(machine: DebianMachine) -> None:
+    """Each unit may use three to thirty times what it used while twelve sources were busy."""
+    idle = sum(proportional_bytes(process) for process in machine.processes())
+    print_result(f"idle: {idle >> 20} MiB (PSS of all processes, with systemd, the journal and Tor)")
+
+    machine.is_used_by(sys.executable, "-m", "tests.proofs.packages.busy_sources", "127.0.0.1", "8080", "20")
+
+    for program in PROGRAMS:
+        processes = machine.processes(program)
+        used = sum(peak_bytes(process) for process in processes)
+        tasks = int(_shown(machine, program, "TasksCurrent"))
+        limits = int(_shown(machine, program, "MemoryMax")), int(_shown(machine, program, "TasksMax"))
+        print_result(f"{program}: {used >> 20} MiB of {limits[0] >> 20}, {tasks} tasks of {limits[1]}")
+        assert 3 * used < limits[0] < 30 * used
+        assert 3 * tasks < limits[1] < 30 * tasks
 
 
 def test_a_program_that_hangs_is_started_again(machine: DebianMachine) -> None:
@@ -137,18 +155,6 @@ def test_the_operators_command_is_called_when_a_unit_fails(machine: DebianMachin
     assert done.returncode != 0
     machine.waits(f"test -e {HOME}/told")
     machine.does("systemctl", "reset-failed")
-
-
-def test_a_message_arrives(machine: DebianMachine, desk: TwoMachineDesk) -> None:
-    world = desk.world(desk.first)
-    a_source(world, day=utc_today()).writes("a message that every upgrade keeps", day=utc_today())
-    world.store.close()
-    desk.first.does("pouch", "make", desk.folder / "pouch")
-    bring(machine, desk.folder / "pouch")
-
-    machine.does("steunpunt", "pouch", "apply", "/srv/pouch")
-
-    assert entries(machine) == 1
 
 
 def test_without_room_for_the_backup_the_older_version_goes_on(
@@ -275,6 +281,10 @@ def _goes_back(machine: DebianMachine, packages: Packages, said: str) -> None:
 
     is_green(machine)
     assert entries(machine) == 1
+
+
+def _shown(machine: DebianMachine, program: str, name: str) -> str:
+    return machine.does("systemctl", "show", f"--property={name}", "--value", program).strip()
 
 
 def _memory_limit(machine: DebianMachine, process: str) -> str:
