@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 import source_app
+from deploy.serving.try_again_page import try_again_page
 from tests.browser.accessible.inspector import Inspector
 from tests.browser.accessible.rarer_pages import rarer_pages
 from tests.source_app.desks import make_desk
@@ -38,7 +39,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return {
         name: re.sub(r'<link rel="stylesheet"[^>]*>', lambda _: style, page.text)
         for name, page in found.items()
-    }
+    } | {"of a reverse proxy, while the site does not run": try_again_page()}
 
 
 def test_axe_finds_nothing_in_any_state_and_every_look_shows_all(

@@ -111,9 +111,10 @@ class ProxiedSite:
         return {str(path): path.read_bytes() for path in (*files, self.folder / "output") if path.is_file()}
 
     @contextmanager
-    def mailbox(self) -> Iterator[None]:
+    def mailbox(self, *, new_mailboxes_an_hour: int = 0) -> Iterator[None]:
         """Run the source's site in the network of the proxy."""
-        settings = desk_servers.set_up(self.folder / "var", {"upload_bytes": UPLOAD_BYTES}).settings
+        limits = {"upload_bytes": UPLOAD_BYTES, "new_mailboxes_an_hour": new_mailboxes_an_hour}
+        settings = desk_servers.set_up(self.folder / "var", limits).settings
         text = settings.read_text("utf-8").partition("[adviser]")[0]
         text = re.sub(r"(?m)^bind = .*$", 'bind = "127.0.0.1:8080"', text)
         settings.write_text(re.sub(r"(?m)^origin = .*$", f'origin = "https://{ADDRESS}"', text), "utf-8")

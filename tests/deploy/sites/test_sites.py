@@ -173,6 +173,19 @@ def test_a_file_over_the_limit_is_refused_by_the_mailbox_itself(site: ProxiedSit
     _assert_nothing_noted(site)
 
 
+def test_a_visitor_who_must_come_back_later_reads_this_from_the_mailbox_itself(down: ProxiedSite) -> None:
+    """The proxy shows its own page with this status only if the mailbox does not run."""
+    with down.mailbox(new_mailboxes_an_hour=2), down.visitor() as visitor:
+        for _ in range(2):  # a new half hour can begin between two visits
+            visitor.open_mailbox()
+            answer = visitor.browser.get("/en/begin")
+            if answer.status == 503:
+                break
+
+    assert answer.status == 503
+    assert b'data-refusal="limit"' in answer.body
+
+
 def test_no_line_is_written_about_an_unusual_request(site: ProxiedSite) -> None:
     for unusual in UNUSUAL:
         for client in (site.connect(80), site.connect_safely(), site.connect(443)):  # the last is not TLS

@@ -35,6 +35,12 @@ def test_a_package_is_the_same_byte_for_byte_wherever_and_whenever_it_is_built(
     print_result(f"both packages are the same when built {len(again) + 1} times: {packages.version}")
 
 
+def test_the_server_has_the_files_of_its_reverse_proxies(packages: Packages) -> None:
+    listed = subprocess.run(["dpkg-deb", "-c", packages.server], capture_output=True, text=True, check=True)
+    for name in ("Caddyfile", "nginx.conf", "try-again.html"):
+        assert f" ./usr/share/steunpunt/sites/{name}\n" in listed.stdout
+
+
 def test_each_package_has_the_manual_pages_and_the_completion_of_its_commands(packages: Packages) -> None:
     for package in (packages.server, packages.workstation):
         listed = subprocess.run(
