@@ -476,6 +476,8 @@ def test_an_open_browser_learns_that_its_mailbox_has_ended(a_desk: ADesk, source
 
     assert gone.status_code == 404
     assert hooks(gone.text, "failure") == ["gone"]
+    assert "/en/log-out" not in gone.text  # the page says that the source is logged out
+    assert 'href="/en/log-in"' in gone.text
 
 
 def test_the_source_s_words_are_escaped_and_keep_their_lines(source: SourceBrowser) -> None:
