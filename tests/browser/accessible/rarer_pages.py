@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 from sqlalchemy import update
 from werkzeug.test import TestResponse
@@ -23,6 +23,7 @@ def rarer_pages(a_desk: ADesk) -> Iterator[tuple[str, TestResponse]]:
     yield "begin, words of another language", a_desk.browser().get("/fr/begin")
     yield from _answered_proposals(a_desk)
     yield from _passed_on(a_desk)
+    yield from _deleted(a_desk)
     yield from _written_again(a_desk)
     yield from _damaged(a_desk)
 
@@ -73,6 +74,29 @@ def _crossed(a_desk: ADesk) -> Iterator[tuple[str, TestResponse]]:
     append_consent(a_desk.desk, keys, an_answer(a_desk, keys, made, Verdict.TAKEN_BACK), today=TODAY)
     a_desk.pass_on(keys, made, replica=replica)
     yield "mailbox, taken back in time", browser.get("/en/mailbox")
+    a_desk.pass_on(keys, made, StepName.PASSED_ON)
+    yield "mailbox, file made too late", browser.get("/en/mailbox")
+    yield "proposal, file made too late", browser.get(path_of(made))
+    a_desk.pass_on(keys, made, StepName.PASSED_ON, delivered=TODAY)
+    yield "mailbox, handed over all the same", browser.get("/en/mailbox")
+
+
+def _deleted(a_desk: ADesk) -> Iterator[tuple[str, TestResponse]]:
+    browser, keys = _a_mailbox(a_desk)
+    answer = a_desk.answer(keys, "an answer").envelope.entry_id
+    yield "entry", browser.get(f"/en/mailbox/entry/{answer.hex()}")
+    late = StepNote(step=StepName.IN_CONVERSATION, next="We ask.", by=TODAY - timedelta(days=1))
+    step = a_desk.say_step(keys, "", late).envelope.entry_id
+    yield "mailbox, late", browser.get("/en/mailbox")
+    for entry_id in (answer, step):
+        a_desk.delete(keys, entry_id)
+    a_desk.receipt(keys)
+    yield "mailbox, answer deleted", browser.get("/en/mailbox")
+    made = a_desk.propose(keys, "a text")
+    say(browser, made, "agreed", sure="y")
+    after = browser.write("after the agreement").location.rpartition("/")[2]
+    a_desk.delete(keys, bytes.fromhex(after))
+    yield "proposal, deleted after agreeing", browser.get(path_of(made))
 
 
 def _written_again(a_desk: ADesk) -> Iterator[tuple[str, TestResponse]]:

@@ -13,6 +13,7 @@ import source_app
 from deploy.serving.try_again_page import try_again_page
 from tests.browser.accessible.inspector import Inspector
 from tests.browser.accessible.rarer_pages import rarer_pages
+from tests.browser.accessible.refused_pages import refused_pages
 from tests.source_app.desks import make_desk
 from tests.source_app.views.test_public_pages import mailbox_pages, open_pages
 from web.languages import known_languages
@@ -32,8 +33,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     desk = make_desk(
         tmp_path_factory.mktemp("pages"), languages=known_languages(), onion_host=f"{'a' * 56}.onion"
     )
-    every = itertools.chain(open_pages(desk.browser(), "en"), mailbox_pages(desk, "en"), rarer_pages(desk))
-    found = dict(every)
+    common = itertools.chain(open_pages(desk.browser(), "en"), mailbox_pages(desk, "en"))
+    found = dict(itertools.chain(common, rarer_pages(desk), refused_pages(desk)))
     desk.store.close()
     style = f"<style>{_STYLE}</style>"
     return {
@@ -53,7 +54,7 @@ def test_axe_finds_nothing_in_any_state_and_every_look_shows_all(
         inspector.check(page, name)
 
     assert inspector.faults == []
-    assert inspector.pages > 70
+    assert inspector.pages > 115
 
 
 def test_a_text_browser_shows_every_word_of_every_state(
