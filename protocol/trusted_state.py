@@ -20,8 +20,6 @@ from protocol.sealed_record import NAME_BYTES, RecordKind
 
 _VERSION: Final = b"steunpunt-trusted-state/1"
 
-RecordName = tuple[RecordKind, bytes]
-
 
 @dataclass(frozen=True, slots=True)
 class SeenMailbox:
@@ -52,7 +50,7 @@ class TrustedState:
     letterhead_serial: int = 0
     mailboxes: dict[Address, SeenMailbox] = field(default_factory=dict)
     ended: set[Address] = field(default_factory=set)
-    records: dict[RecordName, int] = field(default_factory=dict)  # newest revision seen
+    records: dict[tuple[RecordKind, bytes], int] = field(default_factory=dict)  # newest revision seen
     keyring_serial: int = 0
 
     def seen(self, address: Address) -> SeenMailbox:
@@ -72,7 +70,7 @@ class TrustedState:
             ForgedError: a remembered head would disappear, or the mailbox has ended.
         """
         before = self.seen(address)
-        if _is_back(before.heads, seen.heads) or address in self.ended:
+        if _lost(before, seen) or address in self.ended:
             raise ForgedError
         self.mailboxes[address] = replace(seen, removed=before.removed | seen.removed)
 
@@ -127,7 +125,9 @@ class TrustedState:
     def merge(self, other: Self) -> None:
         """Add what another process of this workstation remembered.
 
-        The newest heads, revisions and serials stay. All removals and all ends of mailboxes stay too.
+        The newest heads of each writer stay, even if each process saw another entry. Then no process knows
+        whether the mailbox is closed or answered, so it counts as neither. The newest revisions and serials,
+        all removals and all ends of mailboxes stay too.
         """
         self.letterhead_serial = max(self.letterhead_serial, other.letterhead_serial)
         self.keyring_serial = max(self.keyring_serial, other.keyring_serial)
@@ -135,10 +135,11 @@ class TrustedState:
             self.end(address)
         for address in other.mailboxes.keys() - self.ended:
             ours, theirs = self.mailboxes.get(address, _NOTHING), other.seen(address)
-            newest = theirs if _is_back(theirs.heads, ours.heads) else ours
-            self.mailboxes[address] = replace(newest, removed=ours.removed | theirs.removed)
-        for name, revision in other.records.items():
-            self.records[name] = max(revision, self.records.get(name, 0))
+            heads = _lost(ours, theirs) | _lost(theirs, ours) | set(ours.heads) & set(theirs.heads)
+            base = next((seen for seen in (ours, theirs) if set(seen.heads) == heads), _NOTHING)
+            known = replace(base, heads=tuple(sorted(heads)), removed=ours.removed | theirs.removed)
+            self.mailboxes[address] = known
+        self.records |= {name: max(it, self.records.get(name, 0)) for name, it in other.records.items()}
 
     def to_bytes(self) -> bytes:
         """Write the trusted state (what a workstation remembers) as JSON.
@@ -185,10 +186,10 @@ class TrustedState:
         return trusted_state
 
 
-def _is_back(before: Heads, after: Heads) -> bool:
-    """Return True if `after` lacks a head of `before`, and has no later head of the same strand."""
-    newest = {head.strand: head.number for head in after}  # the largest number comes last
-    return any(head not in after and newest.get(head.strand, 0) <= head.number for head in before)
+def _lost(before: SeenMailbox, after: SeenMailbox) -> set[Head]:
+    """Return the heads of `before` that `after` lacks without a later head of the same strand."""
+    newest = {head.strand: head.number for head in after.heads}  # the largest number comes last
+    return {head for head in before.heads if head not in after.heads and newest.get(head[0], 0) <= head[1]}
 
 
 def seal_trusted_state(trusted_state: TrustedState, keyring: Keyring) -> bytes:

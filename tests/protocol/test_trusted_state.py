@@ -181,6 +181,8 @@ def test_a_merge_loses_no_end_no_removal_no_revision_and_no_serial(
         assert state.keyring_serial <= merged.keyring_serial
         assert all(revision <= merged.records[name] for name, revision in state.records.items())
         assert all(seen.removed >= state.seen(address).removed for address, seen in merged.mailboxes.items())
+        for address, seen in merged.mailboxes.items():
+            TrustedState(mailboxes={address: state.seen(address)}).advance(address, seen)  # goes back nowhere
 
 
 def test_a_merge_keeps_the_newest_heads_of_a_mailbox() -> None:
@@ -189,6 +191,23 @@ def test_a_merge_keeps_the_newest_heads_of_a_mailbox() -> None:
         state = TrustedState(mailboxes={_ADDRESS: ours})
         state.merge(TrustedState(mailboxes={_ADDRESS: theirs, _OTHER: older}))
         assert {_ADDRESS: newer, _OTHER: older} == state.mailboxes
+
+
+def test_a_merge_keeps_what_only_one_of_two_processes_saw() -> None:
+    """Attack: the operator shows two processes of one workstation different entries, and then hides both."""
+    one = SeenMailbox((_SECOND,), closed=_DUE, is_answered=True)
+    two = SeenMailbox((_FIRST, _OURS), closed=_DUE, is_answered=True)
+    for ours, theirs in ((one, two), (two, one)):
+        state = TrustedState(mailboxes={_ADDRESS: ours})
+        state.merge(TrustedState(mailboxes={_ADDRESS: theirs}))
+        # No process has verified that a mailbox with both heads is closed or answered.
+        assert {_ADDRESS: SeenMailbox((_SECOND, _OURS))} == state.mailboxes
+
+
+def test_a_merge_keeps_two_entries_with_one_number() -> None:
+    state = TrustedState(mailboxes={_ADDRESS: SeenMailbox((_FIRST,))})
+    state.merge(TrustedState(mailboxes={_ADDRESS: SeenMailbox((_BESIDE,))}))
+    assert {_ADDRESS: SeenMailbox((_FIRST, _BESIDE))} == state.mailboxes
 
 
 def test_another_workstation_cannot_open_the_state() -> None:

@@ -709,6 +709,23 @@ def test_an_entry_of_another_mailbox_is_told(world: World) -> None:
     assert_told(world, source.keys.address, "wrong_address")
 
 
+def test_an_entry_that_one_of_two_processes_saw_is_missed_by_both(world: World) -> None:
+    """Attack: the operator shows two processes of one workstation different entries, and then hides both."""
+    source = a_source(world)
+    source.writes("een")
+    one, two = unlocked(world), unlocked(world)
+    source.writes("twee")
+    background_check.check_store(one, TODAY)
+    world.execute("DELETE FROM entry WHERE number = 2")
+    source.is_answered("antwoord")
+    background_check.check_store(two, TODAY)
+    world.execute("DELETE FROM entry WHERE author = 1")
+
+    found = conversation_of(unlocked(world), source.keys.address)
+
+    assert [fault.kind for fault in found.faults] == ["rolled_back", "rolled_back"]
+
+
 def test_an_entry_that_was_seen_and_dropped_is_told(world: World) -> None:
     source = a_source(world)
     source.writes("een")
