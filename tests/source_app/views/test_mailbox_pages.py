@@ -209,6 +209,21 @@ def test_a_message_whose_answer_was_deleted_waits_for_no_other(
     assert hooks(page, "next") == ["may_write"]
 
 
+def test_an_older_answer_is_no_news_when_the_newest_one_is_deleted(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    source.write("a question")
+    a_desk.answer(keys, "an answer")
+    source.get("/en/mailbox")
+    source.write("another question")
+    _delete(source, a_desk.answer(keys, "another answer").envelope.entry_id.hex())
+
+    page = source.get("/en/mailbox").text
+
+    assert hooks(page, "notice") == ["answer_deleted"]
+    assert hooks(page, "expected") == []
+
+
 @pytest.mark.parametrize("lang", ["en", "nl"])
 @pytest.mark.parametrize("what", ["delete", "end"])
 def test_after_a_log_out_the_page_says_that_nothing_was_deleted_or_ended(
