@@ -1,8 +1,9 @@
 """A GET request writes nothing in the store, except a read receipt after the thread's page was made."""
 
 import threading
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -17,23 +18,28 @@ from journalist_app.services.desk_keys.new_keys import draw_sheet
 from journalist_app.services.mailbox import read_thread
 from protocol.content import Kind
 from protocol.envelope import Author, EntryClass, Envelope
+from protocol.pouch.pouch_file import SERVER
+from store import outbox, peers, sync_findings
 from store.database.engine import Store, open_store
 from store.errors import StoreReadOnlyError
+from store.sync_findings import FindingKind
+from tests.journalist_app.conversion.files_to_convert import a_converter
 from tests.journalist_app.desk_factories import TODAY, ASource, World
 from tests.journalist_app.files.sealing import age_armour, recipient_of
+from tests.journalist_app.services.mailbox.test_file_looks import HALF_BROKEN, look, sent
+from tests.journalist_app.views.looking.test_look_pages import SOUND
 from tests.journalist_app.views.paper import KEY
 from tests.journalist_app.views.test_views import AdviserBrowser, a_browser, proposal_form, proposed, settle
+from tests.pages import hooks
 from tests.refused_writes import WriteGuard, watch_all_connections
 from tests.store_snapshots import snapshot, written
 
 _AS_IT_IS = {
     "unlock.go_to_inbox": 303,
     "unlock.show_unlock": 303,  # the desk is open
-    "thread.download_pasted_file": 200,
-    "look.show_picture": 404,  # a text has neither a picture nor sound
-    "look.play_sound": 404,
 }
-_ALLOWED = {"thread.show_thread": ("insert entry", "update mailbox")}  # its read receipt
+_RECEIPT = ("insert entry", "update mailbox", "insert outbox", "update outbox")
+_ALLOWED = {"thread.show_thread": _RECEIPT}
 _RECEIPT_COLUMNS = {"version", "last_day"}  # of the mailbox's row
 
 
@@ -67,6 +73,13 @@ def site(guard: WriteGuard, world: World, tmp_path: Path) -> EveryPage:  # noqa:
     where = f"/mailbox/{source.address}"
     browser.previews(where, proposal_form(browser.get(f"{where}/propose"), where, "tekst", KEY))
     _, made.desk.prepared[pasted.envelope.entry_id] = made.desk.prepared.popitem()
+    files = made.desk.shown_files
+    files.converter = a_converter(tmp_path, HALF_BROKEN)
+    picture = sent(source, b"%PDF-1.4", "a.pdf")
+    look(made.desk, source, picture)
+    files.converter = a_converter(tmp_path, SOUND)
+    sound = sent(source, b"#!AMR\n", "a.amr")
+    look(made.desk, source, sound)
     shown = read_thread.open_thread(made.desk, source.keys.address, today=TODAY)
     values = {
         "address": source.address,
@@ -85,10 +98,12 @@ def site(guard: WriteGuard, world: World, tmp_path: Path) -> EveryPage:  # noqa:
     }
     made.desk.new_key = draw_sheet(made.desk, "kluis", "nl", TODAY)
     made.desk.spam_choice = SpamChoice((source.keys.address,))
+    others = {"look.show_picture": {"which": picture, "number": 2}, "look.play_sound": {"which": sound}}
     routes = browser.app.url_map.bind("localhost")
     for rule in browser.app.url_map.iter_rules():
         if "GET" in (rule.methods or ()):
-            wanted = {name: values[name] for name in rule.arguments}  # a new argument needs a value here
+            given = {**values, **others.get(rule.endpoint, {})}
+            wanted = {name: given[name] for name in rule.arguments}  # a new argument needs a value here
             made.paths[rule.endpoint] = routes.build(rule.endpoint, wanted)
     return made
 
@@ -106,6 +121,50 @@ def test_sqlite_refuses_every_write_of_a_get_but_the_receipt_of_the_thread(
                 thread.join()
 
         assert answer.status_code == _AS_IT_IS.get(endpoint, 200), endpoint
+        assert guard.refused == [], endpoint
+
+
+def is_locked(site: EveryPage) -> None:
+    site.browser.app.extensions["auto_lock"].close()
+
+
+def has_faults(site: EveryPage) -> None:
+    """Bring back what the source deleted, and take the encrypted part from all other entries."""
+    site.source.removes(site.source.writes("verwijderd"))
+    site.browser.get(site.paths["thread.show_thread"])
+    site.source.world.execute(
+        "UPDATE sealed SET header = iif(header IS NULL, x'00', NULL) WHERE id IN (SELECT id FROM entry)"
+    )
+    page = site.browser.get(site.paths["thread.show_thread"])
+    assert {"lost", "restored"} <= set(hooks(page.text, "fault"))
+
+
+def has_ended(site: EveryPage) -> None:
+    site.source.ends()
+
+
+def has_a_server(site: EveryPage) -> None:
+    site.browser.app.extensions["auto_lock"]._desk.config = replace(site.desk.config, server="ssh:a@b")
+    with site.desk.store.writing() as session:
+        peers.add(session, SERVER, b"card")
+        outbox.enqueue_all(session, SERVER)
+        sync_findings.add(session, site.source.keys.address, b"", FindingKind.DAMAGED, TODAY)
+
+
+@pytest.mark.parametrize("state", [is_locked, has_faults, has_ended, has_a_server])
+def test_sqlite_refuses_every_write_of_a_get_in_another_state(
+    guard: WriteGuard, site: EveryPage, state: Callable[[EveryPage], None]
+) -> None:
+    state(site)
+    for endpoint, path in site.paths.items():
+        threads = set(threading.enumerate())
+
+        with guard.refusing_all_but(*_ALLOWED.get(endpoint, ())):
+            answer = site.browser.get(path)
+            for thread in set(threading.enumerate()) - threads:
+                thread.join()
+
+        assert answer.status_code in {200, 303, 404, 409}, endpoint
         assert guard.refused == [], endpoint
 
 

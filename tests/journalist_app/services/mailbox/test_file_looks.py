@@ -154,7 +154,7 @@ def test_the_pages_of_a_deleted_file_are_dropped(desk: OpenDesk, source: ASource
 
 
 # Replaces poppler: says that a PDF has three pages, fails at the first page, and converts the second.
-_HALF_BROKEN = """
+HALF_BROKEN = """
 for each; do page=$last; last=$each; done
 case "$page" in
     1) exit 1 ;;
@@ -168,7 +168,7 @@ def test_a_page_that_cannot_be_converted_does_not_stop_the_others(
     desk: OpenDesk, source: ASource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("journalist_app.conversion.file_pages.PAGES", 2)
-    desk.shown_files.converter = a_converter(tmp_path, _HALF_BROKEN)
+    desk.shown_files.converter = a_converter(tmp_path, HALF_BROKEN)
 
     file = look(desk, source, sent(source, b"%PDF-1.4"))
 

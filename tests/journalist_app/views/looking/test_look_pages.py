@@ -9,7 +9,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import ConversionRefusal
 from tests.journalist_app.conversion.files_to_convert import OPENLY, a_converter
 from tests.journalist_app.desk_factories import ASource, World
-from tests.journalist_app.services.mailbox.test_file_looks import _HALF_BROKEN, sent
+from tests.journalist_app.services.mailbox.test_file_looks import HALF_BROKEN, sent
 from tests.journalist_app.views.test_views import AdviserBrowser, a_browser
 from tests.pages import hooks
 from tests.programs.hostile_programs import comes_true
@@ -18,6 +18,10 @@ _MAIL = (
     b"From: Anna <a@example.org>\nDate: Mon, 2 Mar 2026 10:00:00 +0000\n"
     b"Subject: =?utf-8?q?=C3=A9=C3=A9n?=\n\nDag\n"
 )
+_PROBE = '{"streams":[{"codec_type":"audio"}],"format":{"duration":"2"}}'
+SOUND = f"""for each; do last=$each; done
+case "$last" in 300) printf 'ok 0 4\\nabcd';; *) printf '%s' 'ok 0 {len(_PROBE)}
+{_PROBE}';; esac"""
 
 
 @pytest.fixture
@@ -69,7 +73,7 @@ def test_an_e_mail_shows_its_headers(browser: AdviserBrowser, source: ASource) -
 def test_a_picture_and_its_text_are_shown_and_another_page_is_refused(
     browser: AdviserBrowser, source: ASource, tmp_path: Path
 ) -> None:
-    desk_of(browser).shown_files.converter = a_converter(tmp_path, _HALF_BROKEN)
+    desk_of(browser).shown_files.converter = a_converter(tmp_path, HALF_BROKEN)
     which = sent(source, b"%PDF-1.4", "a.pdf")
 
     page = looks(browser, path_of(source, which))
@@ -87,13 +91,7 @@ def test_a_picture_and_its_text_are_shown_and_another_page_is_refused(
 
 
 def test_sound_can_be_read_in_parts(browser: AdviserBrowser, source: ASource, tmp_path: Path) -> None:
-    probe = '{"streams":[{"codec_type":"audio"}],"format":{"duration":"2"}}'
-    desk_of(browser).shown_files.converter = a_converter(
-        tmp_path,
-        f"""for each; do last=$each; done
-        case "$last" in 300) printf 'ok 0 4\\nabcd';; *) printf '%s' 'ok 0 {len(probe)}
-{probe}';; esac""",
-    )
+    desk_of(browser).shown_files.converter = a_converter(tmp_path, SOUND)
     which = sent(source, b"#!AMR\n", "a.amr")
 
     page = looks(browser, path_of(source, which))
