@@ -24,7 +24,7 @@ from store.errors import StoreError
 LOOK_SECONDS = 60.0  # time between two checks: a running process uses a new letterhead within a minute
 _FAULTS = {
     LetterheadRefusal.FORGED: (
-        "is forged: it is not signed by the desk whose fingerprint is in the settings file"
+        "is forged or damaged: it is not signed by the desk whose fingerprint is in the settings file"
     ),
     LetterheadRefusal.OLDER: "is older than one this server has seen",
     LetterheadRefusal.MALFORMED: "is in a form that this version does not know",

@@ -113,7 +113,7 @@ def refresh_hints(store: Store) -> None:
     destroyed, failed = work_on_each(map(Address, addresses), refresh)
     restored = sum(destroyed)
     if restored:
-        _log.error("mailboxes with removed words that someone restored: %d; tell the desk", restored)
+        _log.error("mailboxes whose removed words had contents again: %d; tell the desk", restored)
     if failed:
         _log.error("mailboxes whose days were not computed again: %d; tell the desk", len(failed))
 

@@ -50,3 +50,8 @@ def test_every_reason_has_a_sentence(reason: StrEnum) -> None:
     words = "".join((TEMPLATES / name).read_text("utf-8") for name in TABLES[type(reason)])
 
     assert f'"{reason}"' in words
+
+
+@pytest.mark.parametrize("reason", FileRefusal)
+def test_every_reason_not_to_give_a_file_has_a_sentence_on_a_page_of_its_own(reason: FileRefusal) -> None:
+    assert f'"{reason}"' in (TEMPLATES / "refusal.html").read_text("utf-8")

@@ -585,7 +585,7 @@ def test_removed_words_that_the_operator_restores_are_destroyed_again_and_report
     assert not is_restored(stored, keys)
     raw = files_of(stored.store)
     assert [False] * 2 == [sealed[-24:] in raw for sealed in stored.sealed[keys.address][-2:]]
-    assert caplog.messages == ["mailboxes with removed words that someone restored: 1; tell the desk"]
+    assert caplog.messages == ["mailboxes whose removed words had contents again: 1; tell the desk"]
 
 
 def test_a_forged_removal_destroys_nothing(stored: RetentionStore, keys: MailboxKeys) -> None:
