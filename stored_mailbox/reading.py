@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from crypto.errors import MalformedError
 from protocol.entry import SignedEntry
-from protocol.envelope import Author
+from protocol.envelope import Envelope
 from protocol.heads import Heads
 from protocol.identifiers import Address, Digest, StrandId
 from protocol.mailbox_keys import checked_verify_key
@@ -24,28 +24,17 @@ _ParsedRow = tuple[entries.StoredEntry, SignedEntry | None]
 
 
 @dataclass(frozen=True, slots=True)
-class DamagedRow:
-    """Stored row whose entry cannot be parsed, or whose columns differ from the entry's signed envelope.
-
-    `author` and `number` can be wrong. `author` is None if the column is neither 0 nor 1.
-    """
-
-    author: Author | None
-    number: int
-    is_parsed: bool
-
-
-@dataclass(frozen=True, slots=True)
 class StoredTranscript:
     """A mailbox in one snapshot of the store: its row, verified entries (transcript) and damaged rows.
 
     If `has_sound_keys` is False, the mailbox's keys do not belong to its address, and no entry of the source
-    is accepted. In `rows`, each row has its parsed entry, or None if the row is malformed.
+    is accepted. In `rows`, each row has its parsed entry, or None if the row is malformed. `damaged` has, for
+    each damaged row, its signed envelope, or None if the row is malformed.
     """
 
     mailbox: mailboxes.StoredMailbox
     transcript: Transcript
-    damaged: tuple[DamagedRow, ...]
+    damaged: tuple[Envelope | None, ...]
     has_sound_keys: bool = True
     rows: Sequence[_ParsedRow] = field(default=(), repr=False)
 
@@ -91,24 +80,23 @@ def check_stored(  # noqa: PLR0913  # the mailbox, its rows, and how to check th
     return StoredTranscript(mailbox, transcript, damaged, verify_key is not None, parsed)
 
 
-def parse_rows(rows: Iterable[entries.StoredEntry]) -> tuple[list[SignedEntry], tuple[DamagedRow, ...]]:
-    """Parse the rows of a mailbox's entries. Return the entries, and the damaged rows.
+def parse_rows(rows: Iterable[entries.StoredEntry]) -> tuple[list[SignedEntry], tuple[Envelope | None, ...]]:
+    """Parse the rows of a mailbox's entries. Return the entries, and the damaged rows' envelopes.
 
     A row is damaged if it does not parse, or if its columns differ from its signed envelope. In the second
-    case, both results have the entry.
+    case, both results have the entry. In the first case, None stands in place of the envelope.
     """
     return _divide((row, parse_row(row)) for row in rows)
 
 
-def _divide(parsed: Iterable[_ParsedRow]) -> tuple[list[SignedEntry], tuple[DamagedRow, ...]]:
+def _divide(parsed: Iterable[_ParsedRow]) -> tuple[list[SignedEntry], tuple[Envelope | None, ...]]:
     signed: list[SignedEntry] = []
-    damaged: list[DamagedRow] = []
+    damaged: list[Envelope | None] = []  # the columns of a damaged row can be wrong, and are not used
     for row, entry in parsed:
         if entry is not None:
             signed.append(entry)
         if entry is None or not has_signed_columns(row, entry):
-            author = Author(row.author) if row.author in set(Author) else None
-            damaged.append(DamagedRow(author, row.number, entry is not None))
+            damaged.append(None if entry is None else entry.envelope)
     return signed, tuple(damaged)
 
 

@@ -169,8 +169,8 @@ def _faults(
     # state, which is not in the store, has the digests of all removed entries.
     if not stored.has_sound_keys:
         yield ShownFault("wrong_keys")
-    for row in stored.damaged:
-        yield ShownFault("damaged_row", row.author, row.number)
+    for part in stored.damaged:
+        yield ShownFault("damaged_row", *((part.author, part.number) if part else ()))
     for fault in stored.transcript.faults:
         is_known = fault.kind in {FaultKind.LOST, FaultKind.RESTORED} and fault.digest in remembered
         # Without sound keys, nothing of the source is verified. That alone says nothing about these entries.

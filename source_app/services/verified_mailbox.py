@@ -118,7 +118,7 @@ def read_mailbox(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = ()) ->
         opened=tuple(opened),
         withheld=withheld,
         left_out=bool(stored.transcript.rejected)
-        or any(not row.is_parsed for row in stored.damaged)
+        or None in stored.damaged
         or Withheld.UNREADABLE in withheld.values(),
         remembered=remembered,
     )

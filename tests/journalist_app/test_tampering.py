@@ -23,7 +23,7 @@ from journalist_app.services.passing_on import pass_on
 from journalist_app.services.whole_desk import background_check, sync_status
 from protocol.content import Content, Kind, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry, sign_entry
-from protocol.envelope import EntryClass, Envelope
+from protocol.envelope import Author, EntryClass, Envelope
 from protocol.errors import NewerVersionError
 from protocol.heads import Head, Heads
 from protocol.identifiers import Digest, EntryId, StrandId, sealing_words
@@ -374,6 +374,9 @@ def test_a_malformed_row_of_one_mailbox_is_named_and_stops_no_page(
     shown = opens(desk, source.keys.address)
     # Nothing relies on the epoch, and a strand that is not a BLOB reads as that of the source.
     assert column in {"epoch", "strand"} or "damaged_row" in [fault.kind for fault in shown.faults]
+    # The page names the place that was signed, and not what the damaged column says.
+    places = {(fault.author, fault.number) for fault in shown.faults if fault.kind == "damaged_row"}
+    assert places <= {(Author.SOURCE, 1), (None, 0)}
 
 
 # ---- what a page did not show is not signed as shown
