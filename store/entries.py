@@ -133,7 +133,11 @@ _DAY = bindparam("day", type_=Date())
 _COUNT = PreparedChange(
     update(MailboxRow)
     .where(_IS_MAILBOX)
-    .values(sealed_bytes=MailboxRow.sealed_bytes + bindparam("more"), version=func.random(), last_day=_DAY)
+    .values(
+        sealed_bytes=func.coalesce(MailboxRow.sealed_bytes, 0) + bindparam("more"),
+        version=func.random(),
+        last_day=_DAY,
+    )
 )
 _SET_STATE = PreparedChange(
     update(MailboxRow)

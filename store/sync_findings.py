@@ -27,9 +27,11 @@ class FindingKind(StrEnum):
     FORGED_RECORD = "forged_record"  # the server sent a record that no workstation of the desk wrote
     WAITING_RECORD = "waiting_record"  # too many received records wait until this workstation can open them
     LONG_RECORD = "long_record"  # the notes of two workstations do not fit into one record
+    OTHER = "other"  # read from a damaged row, which does not say what the fault was
 
 
 _OF_ANY_ADDRESS: Final = frozenset({FindingKind.DAMAGED, FindingKind.FORGED_RECORD})
+_KINDS: Final = frozenset(FindingKind)
 _DIGESTS: Final = 10
 
 
@@ -47,21 +49,19 @@ class SyncFinding:
 
 
 def _read(address: bytes, digest: bytes, kind: str, day: date) -> SyncFinding:
-    return SyncFinding(address, digest, FindingKind(kind), day)
+    return SyncFinding(address, digest, FindingKind(kind) if kind in _KINDS else FindingKind.OTHER, day)
 
 
 _IN_MAILBOX = SyncFindingRow.address == bindparam("address")
-_FINDINGS = (
-    select(*columns(SyncFinding, SyncFindingRow))
-    .where(SyncFindingRow.kind.in_(list(FindingKind)))
-    .order_by(SyncFindingRow.address, SyncFindingRow.kind, SyncFindingRow.digest)
+_FINDINGS = select(*columns(SyncFinding, SyncFindingRow)).order_by(
+    SyncFindingRow.address, SyncFindingRow.kind, SyncFindingRow.digest
 )
 _ALL_FINDINGS = PreparedQuery(_FINDINGS, _read)
 _OF_MAILBOX = PreparedQuery(_FINDINGS.where(_IN_MAILBOX), _read)
 _ADD = PreparedChange(insert(SyncFindingRow).on_conflict_do_nothing())
 _IS_NAMED = (SyncFindingRow.digest == bindparam("digest"), SyncFindingRow.kind == bindparam("kind"))
 _DELETE = PreparedChange(delete(SyncFindingRow).where(_IN_MAILBOX, *_IS_NAMED))
-_IS_SHOWN = (SyncFindingRow.kind != FindingKind.CROSSED) | (SyncFindingRow.digest != NO_BYTES)
+_IS_SHOWN = SyncFindingRow.kind.is_distinct_from(FindingKind.CROSSED) | (SyncFindingRow.digest != NO_BYTES)
 _HAS_UNSEEN = PlainQuery(select(exists().where(_IS_SHOWN)))
 _DELETE_OF_MAILBOX = PreparedChange(delete(SyncFindingRow).where(_IN_MAILBOX))
 

@@ -84,7 +84,7 @@ def parse_rows(rows: Iterable[entries.StoredEntry]) -> tuple[list[SignedEntry], 
     """Parse the rows of a mailbox's entries. Return the entries, and the damaged rows' envelopes.
 
     A row is damaged if it does not parse, or if its columns differ from its signed envelope. In the second
-    case, both results have the entry. In the first case, None stands in place of the envelope.
+    case, both results have the entry. In the first case, the second result has None.
     """
     return _divide((row, parse_row(row)) for row in rows)
 

@@ -15,10 +15,10 @@ _ADD = PreparedChange(insert(SealedRow))
 _COUNT_IN_MAILBOX = PreparedChange(
     update(MailboxRow)
     .where(MailboxRow.address == bindparam("address"))
-    .values(sealed_bytes=MailboxRow.sealed_bytes + bindparam("more"))
+    .values(sealed_bytes=func.coalesce(MailboxRow.sealed_bytes, 0) + bindparam("more"))
 )
 _COUNT_IN_STORE = PreparedChange(
-    update(UsageRow).values(sealed_bytes=UsageRow.sealed_bytes + bindparam("more"))
+    update(UsageRow).values(sealed_bytes=func.coalesce(UsageRow.sealed_bytes, 0) + bindparam("more"))
 )
 
 

@@ -25,8 +25,10 @@ from tests.proofs.conversation import ProofSource
 from tests.proofs.damage.damaged_pair import Pair
 from tests.sync.ends import HALF_HOUR, Line
 
-_HOOKS = re.compile(r'data-(?:damaged|fault|notice|warning|unsound|refusal|failure|memory)="[^"]+"')
-_NEVER = frozenset({"style.css", "static"})
+_HOOKS = re.compile(
+    r'data-(?:entry|removed|damaged|strange|fault|notice|warning|unsound|refusal|failure|memory)="[^"]+"'
+)
+_NEVER = frozenset({"style.css", "static", "leave"})  # leaving ends the session
 
 
 @dataclass(slots=True)
@@ -36,7 +38,7 @@ class Use:
     pair: Pair
     stopped: list[str] = field(default_factory=list)
     said: set[str] = field(default_factory=set)
-    _what: str = ""
+    statuses: dict[str, int] = field(default_factory=dict)
 
     def attempt(self, what: str, work: Callable[[], object]) -> None:
         """Note an exception instead of raising it, so that everything else is used too."""
@@ -61,9 +63,10 @@ class Use:
         except Exception as why:  # noqa: BLE001  # whatever stops it
             self._note(what, why)
             return ""
+        self.statuses[f"{what} {path}"] = answer.status_code
         self.require(f"{what} {path}: status {answer.status_code}", that=answer.status_code not in {400, 500})
         self.require(f"{what} {path}: status 503", that=answer.status_code != 503 or what.endswith("bad"))
-        text = answer.text if answer.mimetype.startswith("text/") else ""
+        text = answer.data.decode(errors="replace") if answer.mimetype.startswith("text/") else ""
         self.said.update(f"{what} {path} {hook}" for hook in _HOOKS.findall(text))
         return text
 
@@ -73,7 +76,7 @@ class Use:
         self.stopped.append(f"{what}: {type(why).__name__} {why} at {ours.filename[-40:]}:{ours.lineno}")
 
 
-def use_server(pair: Pair, *, in_sync: bool = True) -> Use:
+def use_server(pair: Pair) -> Use:
     """Use the site for sources, the sweeper and a sync, and then look at the workstation."""
     use = Use(pair)
     for name, source in (("bad", pair.bad), ("good", pair.good)):
@@ -84,9 +87,8 @@ def use_server(pair: Pair, *, in_sync: bool = True) -> Use:
     use.attempt("hints", lambda: refresh_hints(pair.server))
     use.attempt("bytes", lambda: recount_bytes(pair.server))
     use.attempt("rewrite", lambda: cleanup.rewrite_store(pair.server))
-    if in_sync:
-        _sync(use)
-        _use_adviser(use, every_page=False)
+    _sync(use)
+    _use_adviser(use, every_page=False)
     return use
 
 
@@ -122,12 +124,14 @@ def _filled(app: Flask, rule: Rule, values: Mapping[str, Sequence[str]]) -> Iter
 
 def _use_site(use: Use, name: str, source: ProofSource) -> None:
     browser = source.browser
-    values = {**use.pair.ids[source.keys.address], "number": ["1"], "name": ["report-2025-nl.html"]}
-    every = _paths(use.pair.site.site, values)
-    for path in every if name == "bad" else ("/en/mailbox", "/en/reports", "/en/mailbox/end"):
+    first = use.pair.site.site.extensions["signposts"]["en"].first
+    values = {**use.pair.ids[source.keys.address], "number": [str(first)], "name": ["report-2025-nl.html"]}
+    for path in _paths(use.pair.site.site, values) if name == "bad" else ("/en/reports", "/en/mailbox/end"):
         use.page(name, browser.get, path)
-    use.page(name, lambda _: browser.log_in(browser.passphrase), "log in")
-    if "<textarea" in use.page(name, browser.get, "/en/mailbox/write"):
+    shown = use.page(name, browser.get, "/en/mailbox")
+    use.require(f"{name} cannot read", that=name == "bad" or "an answer" in shown)
+    use.page(f"{name} in a new session", lambda _: browser.log_in_and_follow(browser.passphrase), "log in")
+    if 'action="/en/mailbox/write"' in use.page(name, browser.get, "/en/mailbox/write"):
         sent = use.page(name, lambda _: browser.write("posted after the damage"), "write")
         use.require(f"{name} did not write", that=name == "bad" or "/received/" in sent)
     else:
@@ -178,12 +182,12 @@ def _use_adviser(use: Use, *, every_page: bool) -> None:
             **pair.ids[source.keys.address],
             "number": ["0"],
             "part": ["0"],
-            "year": ["2025"],
+            "year": [str(TODAY.year)],
             "address": [source.keys.address.hex()],
             "key_id": ["00000000"],
         }
         values["which"] = [*values["attachment_id"], *(f"{each}-1-0" for each in values["entry_id"])]
-        for path in _paths(app, values) if every_page and name == "bad" else (source.path,):
+        for path in _paths(app, values) if every_page and name == "bad" else (source.path, "/sync"):
             use.page(f"adviser {name}", adviser.get, path)
     use.require("a file is still converted", that=comes_true(lambda: not desk.shown_files.is_busy))
     lists = [
@@ -191,6 +195,8 @@ def _use_adviser(use: Use, *, every_page: bool) -> None:
         for state in ("waiting", "answered", "closed")
     ]
     use.require("the inbox does not list the good mailbox", that=pair.good.path in "".join(lists))
+    is_listed = pair.bad.path in "".join(lists) or 'data-fault="gone"' in "".join(lists)
+    use.require("the inbox does not list the bad mailbox", that=is_listed)
     if "<textarea" in (thread := adviser.get(pair.good.path)).text:
         fields = answer_fields(thread, "answered after the damage")
         sent = use.page("adviser", lambda path: adviser.answer(path, fields), pair.good.path)

@@ -8,6 +8,7 @@ from store import attachments
 from store.database.engine import Store
 from store.errors import QuotaError
 from store.quota import Quota, free_bytes, recount_bytes
+from tests.proofs.damage.damages import VALUES, Damage, write
 from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, usage
 
 WIDE = 10**12
@@ -97,3 +98,20 @@ def test_false_counts_of_bytes_are_corrected_each_night(store: Store, address: b
     recount_bytes(store)
 
     assert [room_in(store, address, quota) for quota in quotas] == before
+
+
+@pytest.mark.parametrize("kind", VALUES)
+@pytest.mark.parametrize("table", ["usage", "mailbox"])
+def test_a_damaged_count_of_bytes_stops_no_text_and_is_corrected(
+    store: Store, address: bytes, table: str, kind: str
+) -> None:
+    an_entry(store, address)
+    before = room_in(store, address, Quota(10_000, WIDE, 0))
+    store.close()
+    assert write(store.path, Damage(table, "sealed_bytes", kind, table), address)
+
+    an_entry(store, address)
+    an_upload(store, address, os.urandom(16), [bytes(300)], header=bytes(100))
+    recount_bytes(store)
+
+    assert room_in(store, address, Quota(10_000, WIDE, 0)) < before - 400

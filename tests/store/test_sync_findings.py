@@ -1,9 +1,12 @@
 import os
 from datetime import timedelta
 
+import pytest
+
 from store import mailboxes, sync_findings
 from store.database.engine import Store
 from store.sync_findings import FindingKind, SyncFinding
+from tests.proofs.damage.damages import VALUES, Damage, write
 from tests.store.factories import DAY, rows
 
 
@@ -88,3 +91,18 @@ def test_a_finding_is_dropped_when_it_is_no_longer_true_or_was_seen(store: Store
         left = sorted(set(FindingKind) - {FindingKind.DAMAGED})
         assert left == [each.kind for each in sync_findings.of_mailbox(session, other)]
     assert len(left) == rows(store, "sync_finding")
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_a_finding_whose_kind_is_damaged_stays_until_the_adviser_has_seen_it(store: Store, kind: str) -> None:
+    address = a_mailbox_here(store)
+    with store.writing() as session:
+        sync_findings.add(session, address, b"", FindingKind.DAMAGED, DAY)
+    store.close()
+    assert write(store.path, Damage("sync_finding", "kind", kind, "sync_finding"), address)
+
+    with store.writing() as session:
+        assert [FindingKind.OTHER] == [each.kind for each in sync_findings.all_findings(session)]
+        assert sync_findings.has_unseen(session)
+        sync_findings.drop_findings(session, address)
+        assert not sync_findings.has_unseen(session)

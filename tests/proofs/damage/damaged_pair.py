@@ -23,7 +23,7 @@ from tests.journalist_app.desk_factories import ASource as SourceAtStore
 from tests.journalist_app.services.passing_on.test_passing_on import propose
 from tests.journalist_app.views.paper import Paper
 from tests.journalist_app.views.test_views import AdviserBrowser
-from tests.proofs.conversation import MailboxSystem, ProofSource, open_system
+from tests.proofs.conversation import Cookies, MailboxSystem, ProofSource, open_system
 from tests.store.factories import NOW
 from tests.sync.desks import AtDesk, an_adviser
 from tests.sync.ends import Ends, the_ends
@@ -48,6 +48,7 @@ class Pair:
     ids: dict[bytes, dict[str, list[str]]] = field(default_factory=dict)
     _app: Flask | None = None
     kept: dict[Path, bytes] = field(default_factory=dict)
+    cookies: list[tuple[ProofSource, Cookies]] = field(default_factory=list)
 
     @property
     def server(self) -> Store:
@@ -68,17 +69,20 @@ class Pair:
         return AdviserBrowser(self._app, [])
 
     def keep(self) -> None:
-        """Save a copy of all files as they are now."""
+        """Save a copy of all files and of the sources' cookies as they are now."""
         for store in (self.server, self.replica):
             store.checkpoint()
         self._close()
         config = self.at_desk.desk.config
         paths = (self.server.path, self.replica.path, config.trusted_state_path, self.folder / "sessions.db")
         self.kept = {path: path.read_bytes() for path in paths}
+        self.cookies = [(each, dict(each.browser.client._cookies or {})) for each in (self.bad, self.good)]
 
     def put_back(self) -> None:
-        """Restore all files to the copy that `keep` saved."""
+        """Restore all files and cookies to the copy that `keep` saved."""
         self._close()
+        # Without this file, the whole store was not checked today.
+        self.at_desk.desk.config.trusted_state_path.with_name("store-check.age").unlink(missing_ok=True)
         for path, content in self.kept.items():
             for other in path.parent.glob(f"{path.name}*"):
                 other.unlink()
@@ -86,6 +90,8 @@ class Pair:
             new.write_bytes(content)
             new.chmod(0o600)
             new.rename(path)
+        for each, cookies in self.cookies:
+            each.browser.client._cookies = dict(cookies)
         # As in a server that was just started, but it looks at the letterhead in the store each time.
         watch = LetterheadWatch(
             self.server,
@@ -119,6 +125,7 @@ def a_pair(folder: Path) -> Pair:
     for each in (good, closed, ended, ending):
         each.writes("a question")
     removed = f"/en/mailbox/delete/{bad.writes('to be removed')}"
+    at_desk.syncs()
     assert bad.browser.post(removed, bad.browser.hidden(bad.browser.get(removed), removed)).status_code == 303
     at_desk.syncs()
     for each in (bad, good, closed):
@@ -157,23 +164,22 @@ def a_pair(folder: Path) -> Pair:
                     peer=peer,
                 )
     with at_desk.store.writing() as session:
-        sync_findings.add(session, closed.keys.address, b"", FindingKind.DAMAGED, TODAY)
+        sync_findings.add(session, closed.keys.address, b"", FindingKind.LONG_RECORD, TODAY)
     path = f"/mailbox/{bad.keys.address.hex()}/answer"
     unsent_forms.keep_unsent(at_desk.store, at_desk.desk.config, path, [("text", "typed")], TODAY)
     pair = Pair(ends, site, at_desk, bad, good, folder)
     with ends.world.store.reading() as session:
         for each in (bad, good):
-            ids = [entry.entry_id for entry in entries.of_mailbox(session, each.keys.address)]
-            files = [
-                file.attachment_id
-                for one in ids
-                for file in attachments.of_entry(session, each.keys.address, one)
-            ]
-            of_entries = [one.hex() for one in (*ids[:2], *ids[-2:])]
+            words = sorted(
+                (one for one in entries.of_mailbox(session, each.keys.address) if one.epoch),
+                key=lambda one: (one.author, one.number),
+            )
+            files = attachments.of_entry(session, each.keys.address, words[0].entry_id)
+            of_entries = [one.entry_id.hex() for one in (words[0], *words[-2:])]
             pair.ids[each.keys.address] = {
                 "entry_id": of_entries,
-                "proposal_id": of_entries,
-                "attachment_id": [one.hex() for one in files[:1]] or ["00" * 16],
+                "proposal_id": [words[-1].entry_id.hex()],
+                "attachment_id": [one.attachment_id.hex() for one in files] or ["00" * 16],
             }
     pair.keep()
     return pair

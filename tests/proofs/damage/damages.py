@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Column, Table
 
-from store.database.schema import Base, Word
+from store.database.schema import SEALED_TABLES, Base, Blob, Day, Word
 
 # Each kind of value, as SQL.
 VALUES = {
@@ -22,61 +22,79 @@ VALUES = {
     "real": "1.5",
     "null": "NULL",
 }
+_OF_QUESTION = "entry_id IN (SELECT entry_id FROM entry WHERE author = 0 AND number = 1)"
+# The rows of a table that get the damages, as SQL. Of another table, the mailbox's first row gets them.
+ROWS = {
+    "entry": {
+        "question": "author = 0 AND number = 1",
+        "removed": "author = 0 AND number = 2",
+        "removal": "author = 0 AND number = 3",
+        "answer": "author = 1 AND epoch > 0",
+        "receipt": "author = 0 AND epoch = 0 AND number > 3",
+    },
+    "attachment": {"whole": _OF_QUESTION, "pending": "pending_half_hour IS NOT NULL"},
+    "chunk": {"": f"attachment_row IN (SELECT id FROM attachment WHERE address = :a AND {_OF_QUESTION})"},
+    "letterhead": {"newest": "serial = (SELECT max(serial) FROM letterhead)"},
+    "outbox": {"entry": "kind = 'entry'", "record": "kind = 'record'"},
+    "record": {"casefile": "kind = 'casefile'", "draft": "kind = 'draft'"},
+}
 SEALED = Base.metadata.tables["sealed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """One value to write. `row` selects one row of the table, and names that choice."""
+    """One value to write in a column.
+
+    `of` is the table whose row is chosen, and `row` the choice. A row of `sealed` is chosen by the row of the
+    other table that it belongs to.
+    """
 
     table: str
     column: str
     kind: str
+    of: str = ""
     row: str = ""
 
     @property
-    def is_right_type(self) -> bool:
-        """Return True if SQLite stores the value as a value of the column's type."""
-        is_text = isinstance(Base.metadata.tables[self.table].c[self.column].type, Word)
-        return is_text and self.kind in {"text", "number", "real"}
+    def is_wrong_type(self) -> bool:
+        """Return True if our code never stores a value of this kind in the column."""
+        column = Base.metadata.tables[self.table].c[self.column]
+        if self.kind == "null":
+            return not column.nullable
+        if isinstance(column.type, Word):  # SQLite stores numbers as text there
+            return self.kind in {"not_utf8", "blob"}
+        if isinstance(column.type, Day):
+            return True
+        return self.kind != ("blob" if isinstance(column.type, Blob) else "number")
 
     def __str__(self) -> str:
-        return "-".join(filter(None, (self.table, self.row, self.column, self.kind)))
+        of = "" if self.of == self.table else self.of
+        return "-".join(filter(None, (self.table, of, self.row, self.column, self.kind)))
 
 
 def all_damages(kinds: tuple[str, ...] = tuple(VALUES)) -> list[Damage]:
     return [
-        Damage(table.name, column.name, kind, row)
+        Damage(table.name, column.name, kind, of, row)
         for table in Base.metadata.sorted_tables
-        for row in rows_of(table)
+        for of in (_with_ciphertext() if table is SEALED else [table.name])
+        for row in ROWS.get(of, {"": ""})
         for column in table.columns
         for kind in kinds
         if not (column.primary_key and kind != "number")  # SQLite stores nothing but whole numbers there
     ]
 
 
-def rows_of(table: Table) -> list[str]:
-    """Return the choices of a row. Rows of `sealed` belong to rows of several other tables."""
-    if table is SEALED:
-        return sorted(
-            other.name for other in Base.metadata.sorted_tables if other is not SEALED and _shares_ids(other)
-        )
-    return [""]
-
-
-def _shares_ids(table: Table) -> bool:
-    return (
-        "sealed.id" in {key.target_fullname for key in table.c.id.foreign_keys} if "id" in table.c else False
-    )
+def _with_ciphertext() -> list[str]:
+    """Return the tables whose rows have a row in `sealed` under the same id."""
+    return ["entry", *sorted(table.__tablename__ for table in SEALED_TABLES)]
 
 
 def write(path: Path, damage: Damage, address: bytes) -> bool:
     """Damage a row of the mailbox, or the first row of its table. Return False if there is no row."""
-    table = Base.metadata.tables[damage.table]
     with closing(sqlite3.connect(path)) as connection, connection:
         for pragma in ("ignore_check_constraints", "writable_schema"):
             connection.execute(f"PRAGMA {pragma}=ON")
-        found = _row(connection, table, damage, address)
+        found = _row(connection, damage, address)
         if found is None:
             return False
         sql = connection.execute("SELECT sql, name FROM sqlite_schema WHERE type = 'table'").fetchall()
@@ -88,19 +106,19 @@ def write(path: Path, damage: Damage, address: bytes) -> bool:
     with closing(sqlite3.connect(path)) as connection, connection:
         for pragma in ("ignore_check_constraints", "writable_schema"):
             connection.execute(f"PRAGMA {pragma}=ON")
-        connection.execute(
-            f"UPDATE {table.name} SET {damage.column} = {VALUES[damage.kind]} WHERE rowid = ?", found
-        )
+        changed = connection.execute(
+            f"UPDATE {damage.table} SET {damage.column} = {VALUES[damage.kind]} WHERE rowid = ?", found
+        ).rowcount
         if damage.kind == "null":  # no program opens a store whose tables someone changed
             connection.executemany("UPDATE sqlite_schema SET sql = ? WHERE name = ?", sql)
-    return True
+    return changed == 1
 
 
-def _row(connection: sqlite3.Connection, table: Table, damage: Damage, address: bytes) -> tuple[int] | None:
-    chosen = Base.metadata.tables[damage.row] if damage.row else table
-    for where in _wheres(chosen):
+def _row(connection: sqlite3.Connection, damage: Damage, address: bytes) -> tuple[int] | None:
+    wanted = ROWS.get(damage.of, {"": ""})[damage.row] or "1"
+    for where in _wheres(Base.metadata.tables[damage.of]):
         found: tuple[int] | None = connection.execute(
-            f"SELECT rowid FROM {chosen.name} {where} ORDER BY rowid LIMIT 1", {"a": address}
+            f"SELECT rowid FROM {damage.of} WHERE {where} AND {wanted} ORDER BY rowid LIMIT 1", {"a": address}
         ).fetchone()
         if found is not None:
             return found
@@ -109,7 +127,7 @@ def _row(connection: sqlite3.Connection, table: Table, damage: Damage, address: 
 
 def _wheres(table: Table) -> Iterator[str]:
     if "address" in table.c:
-        yield "WHERE address = :a"
+        yield "address = :a"
     elif "name" in table.c and isinstance(table.c.name, Column):
-        yield "WHERE substr(name, 1, 20) = :a"
-    yield ""
+        yield "substr(name, 1, 20) = :a"
+    yield "1"
