@@ -1,4 +1,4 @@
-"""Store of ciphertext, signatures, days and counts in one SQLite file. See docs/store.md.
+"""Store of ciphertext, signatures, days and counts in a database. See docs/store.md.
 
 Imports none of our other packages. Functions take a session of `database.engine.Store` and
 never commit. In every module, `find` returns one row or None, `of_mailbox` returns all rows of a mailbox, and
@@ -21,6 +21,6 @@ row and replaces an existing row. `drop` deletes a row, or does nothing if the r
 - `records`: the desk's own encrypted records, by kind and name
 - `sessions`: login sessions of sources, in a separate SQLite file in memory
 - `sync_findings`: faults at the server that a sync detected
-- `database/`: tables and prepared statements; `dialect/`: what is special about SQLite; `migrations/`:
-  versions of the tables
+- `database/`: tables and prepared statements; `dialect/`: what SQLite and PostgreSQL differ in;
+  `migrations/`: versions of the tables
 """

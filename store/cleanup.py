@@ -14,7 +14,7 @@ from store.database.file_copies import write_copy
 from store.database.prepared_statements import PlainQuery, PreparedChange
 from store.database.schema import CHUNK_BYTES, SEALED_TABLES, AttachmentRow, DeletionQueueRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, count_in_store
-from store.dialect.disk_room import CLEANUP_BYTES, free_on_disk
+from store.dialect.differing_sql import summed
 from store.errors import StoreBusyError
 
 PENDING_HALF_HOURS = 48  # a pending upload is deleted after a day: enough for 2 GB at 25 kB/s
@@ -39,7 +39,7 @@ _IDS: BindParameter[int] = bindparam("ids", expanding=True)
 _IS_IN_STEP = and_(
     SealedRow.id.in_(_IDS), *(~exists().where(table.id == SealedRow.id) for table in SEALED_TABLES)
 )
-_FREED = PlainQuery(select(func.sum(SealedRow.size)).where(_IS_IN_STEP))
+_FREED = PlainQuery(select(summed(SealedRow.size)).where(_IS_IN_STEP))
 _CLEAR_PAYLOADS = PreparedChange(update(SealedRow).where(_IS_IN_STEP).values(payload=None))
 _DELETE_SEALED = PreparedChange(delete(SealedRow).where(_IS_IN_STEP))
 _DELETE_QUEUED = PreparedChange(delete(DeletionQueueRow).where(DeletionQueueRow.id.in_(_IDS)))
@@ -110,7 +110,7 @@ def rewrite_store(store: Store) -> None:
 
 def _next_step(store: Store, queued: Sequence[tuple[int, int]]) -> list[int]:
     """Return the row ids of the next step: rows of at most 8 MiB together, or one row of any size."""
-    if free_on_disk(store.path) >= CLEANUP_BYTES:
+    if store.has_room_for_cleanup():
         totals = itertools.accumulate(size for _, size in queued)
         count = max(1, sum(total <= _STEP_BYTES for total in totals))
     else:

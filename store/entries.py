@@ -16,8 +16,9 @@ from store.database.prepared_statements import (
     insert,
     roll_back,
 )
-from store.database.schema import AttachmentRow, EntryRow, MailboxRow, SealedRow, new_id
+from store.database.schema import AttachmentRow, Blob, EntryRow, MailboxRow, SealedRow, new_id
 from store.database.sealed_rows import count_in_mailbox, insert_sealed
+from store.dialect.differing_sql import is_blob, is_integer, summed
 from store.errors import AttachmentMissingError, MailboxChangedError, NoSuchMailboxError
 from store.outbox import NAMES_TO_PACK, OutboxKind, enqueue
 
@@ -97,12 +98,15 @@ _ENVELOPES = PreparedQuery(
 )
 _DIGESTS = PlainQuery(select(EntryRow.digest).where(_IN_MAILBOX))
 _NAME = {EntryRow.address: 20, EntryRow.digest: 32}  # bytes of each
-_HAS_NAME = and_(*((func.typeof(c) == "blob") & (func.length(c) == size) for c, size in _NAME.items()))
+_HAS_NAME = and_(*(is_blob(c) & (func.length(c) == size) for c, size in _NAME.items()))
 _PLACE = func.row_number().over(order_by=list(_NAME)).label("place")
 _PLACES = select(*_NAME, _PLACE).where(_HAS_NAME).subquery().c
 _IS_AT = (_PLACES.place - 1) % bindparam("size") == 0
 _NAMES_AT = PreparedQuery(select(_PLACES.address, _PLACES.digest).where(_IS_AT), bytes.__add__)
-_LOW, _END = (tuple_(func.substr(bindparam(x), 1, 20), func.substr(bindparam(x), 21)) for x in ("low", "end"))
+_LOW, _END = (
+    tuple_(func.substr(bindparam(x, type_=Blob()), 1, 20), func.substr(bindparam(x, type_=Blob()), 21))
+    for x in ("low", "end")
+)
 _HELD = PlainQuery(
     select(*_NAME, SealedRow.header.is_not(None))
     .outerjoin(SealedRow, SealedRow.id == EntryRow.id)
@@ -116,18 +120,18 @@ _FIRST_DAYS = PlainQuery(
     .group_by(EntryRow.address)
 )
 _SEALED_BYTES = PlainQuery(
-    select(func.sum(SealedRow.size)).join(EntryRow, EntryRow.id == SealedRow.id).where(_IN_MAILBOX)
+    select(summed(SealedRow.size)).join(EntryRow, EntryRow.id == SealedRow.id).where(_IN_MAILBOX)
 )
 _NOT_WAITING = PlainQuery(select(MailboxRow.address).where(MailboxRow.waiting_since.is_(None)))
 
 _IS_MAILBOX = MailboxRow.address == bindparam("address")
 _MAILBOX = PlainQuery(select(MailboxRow.id).where(_IS_MAILBOX))
 # A version is random, because an operator may write the largest number, to which nothing can be added.
-_IS_WHOLE = func.typeof(MailboxRow.version) == "integer"
+_IS_WHOLE = is_integer(MailboxRow.version)
 _CLAIM = PreparedChange(
     update(MailboxRow)
     .where(_IS_MAILBOX, or_(MailboxRow.version == bindparam("expected"), ~_IS_WHOLE))
-    .values(version=func.random())
+    .values(version=bindparam("new_version"))
 )
 _DAY = bindparam("day", type_=Date())
 _COUNT = PreparedChange(
@@ -135,7 +139,7 @@ _COUNT = PreparedChange(
     .where(_IS_MAILBOX)
     .values(
         sealed_bytes=func.coalesce(MailboxRow.sealed_bytes, 0) + bindparam("more"),
-        version=func.random(),
+        version=bindparam("new_version"),
         last_day=_DAY,
     )
 )
@@ -161,7 +165,7 @@ _ADOPT = PreparedChange(
 
 
 def claim(session: Session, address: bytes, version: int) -> None:
-    """Begin to change a mailbox. Until the commit, no one else can write in the store.
+    """Begin to change a mailbox. Until the commit, no one else can write in this mailbox.
 
     `version` is the mailbox's version that the caller has read.
 
@@ -169,7 +173,7 @@ def claim(session: Session, address: bytes, version: int) -> None:
         MailboxChangedError: the mailbox has another version now.
         NoSuchMailboxError: there is no such mailbox.
     """
-    if _CLAIM.run(session, address=address, expected=version) == 0:
+    if _CLAIM.run(session, address=address, expected=version, new_version=new_id()) == 0:
         if _MAILBOX.first(session, address=address) is None:
             raise NoSuchMailboxError("there is no such mailbox")
         raise MailboxChangedError("the mailbox has changed")
@@ -186,7 +190,7 @@ def add(session: Session, entry: StoredEntry, attachment_ids: Sequence[bytes] = 
     """
     address, entry_id, header = entry.address, entry.entry_id, entry.header
     more = len(header or b"") + len(entry.payload or b"")
-    if _COUNT.run(session, address=address, day=entry.day, more=more) == 0:
+    if _COUNT.run(session, address=address, day=entry.day, more=more, new_version=new_id()) == 0:
         roll_back(session)
         raise NoSuchMailboxError("there is no such mailbox")
     row = insert_sealed(session, header=header, payload=entry.payload) if header is not None else new_id()

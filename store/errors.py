@@ -29,6 +29,12 @@ class StoreMissingError(WholeStoreError):
     sentence = "the store's file is missing or cannot be opened"
 
 
+class StoreUnreachableError(StoreMissingError):
+    """The server of the store's database cannot be reached, or the connection to the server was lost."""
+
+    sentence = "the store's database server cannot be reached"
+
+
 class StoreBusyError(WholeStoreError):
     """Another process had the store's write lock, or read from its journal, for longer than we wait."""
 

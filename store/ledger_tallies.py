@@ -22,8 +22,9 @@ _TALLIES_BY_ID = PlainQuery(
     select(LedgerTallyRow.id, WHOLE)
     .join(SealedRow, SealedRow.id == LedgerTallyRow.id)
     .where(LedgerTallyRow.id.in_(bindparam("ids", expanding=True)))
+    .order_by(LedgerTallyRow.id)  # or else PostgreSQL returns them in the order in which they arrived
 )
-_TALLY_IDS = PlainQuery(select(LedgerTallyRow.id))
+_TALLY_IDS = PlainQuery(select(LedgerTallyRow.id).order_by(LedgerTallyRow.id))
 _TALLY_ID = PlainQuery(select(LedgerTallyRow.id).where(_HAS_DIGEST))
 _ADD = PreparedChange(insert(LedgerTallyRow))
 

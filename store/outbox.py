@@ -33,6 +33,7 @@ from store.database.schema import (
     Word,
     new_id,
 )
+from store.dialect.differing_sql import WIDE_INTEGER, is_blob, is_text, larger
 from store.errors import BrokenConstraintError, PeerMissingError
 
 
@@ -88,14 +89,14 @@ _HAS_NAME = (OutboxRow.kind == bindparam("kind")) & (OutboxRow.name == bindparam
 _IS_ITEM = _HAS_NAME & _IN_MAILBOX
 _HAS_ROW = OutboxRow.id == bindparam("row")
 _IS_SOUND = (
-    (func.typeof(OutboxRow.kind) == "text")
+    is_text(OutboxRow.kind)
     & OutboxRow.kind.in_(list(OutboxKind))
-    & (func.typeof(OutboxRow.address) == "blob")
-    & (func.typeof(OutboxRow.name) == "blob")
+    & is_blob(OutboxRow.address)
+    & is_blob(OutboxRow.name)
 )
 
 # A damaged row must not stop an entry of a source, so a name that is not bytes is left out.
-_PEERS = PlainQuery(select(PeerRow.name).where(func.typeof(PeerRow.name) == "blob"))
+_PEERS = PlainQuery(select(PeerRow.name).where(is_blob(PeerRow.name)))
 _ADD = insert(OutboxRow)
 _KEY = [OutboxRow.peer, OutboxRow.kind, OutboxRow.address, OutboxRow.name]
 _REPLACES = case((func.length(_ADD.excluded.replaces) > 0, _ADD.excluded.replaces), else_=OutboxRow.replaces)
@@ -158,7 +159,7 @@ _SET_LETTERHEAD = PreparedChange(
 _ACKNOWLEDGE = PreparedChange(
     update(PeerRow)
     .where(PeerRow.name == bindparam("peer"))
-    .values(acknowledged_serial=func.max(PeerRow.acknowledged_serial, bindparam("serial")))
+    .values(acknowledged_serial=larger(PeerRow.acknowledged_serial, bindparam("serial", type_=WIDE_INTEGER)))
 )
 _DELETE_CONFIRMED = PreparedChange(delete(OutboxRow).where(_IS_CONFIRMED, _IS_UNCHANGED))
 _DELETE_DAMAGED = PreparedChange(delete(OutboxRow).where(_OF_PEER, ~_IS_SOUND))

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import bindparam, func, select, union_all, update
+from sqlalchemy import bindparam, case, func, select, union_all, update
 from sqlalchemy.orm import Session
 
 from store.database.engine import Store
 from store.database.prepared_statements import PlainQuery, PreparedChange
 from store.database.schema import AttachmentRow, ChunkRow, EntryRow, MailboxRow, SealedRow, UsageRow
+from store.dialect.differing_sql import summed, summed_of_any
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +23,12 @@ class Quota:
     reserve_bytes: int
 
 
+_IN_STORE = select(summed_of_any(UsageRow.sealed_bytes)).scalar_subquery().label("in_store")
 _USED = PlainQuery(
-    select(MailboxRow.sealed_bytes, UsageRow.sealed_bytes.label("in_store")).where(
-        MailboxRow.address == bindparam("address"), UsageRow.id == 1
-    )
+    select(MailboxRow.sealed_bytes, _IN_STORE).where(MailboxRow.address == bindparam("address"))
 )
 _LENGTH = func.coalesce(func.length(SealedRow.header), 0) + func.coalesce(func.length(SealedRow.payload), 0)
-_BYTES = select(func.coalesce(func.sum(_LENGTH), 0))
+_BYTES = select(func.coalesce(summed(_LENGTH), 0))
 _IS_FILE = AttachmentRow.address == MailboxRow.address
 _OF_ENTRIES = select(EntryRow.id).where(EntryRow.address == MailboxRow.address)
 _OF_FILES = select(AttachmentRow.id).where(_IS_FILE)
@@ -38,7 +38,9 @@ _OF_CHUNKS = (
 _IN_MAILBOX = SealedRow.id.in_(
     union_all(*(each.correlate(MailboxRow) for each in (_OF_ENTRIES, _OF_FILES, _OF_CHUNKS)))
 )
-_COUNT_STORE = PreparedChange(update(UsageRow).values(sealed_bytes=_BYTES.scalar_subquery()))
+_COUNT_STORE = PreparedChange(
+    update(UsageRow).values(sealed_bytes=case((UsageRow.id == 1, _BYTES.scalar_subquery()), else_=0))
+)
 _COUNT_MAILBOXES = PreparedChange(
     update(MailboxRow).values(sealed_bytes=_BYTES.where(_IN_MAILBOX).scalar_subquery())
 )
@@ -65,4 +67,4 @@ def free_bytes(session: Session, address: bytes, quota: Quota) -> int:
     """
     in_mailbox, in_store = _USED.first(session, address=address) or (0, 0)
     on_disk: int = session.info["store"].room_for_files(session, quota.reserve_bytes)
-    return max(0, min(quota.mailbox_bytes - in_mailbox, quota.store_bytes - in_store, on_disk))
+    return int(max(0, min(quota.mailbox_bytes - in_mailbox, quota.store_bytes - in_store, on_disk)))

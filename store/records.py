@@ -16,6 +16,7 @@ from store.database.deletion_queue import queue_rows
 from store.database.prepared_statements import PlainQuery, PreparedChange, PreparedQuery, insert
 from store.database.schema import RecordRow, SealedRow
 from store.database.sealed_rows import WHOLE, insert_sealed
+from store.dialect.differing_sql import summed_of_any
 from store.errors import RecordMovedError
 from store.outbox import OutboxKind, enqueue, record_name
 
@@ -45,7 +46,7 @@ _FIND = PreparedQuery(_RECORDS.where(_HAS_NAME), Record)
 _ALL_RECORDS = PreparedQuery(_RECORDS.where(_HAS_KIND).order_by(RecordRow.name), Record)
 _REVISIONS = PlainQuery(select(RecordRow.name, RecordRow.revision).where(_HAS_KIND))
 _COUNT = PlainQuery(
-    select(func.count(), func.total(SealedRow.size))
+    select(func.count(), summed_of_any(SealedRow.size))
     .join(RecordRow, RecordRow.id == SealedRow.id)
     .where(_HAS_KIND)
 )

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from store.dialect.sqlite_connections import close_before_fork, connect
+from store.dialect.forks import close_before_fork
+from store.dialect.sqlite_connections import connect
 from store.dialect.sqlite_errors import translating
 from store.errors import StoreError, StoreMissingError
 

@@ -59,7 +59,7 @@ def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -
         if prepared is None:
             return ()
         try:
-            with store.writing() as session:
+            with store.writing(mailbox=prepared.address) as session:
                 entries.claim(session, prepared.address, prepared.version)
                 for new in prepared.new:
                     _add(session, new)

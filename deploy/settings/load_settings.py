@@ -197,6 +197,10 @@ _ONE_LINE: _Rule = (
     f"one line of at most {_LINE_CHARS} characters for each language, or empty",
 )
 _RULES: dict[str, _Rule] = {
+    "store_path": (  # of a URL, a path has the part "postgresql:"
+        lambda path: "postgresql:" not in path.parts and "postgres:" not in path.parts,
+        "the path of a file: a store on a PostgreSQL server cannot be used yet",
+    ),
     "way": (re.compile("torrc|control").fullmatch, '"torrc" or "control"'),
     "control": _BIND,
     "onion_host": (

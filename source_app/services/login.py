@@ -145,7 +145,7 @@ def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
     root = _root(desk, given, visit.place, now=now)
     keys = derive_mailbox_keys(root)
     _count_new(desk, keys, now=now)
-    with desk.store.writing() as writing:
+    with desk.store.writing(mailbox=keys.address) as writing:
         try:
             public = {"recipient": keys.recipient, "verify_key": keys.verify_key}
             mailboxes.create_mailbox(writing, address=keys.address, **public, opened_day=today)

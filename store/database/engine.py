@@ -1,78 +1,113 @@
-"""Engine: creates, upgrades and opens a store. `store.dialect` opens its transactions."""
+"""Engine: creates, upgrades and opens a store. `store.dialect` opens its transactions.
+
+A store is in a SQLite file, at a `Path`, or in a database of a PostgreSQL server, at a `ServerPlace`.
+"""
 
 import os
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from store.database.table_versions import refuse_other_version, version_of
-from store.dialect.opened_store import Store
-from store.dialect.sqlite import MANY, SqliteStore
+from store.dialect.opened_store import MANY, ServerPlace, Store
+from store.dialect.sqlite import SqliteStore
 from store.dialect.sqlite_connections import SETTINGS, connect
 from store.dialect.sqlite_errors import translating
 from store.dialect.sqlite_pages import PAGE_BYTES
 from store.errors import StoreError, StoreMissingError
 
-__all__ = ["Store", "create_store", "open_store", "upgrade_store"]
+if TYPE_CHECKING:
+    from store.dialect.postgresql import PostgresqlStore
+
+__all__ = ["ServerPlace", "Store", "create_store", "open_store", "upgrade_store"]
 
 
-def create_store(path: Path) -> Store:
-    """Create an empty store and open it. The file gets mode 0600, and its folder gets mode 0700.
+def create_store(place: Path | ServerPlace) -> Store:
+    """Create an empty store and open it. A file gets mode 0600, and its folder gets mode 0700.
 
     Raises:
-        StoreError: a file exists at `path`.
+        StoreError: a file exists at the path, or the database has tables.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.parent.chmod(0o700)
+    if isinstance(place, ServerPlace):
+        with closing(_on_server(place, MANY)) as store:
+            store.check_server()
+            with store.reading() as session:
+                if session.info["driver"].execute(store.tables.definitions).fetchall():
+                    raise StoreError("the database where the new store was to be created has tables")
+            _migrate(store)
+        return open_store(place)
+    place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place.parent.chmod(0o700)
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
         raise StoreError("a file exists where the new store was to be created") from None
-    with translating(path):
-        connect(path, f"page_size={PAGE_BYTES}", "journal_mode=WAL").close()
-    _migrate(path)
-    return open_store(path)
+    with translating(place):
+        connect(place, f"page_size={PAGE_BYTES}", "journal_mode=WAL").close()
+    with closing(SqliteStore(place)) as store:
+        _migrate(store)
+    return open_store(place)
 
 
-def upgrade_store(path: Path) -> None:
-    """Migrate a store to the tables and the journal mode of this program's version, in one transaction.
+def upgrade_store(place: Path | ServerPlace) -> None:
+    """Migrate a store to the tables of this program's version, in one transaction.
 
-    First stop all programs that use the store.
+    A file also gets the journal mode of this version. First stop all programs that use the store.
 
     Raises:
         StoreError: the store is damaged or newer, or its disk is full. Its tables are unchanged.
     """
-    with translating(path), closing(connect(path, "journal_mode=WAL")) as connection:
+    if isinstance(place, ServerPlace):
+        with closing(_on_server(place, MANY)) as store:
+            store.check_server()
+            _migrate(store)
+        return
+    with translating(place), closing(connect(place, "journal_mode=WAL")) as connection:
         version_of(connection)
-    _migrate(path)
+    with closing(SqliteStore(place)) as store:
+        _migrate(store)
 
 
-def _migrate(path: Path) -> None:
+def _migrate(store: Store) -> None:
     from alembic import command  # noqa: PLC0415  # 8 MiB that web workers do not need
     from alembic.config import Config  # noqa: PLC0415  # for the same reason
 
     settings = Config()
     settings.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
-    with closing(SqliteStore(path)) as store, store.writing() as session:
+    with store.writing() as session:
         settings.attributes["connection"] = session.connection()
         command.upgrade(settings, "head")
-        refuse_other_version(session.info["driver"])
+        refuse_other_version(session.info["driver"], store.tables)
 
 
-def open_store(path: Path, *, patient: int = MANY) -> Store:
-    """Check the file of an existing store, and return the store.
+def open_store(place: Path | ServerPlace, *, patient: int = MANY) -> Store:
+    """Check an existing store, and return the store.
 
     No connection stays open, so a server may fork. In each process, at most `patient` threads wait for up to
     30 seconds to write. Other threads wait for two seconds.
 
     Raises:
-        StoreMissingError: there is no file at `path`.
+        StoreMissingError: there is no file at the path, or the server cannot be reached.
         StoreDamagedError: the file is not a store, its journal belongs to another file, or someone changed
             its tables by hand.
         StoreOutdatedError: the store has the tables or the kind of journal of another version.
-        StoreError: this SQLite cannot overwrite deleted content.
+        StoreError: this SQLite cannot overwrite deleted content, or the server could lose what it stored.
     """
-    if not path.is_file():
+    if isinstance(place, ServerPlace):
+        store = _on_server(place, patient)
+        with closing(store):
+            store.check_server()
+            with store.reading() as session:
+                refuse_other_version(session.info["driver"], store.tables)
+        return store
+    if not place.is_file():
         raise StoreMissingError
-    with translating(path), closing(connect(path, *SETTINGS)) as connection:
+    with translating(place), closing(connect(place, *SETTINGS)) as connection:
         refuse_other_version(connection)
-    return SqliteStore(path, patient=patient)
+    return SqliteStore(place, patient=patient)
+
+
+def _on_server(place: ServerPlace, patient: int) -> "PostgresqlStore":
+    from store.dialect.postgresql import PostgresqlStore  # noqa: PLC0415  # needs libpq, which SQLite does not
+
+    return PostgresqlStore(place, patient=patient)

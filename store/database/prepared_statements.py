@@ -90,8 +90,8 @@ class _PreparedStatement:
             session.connection()
         try:
             return driver.execute(sql, parameters), compiled
-        except store.broken_constraint as why:
-            raise BrokenConstraintError from why
+        except store.broken_constraint:
+            raise BrokenConstraintError from None  # the driver may name values of the row
 
 
 class PreparedChange(_PreparedStatement):

@@ -16,7 +16,6 @@ from sqlalchemy import (
     Dialect,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -24,6 +23,8 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from store.dialect.differing_sql import WIDE_INTEGER
 
 CHUNK_BYTES = 1024 * 1024  # limit on the ciphertext in one row, so that one transaction is short
 
@@ -33,7 +34,8 @@ def new_id() -> int:
     return int.from_bytes(os.urandom(8)) >> 1
 
 
-# SQLite allows a value of any type in any column, and an attacker may write one. A value of the wrong type is
+# SQLite allows a value of any type in any column, and an attacker may write one. PostgreSQL refuses such a
+# value, but knows days that Python does not know. A value of the wrong type is
 # read as one of these four constants, and so is NULL in a column that is never NULL. Our code never stores
 # these constants, so the verification refuses them and names the entry. An exception here would make the
 # whole inbox fail because of one row, and `bytes(10**12)` would fill the memory.
@@ -77,7 +79,7 @@ class Blob(CheckedType):
 class Whole(CheckedType):
     """Column of whole numbers. A stored value of another type is read as `NO_NUMBER`."""
 
-    impl = Integer
+    impl = WIDE_INTEGER
     cache_ok = True
     read = staticmethod(lambda value: value if isinstance(value, int) else NO_NUMBER)
 
@@ -93,7 +95,7 @@ class Serial(Whole):
 
 
 class Day(CheckedType):
-    """Column of days, which SQLite stores as ISO 8601 text.
+    """Column of days. Each driver returns a day as ISO 8601 text.
 
     A stored value of another form is read as `NO_DAY`.
     """
@@ -127,14 +129,14 @@ class Base(DeclarativeBase):
 
 
 class _WithId:
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False, sort_order=-1)
+    id: Mapped[int] = mapped_column(WIDE_INTEGER, primary_key=True, autoincrement=False, sort_order=-1)
 
 
 class _WithSealedId:
     """Mixin for tables whose rows each have their ciphertext in the table `sealed`, under the same id."""
 
     id: Mapped[int] = mapped_column(
-        Integer, ForeignKey("sealed.id"), primary_key=True, autoincrement=False, sort_order=-1
+        WIDE_INTEGER, ForeignKey("sealed.id"), primary_key=True, autoincrement=False, sort_order=-1
     )
 
 
@@ -243,7 +245,7 @@ class ChunkRow(_WithSealedId, Base):
 
     __tablename__ = "chunk"
     __table_args__ = (UniqueConstraint("attachment_row", "number"),)
-    attachment_row: Mapped[int] = mapped_column(Integer, ForeignKey("attachment.id"))
+    attachment_row: Mapped[int] = mapped_column(WIDE_INTEGER, ForeignKey("attachment.id"))
     number: Mapped[int]  # from 0
 
 
@@ -269,7 +271,7 @@ class LetterheadRow(Base):
     """Letterhead: one version of the desk's signed configuration. Each version has a higher serial."""
 
     __tablename__ = "letterhead"
-    serial: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    serial: Mapped[int] = mapped_column(WIDE_INTEGER, primary_key=True, autoincrement=False)
     body: Mapped[bytes]
     signature: Mapped[bytes]
 

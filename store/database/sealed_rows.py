@@ -18,7 +18,9 @@ _COUNT_IN_MAILBOX = PreparedChange(
     .values(sealed_bytes=func.coalesce(MailboxRow.sealed_bytes, 0) + bindparam("more"))
 )
 _COUNT_IN_STORE = PreparedChange(
-    update(UsageRow).values(sealed_bytes=func.coalesce(UsageRow.sealed_bytes, 0) + bindparam("more"))
+    update(UsageRow)
+    .where(UsageRow.id == bindparam("row"))
+    .values(sealed_bytes=func.coalesce(UsageRow.sealed_bytes, 0) + bindparam("more"))
 )
 
 
@@ -49,4 +51,4 @@ def count_in_store(session: Session, more: int) -> None:
 
     A deleted row still counts until the clean-up destroys the row.
     """
-    _COUNT_IN_STORE.run(session, more=more)
+    _COUNT_IN_STORE.run(session, row=session.info["store"].usage_row(session), more=more)

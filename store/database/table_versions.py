@@ -7,18 +7,19 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from store.dialect.opened_store import Driver, TableQueries
 from store.dialect.own_journal import journal_of, refuse_foreign_journal
+from store.dialect.sqlite import TABLES
 from store.dialect.sqlite_errors import translating
 from store.errors import StoreDamagedError, StoreMissingError, StoreOutdatedError
 
 # For each version, the digest of its tables (`_digest`). `store/migrations/versions/` makes them. The web
 # workers read this without loading Alembic.
 VERSIONS = {"0001": "06ea71d5cafd870219609430ad7eb5939764067fd22b2403a8eba620f44d7de0"}
+POSTGRESQL_VERSIONS = {"0001": "2520ea037e58464042e51d349a78a766d4845ee2b9b2e69ac3f3002692af687d"}
 SCHEMA = max(VERSIONS)  # of this program
 
 _VERSION = re.compile(r"[0-9]{4}")
-_NAMES = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
-_SQL = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version' ORDER BY type, name"
 _WAL_AT = 18  # byte of the file that is 2 in the mode WAL; source: sqlite.org/fileformat2.html, section 1.3
 # Reading of a journal whose file -shm a power cut lost. No program uses this store, so SQLite takes no locks,
 # and makes the content of -shm in memory (locking_mode=EXCLUSIVE). With mode=ro, it cannot move the journal.
@@ -49,32 +50,33 @@ class StoreForm:
     is_wal: bool
 
 
-def refuse_other_version(driver: sqlite3.Connection) -> None:
+def refuse_other_version(driver: Driver, tables: TableQueries = TABLES) -> None:
     """Check that a store has exactly the tables of this program's version.
 
     Raises:
         StoreOutdatedError: the tables have an older or a newer version.
         StoreDamagedError: the file is not a store, or someone changed its tables by hand.
     """
-    if (version := version_of(driver)) != SCHEMA:
+    if (version := version_of(driver, tables)) != SCHEMA:
         raise StoreOutdatedError(_OLDER.format(version, SCHEMA))
 
 
-def version_of(driver: sqlite3.Connection) -> str:
+def version_of(driver: Driver, tables: TableQueries = TABLES) -> str:
     """Return the version of a store's tables: this program's, or an older one that it can upgrade.
 
     Raises:
         StoreOutdatedError: the tables have a newer version.
         StoreDamagedError: the file is not a store, or someone changed its tables by hand.
     """
-    found = driver.execute(_NAMES).fetchall()
+    digests = VERSIONS if tables is TABLES else POSTGRESQL_VERSIONS
+    found = driver.execute(tables.has_version).fetchall()
     rows = driver.execute("SELECT version_num FROM alembic_version").fetchall() if found else []
     version = str(rows[0][0]) if len(rows) == 1 else ""
-    if version not in VERSIONS:
+    if version not in digests:
         if _VERSION.fullmatch(version) and version > SCHEMA:
             raise StoreOutdatedError(_NEWER.format(version, SCHEMA))
         raise StoreDamagedError
-    if _digest(driver) != VERSIONS[version]:
+    if _digest(driver, tables) != digests[version]:
         raise StoreDamagedError(_CHANGED.format(version))
     return version
 
@@ -103,8 +105,8 @@ def inspect_store(path: Path) -> StoreForm:
         return StoreForm(version_of(connection), SCHEMA, is_wal)
 
 
-def _digest(driver: sqlite3.Connection) -> str:
+def _digest(driver: Driver, tables: TableQueries = TABLES) -> str:
     """Return the SHA-256 of the SQL of all tables, indices, triggers and views, in hexadecimal."""
     # Another version of SQLAlchemy puts other spaces between the same words.
-    sql = (" ".join(text.split()) for (text,) in driver.execute(_SQL))
+    sql = (" ".join(text.split()) for (text,) in driver.execute(tables.definitions))
     return hashlib.sha256("\n".join(sql).encode()).hexdigest()

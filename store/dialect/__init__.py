@@ -5,8 +5,12 @@ SQLAlchemy, and never ask which database the statements run on. They meet a data
 `opened_store`.
 
 - `opened_store`: what `store` needs from a database
+- `differing_sql`: SQL that each database spells in its own way
+- `forks`: closes connections before a fork
+- `postgresql`: a store in a database of a PostgreSQL server: locks, connections, tables
+- `postgresql_errors`: translates PostgreSQL's errors to those of the store
 - `sqlite`: a store in one SQLite file: connections, transactions, the nightly rewrite
-- `sqlite_connections`: opens sqlite3 connections, and closes them before a fork
+- `sqlite_connections`: opens sqlite3 connections
 - `sqlite_errors`: translates SQLite's errors to those of the store
 - `sqlite_pages`: size of a page, and the page of zeros before each ciphertext
 - `own_journal`: recognises a journal that belongs to another file

@@ -1,13 +1,51 @@
 """Opened store: what the functions of `store` need from a database. Each database has a subclass."""
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.orm import Session
+
+from store.errors import StoreBusyError
+
+WAIT_SECONDS = 30  # for a lock; after that a request gets StoreBusyError
+_HURRY_SECONDS = 2  # for a thread that waits although as many threads as allowed wait for longer
+MANY = 1_000  # threads
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlace:
+    """Database of a PostgreSQL server (`url`), and the `path` of this machine's notes about the store.
+
+    There is no file at `path`. The notes are in the same folder.
+    """
+
+    url: str = field(repr=False)
+    path: Path
+
+
+class Driver(Protocol):
+    """Connection of a database's driver."""
+
+    def execute(self, statement: str, /) -> Any:  # noqa: ANN401  # a cursor of any driver
+        """Execute a statement without parameters, and return the driver's cursor."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableQueries:
+    """SQL that looks at the tables of a store.
+
+    `has_version` finds a row if the tables have a version. `definitions` finds a text for each part of the
+    tables, sorted.
+    """
+
+    has_version: str
+    definitions: str
 
 
 class Store(ABC):
@@ -19,9 +57,15 @@ class Store(ABC):
     sql: Dialect  # in which statements are compiled
     broken_constraint: type[Exception]  # raised by the driver for a row that would break a constraint
     shield: bytes  # stored before the ciphertext of a row, so that a deletion leaves nothing
+    tables: TableQueries
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, turn: "threading.Lock | threading.Semaphore", wait_seconds: float, patient: int
+    ) -> None:
         self.path = path
+        self._turn = turn
+        self._wait_seconds = wait_seconds
+        self._patience = threading.Semaphore(patient)
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[Session]:
@@ -34,11 +78,14 @@ class Store(ABC):
         """
 
     @abstractmethod
-    def writing(self, *, durable: bool = True) -> AbstractContextManager[Session]:
+    def writing(
+        self, *, durable: bool = True, mailbox: bytes | None = None
+    ) -> AbstractContextManager[Session]:
         """Open a session that is the only writer of the store, and commit at the end of the block.
 
         Other writers wait, so do slow work before the block. With `durable=False`, a power cut can undo the
-        commit until the next durable commit.
+        commit until the next durable commit. If the session writes in one mailbox only, `mailbox` is its
+        address: some databases then let others write in other mailboxes.
 
         Raises:
             StoreError: the database reported a failure. The subclass, such as `StoreBusyError`, says which.
@@ -54,6 +101,10 @@ class Store(ABC):
 
         If the disk fails, the journal stays, and the next program uses it.
         """
+
+    @abstractmethod
+    def has_room_for_cleanup(self) -> bool:
+        """Return False if the disk has so little room that the clean-up must take the smallest steps."""
 
     @abstractmethod
     def rewrite_bytes(self) -> int:
@@ -75,12 +126,32 @@ class Store(ABC):
         """Return how many more bytes of files fit in the store, if `reserve_bytes` of the disk stay free."""
 
     @abstractmethod
+    def usage_row(self, session: Session) -> int:
+        """Return the id of the row of the table `usage` in which this session counts bytes."""
+
+    @abstractmethod
     def broken_references(self, session: Session) -> list[str]:
         """Return the table of each row that refers to a row that does not exist."""
 
     @abstractmethod
     def close(self) -> None:
         """Close every connection that is not in use. The store opens new connections when it needs them."""
+
+    @contextmanager
+    def _turn_to_write(self) -> Iterator[float]:
+        """Wait for the turn of this thread. Yield how many seconds it may wait for other processes."""
+        is_patient = self._patience.acquire(blocking=False)
+        try:
+            seconds = self._wait_seconds if is_patient else _HURRY_SECONDS
+            if not self._turn.acquire(timeout=seconds):
+                raise StoreBusyError("other threads wait for the write lock")
+            try:
+                yield seconds
+            finally:
+                self._turn.release()
+        finally:
+            if is_patient:
+                self._patience.release()
 
     @contextmanager
     def _session(self, connection: Connection, driver: Any) -> Iterator[Session]:  # noqa: ANN401  # of any database

@@ -15,17 +15,15 @@ from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
-from store.dialect.disk_room import bytes_in_use, free_on_disk, room_for_files
-from store.dialect.opened_store import Store
+from store.dialect.disk_room import CLEANUP_BYTES, bytes_in_use, free_on_disk, room_for_files
+from store.dialect.forks import close_before_fork
+from store.dialect.opened_store import MANY, WAIT_SECONDS, Store, TableQueries
 from store.dialect.own_journal import journal_of, write_new_number
-from store.dialect.sqlite_connections import SETTINGS, close_before_fork, connect
+from store.dialect.sqlite_connections import SETTINGS, connect
 from store.dialect.sqlite_errors import translating
 from store.dialect.sqlite_pages import SHIELD
-from store.errors import StoreBusyError, StoreError, StoreFullError, StoreMissingError
+from store.errors import StoreError, StoreFullError, StoreMissingError
 
-WAIT_SECONDS = 30  # for the write lock; after that a request gets StoreBusyError
-_HURRY_SECONDS = 2  # for a thread that waits although as many threads as allowed wait for longer
-MANY = 1_000  # threads
 # Pause between two attempts to get the write lock. Measured with two processes of four threads, in three
 # rounds of 480 entries: 400 to 720 entries a second, and a longest wait of 77 to 170 ms. With SQLite's own
 # growing pauses: 520 to 610 entries, 220 to 355 ms. With a lock file in front of BEGIN: 500 to 650 entries,
@@ -33,6 +31,10 @@ MANY = 1_000  # threads
 _RETRY_SECONDS = 0.0005
 _SETTLE_TRIES, _SETTLE_SECONDS = 20, 0.05
 _IS_DURABLE = "is_durable"  # key in the notes of a connection
+TABLES = TableQueries(
+    "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'",
+    "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version' ORDER BY type, name",
+)
 _READERS = 8  # reading connections per process; further threads wait some microseconds for a free one
 
 
@@ -42,13 +44,11 @@ class SqliteStore(Store):
     sql = sqlite.dialect(paramstyle="named")
     broken_constraint = sqlite3.IntegrityError
     shield = SHIELD
+    tables = TABLES
 
     def __init__(self, path: Path, *, wait_seconds: float = WAIT_SECONDS, patient: int = MANY) -> None:
-        super().__init__(path)
-        self._turn = threading.Lock()
-        self._patience = threading.Semaphore(patient)
+        super().__init__(path, threading.Lock(), wait_seconds, patient)
         self._file: tuple[int, int] | None = None
-        self._wait_seconds = wait_seconds
         self._readers = _engine(path, _READERS, wait_seconds, ("query_only=ON", "cache_size=-512"))
         # `_retry` waits instead of SQLite.
         self._writer = _engine(path, 1, wait_seconds, ("busy_timeout=0", "cache_size=-4096"))
@@ -67,7 +67,7 @@ class SqliteStore(Store):
                     yield session
 
     @contextmanager
-    def writing(self, *, durable: bool = True) -> Iterator[Session]:
+    def writing(self, *, durable: bool = True, mailbox: bytes | None = None) -> Iterator[Session]:  # noqa: ARG002  # SQLite has one lock
         """Open a session with the writing connection. BEGIN IMMEDIATE makes it the only writer."""
         with translating(self.path):
             self._check_file()
@@ -86,20 +86,6 @@ class SqliteStore(Store):
                         session.commit()
                     driver.commit()  # SQLAlchemy commits only transactions that it began itself
 
-    @contextmanager
-    def _turn_to_write(self) -> Iterator[None]:
-        is_patient = self._patience.acquire(blocking=False)
-        try:
-            if not self._turn.acquire(timeout=self._wait_seconds if is_patient else _HURRY_SECONDS):
-                raise StoreBusyError("other threads wait for the write lock")
-            try:
-                yield
-            finally:
-                self._turn.release()
-        finally:
-            if is_patient:
-                self._patience.release()
-
     def checkpoint(self) -> bool:
         """Try to move the journal's content into the store's file. Return True if the journal is empty."""
         with translating(self.path):
@@ -117,6 +103,10 @@ class SqliteStore(Store):
             if not journal_of(self.path).exists():
                 return
             time.sleep(_SETTLE_SECONDS)  # a process that has just been killed may still have a connection
+
+    def has_room_for_cleanup(self) -> bool:
+        """Return False if the disk has no room for the journal of a usual step."""
+        return free_on_disk(self.path) >= CLEANUP_BYTES
 
     def rewrite_bytes(self) -> int:
         """Return twice the store's size without its free pages."""
@@ -143,6 +133,10 @@ class SqliteStore(Store):
     def room_for_files(self, session: Session, reserve_bytes: int) -> int:
         """Return the free space of the disk and inside the file. See `disk_room`."""
         return room_for_files(session.info["driver"], self.path, reserve_bytes)
+
+    def usage_row(self, session: Session) -> int:  # noqa: ARG002  # SQLite has one writer
+        """Return the id of the only row."""
+        return 1
 
     def broken_references(self, session: Session) -> list[str]:
         """Return the table of each row that refers to a row that does not exist."""

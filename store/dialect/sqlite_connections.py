@@ -1,10 +1,6 @@
-"""Connections of the sqlite3 driver: opened with our settings, and closed before a process forks."""
+"""Connections of the sqlite3 driver, opened with our settings."""
 
-import atexit
-import os
 import sqlite3
-import weakref
-from collections.abc import Callable
 from pathlib import Path
 
 from store.dialect.own_journal import refuse_foreign_journal
@@ -52,20 +48,3 @@ def connect(path: Path, *settings: str, journal: str = "wal") -> sqlite3.Connect
         connection.close()
         raise
     return connection
-
-
-def close_before_fork(close: Callable[[], None]) -> None:
-    """Register the `close` method of a store, to be called before each fork and at the end of this process.
-
-    The registration does not keep the store in memory.
-    """
-    # With an inherited connection, SQLite in a child process would believe that it has POSIX locks.
-    reference = weakref.WeakMethod(close)
-
-    def close_if_alive() -> None:
-        method = reference()
-        if method is not None:
-            method()
-
-    os.register_at_fork(before=close_if_alive)
-    atexit.register(close_if_alive)  # the last connection that is closed leaves no journal

@@ -21,6 +21,7 @@ from protocol.envelope import Author, EntryClass, Envelope
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers, sync_findings
 from store.database.engine import Store, open_store
+from store.dialect.sqlite import SqliteStore
 from store.errors import StoreReadOnlyError
 from store.sync_findings import FindingKind
 from tests.journalist_app.conversion.files_to_convert import a_converter
@@ -218,10 +219,14 @@ def test_every_get_answers_although_the_store_refuses_all_writes(
 ) -> None:
     site.source.writes("nieuws")
 
-    def refuse(_store: Store, *, durable: bool = True) -> AbstractContextManager[Session]:
-        raise StoreReadOnlyError(f"no writes, durable or not: {durable}")
+    def refuse(
+        _store: Store, *, durable: bool = True, mailbox: bytes | None = None
+    ) -> AbstractContextManager[Session]:
+        raise StoreReadOnlyError(
+            f"no writes, durable or not: {durable}, in one mailbox or not: {mailbox is None}"
+        )
 
     with monkeypatch.context() as patched:
-        patched.setattr(Store, "writing", refuse)
+        patched.setattr(SqliteStore, "writing", refuse)
         for endpoint, path in site.paths.items():
             assert site.browser.get(path).status_code == _AS_IT_IS.get(endpoint, 200), endpoint

@@ -369,11 +369,11 @@ class _Overtaken(SqliteStore):
         self._times = times
 
     @contextmanager
-    def writing(self, *, durable: bool = True) -> Iterator[Session]:
+    def writing(self, *, durable: bool = True, mailbox: bytes | None = None) -> Iterator[Session]:
         if self._times:
             self._times -= 1
             self._interference()
-        with super().writing(durable=durable) as session:
+        with super().writing(durable=durable, mailbox=mailbox) as session:
             yield session
 
 

@@ -3,16 +3,22 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from store import attachments, entries, ledger_tallies, mailbox_tallies, mailboxes, outbox, peers, records
-from store.database.engine import Store
+from store.database.engine import ServerPlace, Store, open_store
+from store.database.schema import Base
+from store.dialect.postgresql import PostgresqlStore
 from store.outbox import OutboxKind
 from store.quota import Quota
 
 DAY = date(2026, 11, 23)
 NOW = 997_000  # half hours since 1970
+# For tests of what only one database does. All other tests run on both.
+on_sqlite = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 WIDE = Quota(mailbox_bytes=10**12, store_bytes=10**12, reserve_bytes=0)
 
 
@@ -192,9 +198,21 @@ def rows(store: Store, table: str) -> int:
 
 def usage(store: Store) -> int:
     with store.reading() as session:
-        return session.execute(text("SELECT sealed_bytes FROM usage")).scalar_one()
+        return session.execute(text("SELECT CAST(sum(sealed_bytes) AS BIGINT) FROM usage")).scalar_one()
+
+
+def opened_again(store: Store) -> Store:
+    """Open a store a second time, as another program does."""
+    if isinstance(store, PostgresqlStore):
+        return open_store(ServerPlace(store._url, store.path))
+    return open_store(store.path)
 
 
 def files_of(store: Store) -> bytes:
-    """Return the bytes of every file in the folder of the store."""
+    """Return the bytes of every file in the folder of a store. On a server, return all values of its rows."""
+    if isinstance(store, PostgresqlStore):
+        with store.reading() as session:
+            found = [session.execute(table.select()).all() for table in Base.metadata.sorted_tables]
+        values = (value for rows_ in found for row in rows_ for value in row)
+        return b"".join(value if isinstance(value, bytes) else str(value).encode() for value in values)
     return b"".join(path.read_bytes() for path in sorted(store.path.parent.iterdir()))

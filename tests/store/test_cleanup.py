@@ -23,6 +23,8 @@ from tests.store.factories import (
     an_upload,
     destroy,
     files_of,
+    on_sqlite,
+    opened_again,
     rows,
     usage,
 )
@@ -58,6 +60,7 @@ def fill(store: Store, count: int, chance: random.Random) -> dict[tuple[bytes, b
 
 
 @pytest.mark.slow
+@on_sqlite
 def test_deleted_rows_leave_no_byte_and_other_rows_are_unharmed(store: Store) -> None:
     chance = random.Random(2)  # for sizes
     canaries = fill(store, 3000, chance)
@@ -82,12 +85,14 @@ def test_deleted_rows_leave_no_byte_and_other_rows_are_unharmed(store: Store) ->
     assert sealed == in_mailboxes == usage(store)
 
 
+@on_sqlite
 def test_the_header_of_an_entry_is_gone_before_its_payload(store: Store, address: bytes) -> None:
     destroy(store, address, an_entry(store, address, header=b"the very header" * 100))
     assert store.checkpoint()
     assert b"the very header" not in files_of(store)
 
 
+@on_sqlite
 def test_no_encrypted_byte_is_in_a_page_that_the_tree_moves(store: Store, address: bytes) -> None:
     for size in (1, 100, 489, 600, 3000, 4040, 4061, 4096, 8000, 12_000):
         an_entry(store, address, header=b"!" * size, payload=b"!" * size)
@@ -127,6 +132,7 @@ def test_a_step_of_a_sweep_destroys_many_small_rows_or_eight_large_rows(store: S
     assert max(after - before for before, after in pairwise(steps)) > 100
 
 
+@on_sqlite
 def test_a_sweep_ends_and_destroys_what_was_deleted_before_it_although_more_is_deleted(
     store: Store, address: bytes
 ) -> None:
@@ -149,6 +155,7 @@ def test_a_sweep_ends_and_destroys_what_was_deleted_before_it_although_more_is_d
     assert cleanup.destroy_deleted(store, NOW) == 10 * len(steps)
 
 
+@on_sqlite
 def test_uploads_that_no_entry_adopted_are_swept_and_adopted_ones_are_not(
     store: Store, address: bytes
 ) -> None:
@@ -170,6 +177,7 @@ def test_uploads_that_no_entry_adopted_are_swept_and_adopted_ones_are_not(
     assert fresh != adopted
 
 
+@on_sqlite
 def test_a_reader_in_the_way_is_reported(
     store: Store, address: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +191,7 @@ def test_a_reader_in_the_way_is_reported(
     cleanup.destroy_deleted(store, NOW)
 
 
+@on_sqlite
 def test_a_rewritten_store_does_not_show_which_row_arrived_first(store: Store) -> None:
     arrived = []
     for _ in range(60):
@@ -198,6 +207,7 @@ def test_a_rewritten_store_does_not_show_which_row_arrived_first(store: Store) -
     assert 10 < sum(arrived.index(a) < arrived.index(b) for a, b in pairwise(on_disk)) < 50
 
 
+@on_sqlite
 def test_two_stores_with_the_same_rows_have_the_same_bytes_after_a_rewrite(store: Store) -> None:
     chance = random.Random(3)  # for sizes
     fill(store, 60, chance)
@@ -225,6 +235,7 @@ def test_two_stores_with_the_same_rows_have_the_same_bytes_after_a_rewrite(store
     assert differing <= {place for counter in counters for place in counter}
 
 
+@on_sqlite
 def test_a_rewrite_that_is_killed_leaves_the_store_as_it_was(store: Store, address: bytes) -> None:
     digests = [an_entry(store, address, payload=os.urandom(500_000)) for _ in range(40)]
     fork = multiprocessing.get_context("fork")
@@ -243,7 +254,7 @@ def test_a_rewrite_that_is_killed_leaves_the_store_as_it_was(store: Store, addre
 def test_both_apps_run_while_the_store_is_rewritten(store: Store, address: bytes) -> None:
     for _ in range(30):
         an_entry(store, address, payload=os.urandom(500_000))
-    other = open_store(store.path)
+    other = opened_again(store)
     with ThreadPoolExecutor(1) as thread:
         tidying = thread.submit(cleanup.rewrite_store, other)
         while not tidying.done():

@@ -10,12 +10,24 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from store import attachments, cleanup, entries, mailboxes
-from store.database.engine import Store, open_store
+from store.database.engine import Store
 from store.database.prepared_statements import roll_back
 from store.database.sealed_rows import insert_sealed
 from store.entries import StoredEntry
 from store.errors import AttachmentMissingError, MailboxChangedError, NoSuchMailboxError, StoreDamagedError
-from tests.store.factories import DAY, NOW, a_mailbox, add, an_entry, an_upload, destroy, rows, usage
+from tests.store.factories import (
+    DAY,
+    NOW,
+    a_mailbox,
+    add,
+    an_entry,
+    an_upload,
+    destroy,
+    on_sqlite,
+    opened_again,
+    rows,
+    usage,
+)
 from tests.store_work import work_of
 
 
@@ -179,7 +191,7 @@ def test_threads_of_two_processes_lose_and_double_no_number(store: Store, addres
 
 
 def test_two_openers_of_one_store_see_each_other(store: Store, address: bytes) -> None:
-    other = open_store(store.path)
+    other = opened_again(store)
     an_entry(store, address)
     an_entry(other, address)
     with store.reading() as here, other.reading() as there:
@@ -336,7 +348,13 @@ def test_the_entries_of_several_mailboxes_are_those_of_each_mailbox(store: Store
         assert {written: entries.of_mailbox(session, written), silent: []} == listed
 
 
-@pytest.mark.parametrize("value", ["9223372036854775807", "-9223372036854775808", "1.5", "'text'", "x'ff'"])
+@on_sqlite
+@pytest.mark.parametrize("value", ["1.5", "'text'", "x'ff'"])
+def test_a_version_of_another_type_stops_no_entry(store: Store, address: bytes, value: str) -> None:
+    test_a_version_that_the_operator_changed_stops_no_entry(store, address, value)
+
+
+@pytest.mark.parametrize("value", ["9223372036854775807", "-9223372036854775808"])
 def test_a_version_that_the_operator_changed_stops_no_entry(store: Store, address: bytes, value: str) -> None:
     with store.writing() as session:
         session.execute(text(f"UPDATE mailbox SET version = {value}"))  # noqa: S608  # one of the values above
@@ -362,6 +380,7 @@ def test_a_version_that_the_operator_changed_stops_no_entry(store: Store, addres
         ),
     ],
 )
+@on_sqlite
 def test_an_entry_of_a_long_mailbox_is_found_with_the_same_work(
     store: Store,
     address: bytes,

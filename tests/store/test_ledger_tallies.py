@@ -6,7 +6,7 @@ from sqlalchemy import text
 
 from store import ledger_tallies
 from store.database.engine import Store
-from tests.store.factories import all_tallies, rows, usage
+from tests.store.factories import all_tallies, on_sqlite, rows, usage
 
 
 def test_the_ledger_returns_its_tallies_in_no_order_of_arrival(store: Store) -> None:
@@ -22,6 +22,7 @@ def test_the_ledger_returns_its_tallies_in_no_order_of_arrival(store: Store) -> 
     assert tallies != found
 
 
+@on_sqlite
 def test_the_ledger_has_no_column_with_a_mailbox_or_a_day(store: Store) -> None:
     with store.reading() as session:
         columns = session.execute(text("SELECT name FROM pragma_table_info('ledger_tally')")).scalars().all()

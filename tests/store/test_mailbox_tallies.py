@@ -12,6 +12,7 @@ from tests.store.factories import (
     all_tallies,
     an_entry,
     files_of,
+    on_sqlite,
     put_tallies,
     rows,
     usage,
@@ -53,6 +54,7 @@ def test_a_mailbox_that_its_source_ended_takes_its_tallies_with_it(store: Store,
     assert 0 == rows(store, "mailbox_tally")
 
 
+@on_sqlite
 def test_replaced_and_dropped_tallies_leave_no_byte_behind(store: Store) -> None:
     replaced, dropped, kept = (os.urandom(24) for _ in range(3))
     address, other = a_mailbox(store), a_mailbox(store)

@@ -26,6 +26,7 @@ from tests.store.factories import (
     destroy,
     files_of,
     noted,
+    on_sqlite,
     put_tallies,
     rows,
 )
@@ -429,10 +430,16 @@ def test_everything_is_packed_again_for_a_peer_that_lost_its_data(store: Store, 
 
 
 @pytest.mark.usefixtures("peer")
-@pytest.mark.parametrize(
-    "damage",
-    ["UPDATE outbox SET kind = 'other'", "UPDATE outbox SET address = 'text'", "UPDATE outbox SET name = 9"],
-)
+@pytest.mark.parametrize("damage", ["UPDATE outbox SET address = 'text'", "UPDATE outbox SET name = 9"])
+@on_sqlite
+def test_a_value_of_another_type_in_the_outbox_makes_a_repeat_send_everything_again(
+    store: Store, address: bytes, damage: str
+) -> None:
+    test_a_damaged_row_of_the_outbox_makes_a_repeat_send_everything_again(store, address, damage)
+
+
+@pytest.mark.usefixtures("peer")
+@pytest.mark.parametrize("damage", ["UPDATE outbox SET kind = 'other'"])
 def test_a_damaged_row_of_the_outbox_makes_a_repeat_send_everything_again(
     store: Store, address: bytes, damage: str
 ) -> None:
@@ -494,6 +501,7 @@ def test_the_outbox_is_read_by_mailbox(store: Store, address: bytes) -> None:
 
 
 @pytest.mark.usefixtures("peer")
+@on_sqlite
 def test_the_outbox_does_not_show_the_order_of_arrival(store: Store) -> None:
     arrived = []
     for _ in range(60):
@@ -525,6 +533,7 @@ def undelivered_addresses(store: Store) -> list[bytes]:
 
 
 @pytest.mark.usefixtures("peer")
+@on_sqlite
 def test_a_confirmed_item_leaves_no_byte_behind(store: Store) -> None:
     chance = random.Random(4)  # for what ends
     gone, kept = [], []

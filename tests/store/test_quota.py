@@ -9,7 +9,7 @@ from store.database.engine import Store
 from store.errors import QuotaError
 from store.quota import Quota, free_bytes, recount_bytes
 from tests.proofs.damage.damages import VALUES, Damage, write
-from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, usage
+from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, on_sqlite, usage
 
 WIDE = 10**12
 
@@ -31,6 +31,7 @@ def test_the_whole_store_has_a_limit(store: Store, address: bytes) -> None:
     assert 100 == room_in(store, a_mailbox(store), quota)
 
 
+@on_sqlite
 def test_a_reserve_of_the_disk_stays_free(store: Store, address: bytes) -> None:
     disk = os.statvfs(store.path)
     free = disk.f_bavail * disk.f_frsize
@@ -100,6 +101,7 @@ def test_false_counts_of_bytes_are_corrected_each_night(store: Store, address: b
     assert [room_in(store, address, quota) for quota in quotas] == before
 
 
+@on_sqlite
 @pytest.mark.parametrize("kind", VALUES)
 @pytest.mark.parametrize("table", ["usage", "mailbox"])
 def test_a_damaged_count_of_bytes_stops_no_text_and_is_corrected(

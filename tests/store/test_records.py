@@ -10,7 +10,7 @@ from store.database.engine import Store
 from store.errors import RecordMovedError
 from store.outbox import OutboxKind
 from store.records import Record
-from tests.store.factories import NOW, a_record, files_of, rows, usage
+from tests.store.factories import NOW, a_record, files_of, on_sqlite, rows, usage
 from tests.store_work import work_of
 
 
@@ -102,6 +102,7 @@ def test_every_record_named_after_a_mailbox_is_dropped_with_it_and_no_other(stor
     assert [("casefile", other), ("settings", b""), ("templates", address[:19])] == left
 
 
+@on_sqlite
 def test_the_records_of_a_deleted_mailbox_are_found_without_reading_those_of_others(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,6 +118,7 @@ def test_the_records_of_a_deleted_mailbox_are_found_without_reading_those_of_oth
     assert found[1] < 1.5 * found[0]
 
 
+@on_sqlite
 def test_a_replaced_and_a_dropped_record_leave_no_byte_behind(store: Store) -> None:
     replaced, dropped, kept = (os.urandom(24) for _ in range(3))
     a_record(store, b"name", replaced * 300)
@@ -131,6 +133,7 @@ def test_a_replaced_and_a_dropped_record_leave_no_byte_behind(store: Store) -> N
     assert (1, 1, 24 * 300) == (rows(store, "record"), rows(store, "sealed"), usage(store))
 
 
+@on_sqlite
 def test_a_record_with_changed_columns_is_read_with_impossible_values(store: Store) -> None:
     a_record(store, b"name")
     with store.writing() as session:

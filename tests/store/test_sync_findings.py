@@ -7,7 +7,7 @@ from store import mailboxes, sync_findings
 from store.database.engine import Store
 from store.sync_findings import FindingKind, SyncFinding
 from tests.proofs.damage.damages import VALUES, Damage, write
-from tests.store.factories import DAY, rows
+from tests.store.factories import DAY, on_sqlite, rows
 
 
 def a_mailbox_here(store: Store) -> bytes:
@@ -93,6 +93,7 @@ def test_a_finding_is_dropped_when_it_is_no_longer_true_or_was_seen(store: Store
     assert len(left) == rows(store, "sync_finding")
 
 
+@on_sqlite
 @pytest.mark.parametrize("kind", VALUES)
 def test_a_finding_whose_kind_is_damaged_stays_until_the_adviser_has_seen_it(store: Store, kind: str) -> None:
     address = a_mailbox_here(store)

@@ -2,5 +2,6 @@
 
 Imports none of our packages.
 
-- `v0001_baseline`: all tables, with the SQL in `tables_0001.sql`
+- `v0001_baseline`: all tables, with the SQL in `tables_0001.sql`, or for PostgreSQL in
+  `tables_0001_postgresql.sql`
 """

@@ -10,6 +10,10 @@ down_revision = None
 
 def upgrade() -> None:
     """Create all tables of an empty store."""
-    for statement in Path(__file__).with_name("tables_0001.sql").read_text("utf-8").split(";\n")[:-1]:
-        op.get_bind().exec_driver_sql(statement)
-    op.execute("INSERT INTO usage (id, sealed_bytes) VALUES (1, 0)")
+    database = op.get_bind()
+    is_server = database.dialect.name == "postgresql"
+    tables = Path(__file__).with_name("tables_0001_postgresql.sql" if is_server else "tables_0001.sql")
+    for statement in tables.read_text("utf-8").split(";\n")[:-1]:
+        database.exec_driver_sql(statement)
+    if not is_server:  # there, the file of the tables has the rows too
+        op.execute("INSERT INTO usage (id, sealed_bytes) VALUES (1, 0)")

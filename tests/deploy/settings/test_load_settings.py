@@ -99,6 +99,8 @@ def test_one_message_names_every_fault_and_no_value(tmp_path: Path) -> None:
         ("adviser", "themes.bullying = {", 'themes.bullying = "Pesten" # {'),
         ("adviser", "themes.bullying = {", "themes.bullying = {} # {"),
         ("source", 'store_path = "store.db"', 'store_path = ""'),
+        ("source", 'store_path = "store.db"', 'store_path = "postgresql://user@/store"'),
+        ("source", 'store_path = "store.db"', 'store_path = "postgres://user@host:5432/store"'),
         ("source", 'onion_socket = ""', 'onion_socket = "/run/steun punt/source.sock"'),
         ("source", 'onion_socket = ""', 'onion_socket = "source.sock"'),
         ("source", 'onion_socket = ""', 'onion_socket = "unix:/run/source.sock"'),

@@ -23,7 +23,7 @@ from store.database.schema import (
     Word,
 )
 from store.dialect.sqlite_connections import connect
-from tests.store.factories import DAY
+from tests.store.factories import DAY, on_sqlite
 
 NOT_UTF8 = "CAST(x'ff41' AS TEXT)"
 KINDS = ("'a text'", NOT_UTF8, "x'00ff'", "12345", "1.5", "NULL")
@@ -39,6 +39,7 @@ KINDS = ("'a text'", NOT_UTF8, "x'00ff'", "12345", "1.5", "NULL")
         ("last_day", {"NULL": None}, NO_DAY),
     ],
 )
+@on_sqlite
 def test_a_value_of_the_wrong_type_is_read_as_a_constant(
     store: Store, address: bytes, column: str, right: dict[str, object], instead: object, value: str
 ) -> None:
@@ -65,6 +66,7 @@ def test_null_is_a_damaged_value_also_under_a_label(store: Store) -> None:
         assert query.all(session) == [NO_NUMBER]
 
 
+@on_sqlite
 def test_a_text_in_place_of_an_address_is_not_this_address(store: Store) -> None:
     address = b"a" * 20
     with store.writing() as session:
@@ -76,6 +78,7 @@ def test_a_text_in_place_of_an_address_is_not_this_address(store: Store) -> None
         assert mailboxes.all_addresses(session) == [NO_BYTES]
 
 
+@on_sqlite
 def test_damaged_rows_are_counted_by_table_and_mailbox(store: Store, address: bytes) -> None:
     with store.writing() as session:
         mailboxes.create_mailbox(session, address=b"b" * 20, recipient=b"r", verify_key=b"v", opened_day=DAY)
@@ -94,6 +97,7 @@ def test_damaged_rows_are_counted_by_table_and_mailbox(store: Store, address: by
         assert count_damaged(session)["mailbox", NO_BYTES] == 2
 
 
+@on_sqlite
 def test_two_words_that_are_not_utf8_are_not_read_as_one_word(store: Store) -> None:
     with store.writing() as session:
         for name in (b"one", b"two"):
@@ -117,6 +121,7 @@ def read_as_text(store: Store, raw: bytes, column: type[CheckedType]) -> object:
     ("one", "other"),
     [(b"\xffA", b"\xfeA"), (b"\xff", "\ufffd".encode()), (b"\xc3", b"\xe2\x82"), (b"A", b"A\x00")],
 )
+@on_sqlite
 def test_two_texts_are_never_read_as_one_word(store: Store, one: bytes, other: bytes) -> None:
     read = [read_as_text(store, raw, Word) for raw in (one, other)]
 
@@ -135,6 +140,7 @@ def test_a_text_is_read_as_it_is_stored_or_as_a_constant(raw: bytes) -> None:
     "raw",
     [b"20261123", b"2026-W48-1", b"2026-11-23 ", b"2026-11-23\x00", b"2026-11-2\xff", b"2026-11-23T00", b""],
 )
+@on_sqlite
 def test_a_day_has_one_spelling(store: Store, raw: bytes) -> None:
     assert date(2026, 11, 23) == read_as_text(store, b"2026-11-23", Day)
     assert NO_DAY == read_as_text(store, raw, Day)

@@ -18,6 +18,11 @@ from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, destroy, 
 from tests.stores import killed_after
 
 
+@pytest.fixture
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
+
+
 def test_a_copy_has_the_rows_of_one_moment_and_no_free_page(
     store: Store, address: bytes, tmp_path: Path
 ) -> None:

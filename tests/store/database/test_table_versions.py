@@ -18,6 +18,11 @@ from tests.stores import killed_after
 
 
 @pytest.fixture
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
+
+
+@pytest.fixture
 def later(tmp_path: Path) -> Path:
     """Return a copy of the folder `store/` that has one more migration."""
     return copy_with_next_migration(tmp_path / "later" / "store")

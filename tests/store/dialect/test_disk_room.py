@@ -18,6 +18,12 @@ from tests.small_disk import CAN_MOUNT, a_small_disk, make_read_only
 from tests.store.factories import NOW, a_mailbox, an_entry, an_upload, destroy, rows
 from tests.stores import an_empty_store
 
+
+@pytest.fixture
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
+
+
 MIB = 1024 * 1024
 RESERVE = 20 * MIB
 QUOTA = Quota(mailbox_bytes=10**12, store_bytes=10**12, reserve_bytes=RESERVE)

@@ -15,9 +15,15 @@ from store import cleanup, entries
 from store.database.engine import Store, open_store
 from store.dialect import own_journal
 from store.dialect.own_journal import journal_of
+from store.dialect.sqlite import SqliteStore
 from store.errors import StoreError, StoreJournalError
 from tests.store.factories import a_mailbox, an_entry
 from tests.stores import an_empty_store, killed_after
+
+
+@pytest.fixture
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
 
 
 def copy_file(store: Store, copy: Path) -> None:
@@ -210,7 +216,7 @@ def test_a_store_that_cannot_be_settled_hinders_no_stop(
     def fail(_: Store) -> bool:
         raise StoreError
 
-    monkeypatch.setattr(Store, "checkpoint", fail)
+    monkeypatch.setattr(SqliteStore, "checkpoint", fail)
 
     store.settle()
 

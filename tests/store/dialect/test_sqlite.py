@@ -17,7 +17,7 @@ from sqlalchemy import StaticPool, create_engine, text
 
 from store import entries, mailboxes
 from store.database.engine import Store, create_store, open_store, upgrade_store
-from store.dialect import sqlite
+from store.dialect import opened_store
 from store.dialect.sqlite import SqliteStore, _driver
 from store.dialect.sqlite_errors import translating
 from store.errors import (
@@ -31,6 +31,11 @@ from store.errors import (
 )
 from tests.small_disk import CAN_MOUNT, a_small_disk, make_read_only
 from tests.store.factories import DAY, a_mailbox, an_entry, rows
+
+
+@pytest.fixture
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
 
 
 def pragma(store: Store, name: str) -> list[object]:
@@ -252,7 +257,7 @@ def test_only_some_threads_wait_long_for_another_process(
     store: Store, address: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Attack: while the store is rewritten, messages that wait occupy all threads of the source's site."""
-    monkeypatch.setattr(sqlite, "_HURRY_SECONDS", 0.01)
+    monkeypatch.setattr(opened_store, "_HURRY_SECONDS", 0.01)
     here = open_store(store.path, patient=2)
     with (
         closing(sqlite3.connect(store.path, isolation_level=None)) as other,

@@ -5,6 +5,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -19,6 +20,12 @@ from store.database.table_versions import VERSIONS, _digest
 from store.dialect.sqlite import SqliteStore
 from store.dialect.sqlite_connections import connect
 from tests.store.factories import a_mailbox, rows
+
+
+@pytest.fixture
+def store(sqlite_store: Store) -> Store:
+    return sqlite_store
+
 
 SCRIPTS = Path(package.__file__).parent / "migrations"
 

@@ -1,0 +1,96 @@
+"""SQL that each database spells in its own way. Statements use these names, and ask for no database."""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Integer
+from sqlalchemy.dialects.sqlite.dml import OnConflictDoNothing, OnConflictDoUpdate
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+
+# SQLite's integers have 64 bits in every column, those of PostgreSQL only in BIGINT.
+WIDE_INTEGER = Integer().with_variant(BigInteger(), "postgresql")
+_POSTGRESQL = "postgresql"
+
+
+class _Differing(FunctionElement[Any]):
+    """SQL with the arguments of a function at `{}`, as SQLite and as PostgreSQL spell it."""
+
+    inherit_cache = True
+    sqlite = postgresql = ""
+
+
+class _Number(_Differing):
+    type = WIDE_INTEGER
+
+
+class _Condition(_Differing):
+    type = Boolean()
+
+
+class larger(_Number):  # noqa: N801  # a function of SQL
+    """The larger of two numbers."""
+
+    sqlite, postgresql = "max({})", "greatest({})"
+
+
+class summed(_Number):  # noqa: N801
+    """Sum of a column, or NULL or 0 without rows."""
+
+    # A sum has more digits in PostgreSQL, and an attacker may write the largest number into two rows.
+    sqlite, postgresql = "sum({})", f"least(coalesce(sum({{}}), 0), {2**63 - 1})::bigint"
+
+
+class summed_of_any(_Number):  # noqa: N801
+    """Sum of a column, in which an attacker may have written values of any type and size."""
+
+    sqlite, postgresql = "total({})", summed.postgresql
+
+
+class is_blob(_Condition):  # noqa: N801
+    """True if the value is bytes. PostgreSQL stores only values of the column's type."""
+
+    sqlite, postgresql = "typeof({}) = 'blob'", "true"
+
+
+class is_text(_Condition):  # noqa: N801
+    """True if the value is a text."""
+
+    sqlite, postgresql = "typeof({}) = 'text'", "true"
+
+
+class is_integer(_Condition):  # noqa: N801
+    """True if the value is a whole number."""
+
+    sqlite, postgresql = "typeof({}) = 'integer'", "true"
+
+
+class is_day(_Condition):  # noqa: N801
+    """True if the value is a day that Python can read."""
+
+    sqlite = "(typeof({0}) = 'text' AND date({0}) IS {0})"
+    postgresql = "{} BETWEEN '0001-01-01' AND '9999-12-31'"
+
+
+class is_word(_Condition):  # noqa: N801
+    """True if the value is a text in printable ASCII."""
+
+    sqlite, postgresql = "(typeof({0}) = 'text' AND {0} NOT GLOB '*[^ -~]*')", "{} !~ '[^ -~]'"
+
+
+@compiles(_Differing)
+def _write(element: _Differing, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401  # SQLAlchemy's shape
+    pattern = element.postgresql if compiler.dialect.name == _POSTGRESQL else element.sqlite
+    return pattern.format(compiler.process(element.clauses, **kw))
+
+
+@compiles(OnConflictDoUpdate, _POSTGRESQL)
+def _on_conflict_do_update(clause: Any, compiler: Any, **kw: Any) -> str:  # noqa: ANN401  # SQLAlchemy's shape
+    clause.constraint_target = None  # the only difference between the clauses of both databases
+    return str(compiler.visit_on_conflict_do_update(clause, **kw))
+
+
+@compiles(OnConflictDoNothing, _POSTGRESQL)
+def _on_conflict_do_nothing(clause: Any, compiler: Any, **kw: Any) -> str:  # noqa: ANN401  # SQLAlchemy's shape
+    clause.constraint_target = None
+    return str(compiler.visit_on_conflict_do_nothing(clause, **kw))

@@ -1,0 +1,275 @@
+"""PostgreSQL: a store in a database of a server, for several source servers at the same time.
+
+Threads and machines write at the same time. Locks of the database keep them apart (advisory locks): a writer
+of one mailbox shares the lock of the store and has the lock of the mailbox alone. Each other writer has the
+lock of the store alone. So no two writers wait for each other, and each sees all that was committed before.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any, Final
+
+import psycopg
+from psycopg.adapt import Loader
+from psycopg.pq import Format, TransactionStatus
+from psycopg.types.string import TextLoader
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
+from sqlalchemy.orm import Session
+
+from store.dialect.forks import close_before_fork
+from store.dialect.opened_store import MANY, WAIT_SECONDS, ServerPlace, Store, TableQueries
+from store.dialect.postgresql_errors import is_lost, translating_postgresql
+from store.errors import StoreError
+
+USAGE_ROWS: Final = 16  # so many writers count their bytes without waiting for each other
+_READERS, _WRITERS = 8, 4  # connections of a process
+_STORE_LOCK: Final = "5374283, 1"  # any two numbers that no other program uses in this database
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"  # sees one snapshot
+_NO_LIMIT: Final = 2**62  # bytes: the database's disk is on another machine, and no one can ask for its room
+_SERVER_SETTINGS = """
+SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on',
+    current_setting('server_encoding') = 'UTF8'
+"""
+_LOSES_WRITES = "the database server does not wait for its disk: set fsync and full_page_writes to on"
+_OTHER_TEXT = "the store's database must have the encoding UTF8"
+_TABLES = """
+SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
+AND relname <> 'alembic_version' ORDER BY relname
+"""
+_SIZE = "SELECT pg_database_size(current_database())"
+_REFERENCES = """
+SELECT conrelid::regclass::text, child.attname, confrelid::regclass::text, parent.attname FROM pg_constraint
+JOIN pg_attribute AS child ON child.attrelid = conrelid AND child.attnum = conkey[1]
+JOIN pg_attribute AS parent ON parent.attrelid = confrelid AND parent.attnum = confkey[1]
+WHERE contype = 'f' AND connamespace = current_schema()::regnamespace
+"""
+_BROKEN = "SELECT 1 FROM {} AS child WHERE NOT EXISTS (SELECT 1 FROM {} AS parent WHERE parent.{} = child.{})"
+# All that decides what a statement does: columns, constraints, indexes, triggers, rules, policies and views.
+_DEFINITIONS = """
+SELECT text FROM (
+    SELECT concat_ws(' ', relname, relkind, relpersistence, relrowsecurity, relforcerowsecurity) AS text,
+        relnamespace AS space, relname AS name
+    FROM pg_class WHERE relkind NOT IN ('i', 't')
+    UNION ALL SELECT concat_ws(' ', relname, attnum, attname, format_type(atttypid, atttypmod), attnotnull,
+        attstorage, attcollation::regcollation, pg_get_expr(adbin, adrelid)), relnamespace, relname
+    FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
+        LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+    WHERE relkind NOT IN ('i', 't')
+    UNION ALL SELECT concat_ws(' ', relname, conname, pg_get_constraintdef(pg_constraint.oid), convalidated),
+        relnamespace, relname
+    FROM pg_class JOIN pg_constraint ON conrelid = pg_class.oid AND contype <> 'n'
+    UNION ALL SELECT concat_ws(' ', pg_get_indexdef(indexrelid), indisvalid), relnamespace, relname
+    FROM pg_class JOIN pg_index ON indrelid = pg_class.oid
+    UNION ALL SELECT concat_ws(' ', pg_get_triggerdef(pg_trigger.oid), tgenabled), relnamespace, relname
+    FROM pg_class JOIN pg_trigger ON tgrelid = pg_class.oid AND NOT (tgisinternal AND tgenabled = 'O')
+    UNION ALL SELECT pg_get_ruledef(pg_rewrite.oid), relnamespace, relname
+    FROM pg_class JOIN pg_rewrite ON ev_class = pg_class.oid
+) AS part WHERE space = current_schema()::regnamespace AND name <> 'alembic_version'
+ORDER BY text COLLATE "C"
+"""
+
+
+class _DayLoader(Loader):
+    """Reader of days. It returns ISO 8601 text, and "" for a day that Python does not know."""
+
+    format = Format.BINARY
+
+    def load(self, data: Any) -> str:  # noqa: ANN401  # the driver's shape
+        try:
+            return date.fromordinal(_DAY_ZERO + int.from_bytes(data, signed=True)).isoformat()
+        except (ValueError, OverflowError):
+            return ""
+
+
+_DAY_ZERO = date(2000, 1, 1).toordinal()  # source: postgresql.org/docs/15/protocol-overview.html (formats)
+
+
+class _Driver(psycopg.Connection[tuple[Any, ...]]):
+    """Connection with the methods of `sqlite3.Connection` that the store uses."""
+
+    @property
+    def in_transaction(self) -> bool:
+        return self.pgconn.transaction_status != TransactionStatus.IDLE
+
+    def execute(  # type: ignore[override]  # no argument of the driver that the store does not use
+        self, query: str, parameters: dict[str, object] | None = None
+    ) -> psycopg.Cursor[tuple[Any, ...]]:
+        return super().execute(query, parameters, binary=parameters is not None)
+
+
+class PostgresqlStore(Store):
+    """An open store in a database of a PostgreSQL server.
+
+    At most `patient` threads wait for `wait_seconds` to write.
+    """
+
+    sql = psycopg_dialect.dialect()  # type: ignore[no-untyped-call]
+    broken_constraint = psycopg.errors.IntegrityError
+    shield = b""  # PostgreSQL keeps long values in files of their own
+    tables = TableQueries("SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL", _DEFINITIONS)
+
+    def __init__(
+        self, place: ServerPlace, *, wait_seconds: float = WAIT_SECONDS, patient: int = MANY
+    ) -> None:
+        super().__init__(place.path, threading.Semaphore(_WRITERS), wait_seconds, patient)
+        self._url = place.url
+        self._readers = self._engine(_READERS)
+        self._writers = self._engine(_WRITERS + 1)  # one for the work of the sweeper
+        event.listen(self._readers, "begin", lambda connection: _begin(connection, connection.info["begin"]))
+        event.listen(self._writers, "begin", lambda connection: _begin(connection, connection.info["begin"]))
+        close_before_fork(self.close)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a session with one of the reading connections. They see one snapshot and never wait."""
+        with translating_postgresql(), self._begun(self._readers, _READ) as connection:
+            driver = _driver(connection)
+            with self._session(connection, driver) as session:
+                yield session
+            driver.commit()
+
+    @contextmanager
+    def writing(self, *, durable: bool = True, mailbox: bytes | None = None) -> Iterator[Session]:
+        """Open a session that is the only writer of the store, or of one mailbox."""
+        with translating_postgresql(), self._turn_to_write() as seconds:
+            begin = _begin_writing(durable=durable, mailbox=mailbox, seconds=seconds)
+            with self._begun(self._writers, begin) as connection:
+                driver = _driver(connection)
+                with self._session(connection, driver) as session:
+                    yield session
+                    if session.in_transaction():
+                        session.commit()
+                    driver.commit()
+
+    def checkpoint(self) -> bool:
+        """Return True: the server itself moves and reuses its journal."""
+        return True
+
+    def settle(self) -> None:
+        """Close the store at the end of a program."""
+        self.close()
+
+    def has_room_for_cleanup(self) -> bool:
+        """Return True: no one can ask for the room on the server's disk."""
+        return True
+
+    def rewrite_bytes(self) -> int:
+        """Return the size of the database."""
+        with self.reading() as session:
+            return int(session.info["driver"].execute(_SIZE).fetchone()[0])
+
+    def vacuum(self) -> None:
+        """Rewrite each table in the order of its ids. Readers wait too."""
+        with translating_postgresql(), self._writers.connect() as connection:
+            driver = _driver(connection)
+            driver.execute(f"SET lock_timeout = {int(self._wait_seconds * 1000)}")
+            for (table,) in driver.execute(_TABLES).fetchall():
+                driver.execute(f'CLUSTER "{table}" USING "pk_{table}"')
+
+    def room_for_files(self, session: Session, reserve_bytes: int) -> int:  # noqa: ARG002  # of SQLite's disk
+        """Return a number without meaning: only `Quota.store_bytes` limits the files."""
+        return _NO_LIMIT
+
+    def usage_row(self, session: Session) -> int:
+        """Return one of 16 rows. Each connection counts in one of them, so that writers do not wait."""
+        return 1 + int(session.info["driver"].info.backend_pid) % USAGE_ROWS
+
+    def broken_references(self, session: Session) -> list[str]:
+        """Return the table of each row that refers to a row that does not exist."""
+        driver, found = session.info["driver"], list[str]()
+        for table, column, of, key in driver.execute(_REFERENCES).fetchall():
+            found += [table] * len(driver.execute(_BROKEN.format(table, of, key, column)).fetchall())
+        return found
+
+    def close(self) -> None:
+        """Close every connection that is not in use."""
+        self._readers.dispose()
+        self._writers.dispose()
+
+    def check_server(self) -> None:
+        """Check that the server loses no write, and stores texts in UTF-8.
+
+        Raises:
+            StoreError: the server has other settings, or cannot be reached.
+        """
+        with self.reading() as session:
+            (is_durable, is_utf8) = session.info["driver"].execute(_SERVER_SETTINGS).fetchone()
+        if not is_durable:
+            raise StoreError(_LOSES_WRITES)
+        if not is_utf8:
+            raise StoreError(_OTHER_TEXT)
+
+    def _engine(self, connections: int) -> Engine:
+        return create_engine(
+            "postgresql+psycopg://",
+            creator=self._connect,
+            poolclass=QueuePool,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=self._wait_seconds,
+            pool_use_lifo=True,
+            hide_parameters=True,
+            use_native_hstore=False,
+        )
+
+    def _connect(self) -> _Driver:
+        connection = _Driver.connect(
+            self._url,
+            autocommit=True,  # each transaction begins with our BEGIN
+            connect_timeout=5,
+            application_name="steunpunt",
+            client_encoding="UTF8",
+            options="-c timezone=UTC -c datestyle=ISO -c synchronous_commit=on",
+        )
+        connection.adapters.register_loader("date", TextLoader)
+        connection.adapters.register_loader("date", _DayLoader)
+        return connection
+
+    @contextmanager
+    def _begun(self, engine: Engine, begin: str) -> Iterator[Connection]:
+        """Begin a transaction. If the server was restarted, connect again, once."""
+        connection = engine.connect()
+        try:
+            connection.info["begin"] = begin
+            try:
+                _begin(connection, begin)
+            except psycopg.Error as why:
+                if not is_lost(why):
+                    raise
+                connection.invalidate()
+                engine.dispose()  # the other connections are lost too
+                connection.close()
+                connection = engine.connect()
+                connection.info["begin"] = begin
+                _begin(connection, begin)
+            yield connection
+        finally:
+            connection.close()
+
+
+def _driver(connection: Connection) -> _Driver:
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, _Driver):
+        raise TypeError("the driver of the store's engine is not psycopg")
+    return driver
+
+
+def _begin(connection: Connection, statement: str) -> None:
+    driver = _driver(connection)
+    if not driver.in_transaction:  # `_begun` may have begun the transaction already
+        driver.execute(statement)
+
+
+def _begin_writing(*, durable: bool, mailbox: bytes | None, seconds: float) -> str:
+    """Return the statements that begin a transaction, and wait for its locks: one message to the server."""
+    locks = f"SELECT pg_advisory_xact_lock({_STORE_LOCK})"
+    if mailbox is not None:
+        number = int.from_bytes(mailbox[:8], signed=True)
+        locks = f"SELECT pg_advisory_xact_lock_shared({_STORE_LOCK}); SELECT pg_advisory_xact_lock({number})"
+    return (
+        f"BEGIN; SET LOCAL lock_timeout = {int(seconds * 1000)};"
+        f"SET LOCAL synchronous_commit = {'on' if durable else 'off'};{locks}"
+    )

@@ -1,0 +1,141 @@
+"""A throw-away cluster of Debian's PostgreSQL, as a user without rights, on a Unix socket.
+
+Each process that runs tests starts its own cluster when a test first needs one. The cluster ends with this
+process, also if this process is killed. `fsync` stays on, and costs nothing in memory.
+"""
+
+import atexit
+import functools
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+from store.database.engine import ServerPlace, Store, create_store, open_store
+
+_MEMORY = Path("/dev/shm")  # noqa: S108  # in memory, if there is room
+_ROOM = 2 * 1024**3
+_NUMBERS = itertools.count()
+_TEMPLATE = "empty_store"
+_SETTINGS = {
+    "listen_addresses": "",
+    "shared_buffers": "16MB",
+    "max_connections": "100",
+    "unix_socket_permissions": "0700",
+    "log_min_messages": "panic",
+    "autovacuum": "off",
+}
+
+
+@dataclass
+class Cluster:
+    """A running cluster. `folder` has its socket and its files."""
+
+    folder: Path
+    process: subprocess.Popen[bytes] = field(repr=False)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://steunpunt@/{database}?host={self.folder}"
+
+    def run(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(statement)  # type: ignore[call-overload]  # a test's words
+            return cursor.fetchall() if cursor.description else []
+
+    def a_database(self, template: str = "template0") -> str:
+        name = f"store_{next(_NUMBERS)}"
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+        return name
+
+    def drop(self, database: str) -> None:
+        self.run(f"DROP DATABASE {database} WITH (FORCE)")
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGQUIT)  # at once: nothing of this cluster is needed again
+        self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def start_cluster() -> Cluster:
+    """Make and start a cluster. The caller stops it."""
+    in_memory = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=_MEMORY if in_memory else None))
+    found = list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    assert found, "install Debian's postgresql: deploy/system-packages.sh test"
+    programs = max(found, key=lambda path: int(path.parts[-3])).parent
+    as_user: list[str] = []
+    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+        user = pwd.getpwuid(65534)  # Debian's user for programs without rights
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    data = folder / "data"
+    make = [programs / "initdb", "-D", data, "-U", "steunpunt", "--auth=trust", "--encoding=UTF8"]
+    subprocess.run(
+        [*as_user, *make, "--locale=C", "--no-sync", "--no-instructions"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+    process = subprocess.Popen(
+        [
+            *as_user,
+            "setpriv",
+            "--pdeathsig",
+            "QUIT",
+            programs / "postgres",
+            "-D",
+            data,
+            "-k",
+            folder,
+            *settings,
+        ]
+    )
+    cluster = Cluster(folder, process)
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            cluster.run("SELECT 1")
+        except psycopg.OperationalError:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        else:
+            return cluster
+
+
+@functools.cache
+def the_cluster() -> Cluster:
+    """Return the cluster of this process, and a template of a database with an empty store in it."""
+    cluster = start_cluster()
+    atexit.register(_stop_once, cluster, os.getpid())
+    place = ServerPlace(cluster.url(cluster.a_database()), cluster.folder / "notes")
+    create_store(place).close()
+    name = place.url.split("/")[3].partition("?")[0]
+    cluster.run(f"ALTER DATABASE {name} RENAME TO {_TEMPLATE}")
+    return cluster
+
+
+def an_empty_store_on_a_server(path: Path) -> Store:
+    """Open an empty store in a new database. `path` is that of this machine's notes."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    cluster = the_cluster()
+    return open_store(ServerPlace(cluster.url(cluster.a_database(_TEMPLATE)), path))
+
+
+def drop_store(store: Store) -> None:
+    """Close a store on the cluster, and delete its database."""
+    store.close()
+    the_cluster().drop(store._url.split("/")[3].partition("?")[0])  # type: ignore[attr-defined]
+
+
+def _stop_once(cluster: Cluster, owner: int) -> None:
+    if os.getpid() == owner:  # a forked process ends without the cluster
+        cluster.stop()
