@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from store import attachments, entries, ledger_tallies, mailbox_tallies, mailboxes, outbox, peers, records
 from store.database.engine import ServerPlace, Store, open_store
 from store.database.schema import Base
-from store.dialect.postgresql import PostgresqlStore
 from store.outbox import OutboxKind
 from store.quota import Quota
 
@@ -203,14 +202,13 @@ def usage(store: Store) -> int:
 
 def opened_again(store: Store) -> Store:
     """Open a store a second time, as another program does."""
-    if isinstance(store, PostgresqlStore):
-        return open_store(ServerPlace(store._url, store.path))
-    return open_store(store.path)
+    url = getattr(store, "_url", None)
+    return open_store(store.path if url is None else ServerPlace(url, store.path))
 
 
 def files_of(store: Store) -> bytes:
     """Return the bytes of every file in the folder of a store. On a server, return all values of its rows."""
-    if isinstance(store, PostgresqlStore):
+    if store.sql.name == "postgresql":
         with store.reading() as session:
             found = [session.execute(table.select()).all() for table in Base.metadata.sorted_tables]
         values = (value for rows_ in found for row in rows_ for value in row)
