@@ -17,6 +17,10 @@ _SENTENCE = re.compile(r'data-fault="(\w+)">{{ gettext\("([^"]+)"\)')
 _WHAT_TO_DO = (
     r"\b(call|ask) the operator|\b(bel|vraag) de beheerder|agree with the other advisers|spreek met de andere"
 )
+# A withdrawal in time, and a text or file that someone copied from another source.
+_COPIED_OR_WITHDRAWN = re.compile(
+    r'data-(?:destroy="|also-in="{{|named="|news="void)[^>]*>.*?gettext\("([^"]+)"'
+)
 _PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]")
 _MOST_WORDS = 25
 
@@ -94,6 +98,15 @@ def test_every_fault_says_what_to_do() -> None:
 
     assert len(sentences) > 60
     assert [form for form in sentences if not re.search(_WHAT_TO_DO, form, re.IGNORECASE)] == []
+
+
+def test_a_sentence_about_a_copied_text_or_a_withdrawal_says_what_to_do() -> None:
+    pages = "".join(path.read_text("utf-8") for path in _TEMPLATES.rglob("*.html"))
+    sentences = _COPIED_OR_WITHDRAWN.findall(pages)
+
+    assert len(sentences) == 7
+    advice = "Ask the source|Destroy the file|Read the mailbox"
+    assert [sentence for sentence in sentences if not re.search(advice, sentence)] == []
 
 
 @pytest.mark.parametrize(

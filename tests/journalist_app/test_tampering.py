@@ -113,7 +113,7 @@ def test_a_workstation_never_signs_one_number_twice_although_its_newest_row_is_h
 
 
 def test_two_messages_that_a_hidden_row_gave_one_number_are_shown_and_answered(
-    world: World, desk: OpenDesk, source: ASource
+    world: World, desk: OpenDesk, source: ASource, browser: AdviserBrowser
 ) -> None:
     with hidden(world, source.writes("eerste")):
         source.writes("tweede")
@@ -122,6 +122,9 @@ def test_two_messages_that_a_hidden_row_gave_one_number_are_shown_and_answered(
 
     assert {fault.kind for fault in shown.faults} == {"side_by_side"}
     assert {"eerste", "tweede"} <= {entry.text for entry in shown.entries}
+    for path in ("/inbox", f"/mailbox/{source.address}"):
+        settle(browser)
+        assert "side_by_side" in hooks(browser.get(path).text, "fault")
     answer(desk, source, shown.heads, shown.unseen)
     assert sum(not head.strand for head in newest_words(source).envelope.heads) == 2
 
@@ -190,7 +193,7 @@ def test_a_restored_entry_is_not_shown_destroyed_again_and_reported(
 
 
 def test_a_withdrawal_while_the_step_was_hidden_is_in_time(
-    world: World, desk: OpenDesk, source: ASource
+    world: World, desk: OpenDesk, source: ASource, browser: AdviserBrowser
 ) -> None:
     proposed = propose(desk, source)
     answers(source, Verdict.AGREED, proposed.digest)
@@ -202,10 +205,12 @@ def test_a_withdrawal_while_the_step_was_hidden_is_in_time(
     with refuses(PassOnRefusal.WITHDRAWN):
         make(desk, source, proposed)
     assert StepName.PASSED_ON not in steps_of(desk, source)
+    page = browser.get(f"/mailbox/{source.address}/proposal/{proposed.entry_id.hex()}").text
+    assert (hooks(page, "state"), hooks(page, "news")) == (["taken_back"], ["void"])
 
 
 def test_a_file_that_was_made_in_spite_of_a_withdrawal_in_time_must_go(
-    desk: OpenDesk, source: ASource
+    desk: OpenDesk, source: ASource, browser: AdviserBrowser
 ) -> None:
     """Attack: the operator holds back the source's withdrawal until the file is made."""
     proposed = propose(desk, source)
@@ -216,6 +221,9 @@ def test_a_file_that_was_made_in_spite_of_a_withdrawal_in_time_must_go(
     answers(source, Verdict.TAKEN_BACK, proposed.digest, before)
 
     assert newest(desk, source).must_destroy
+    where = f"/mailbox/{source.address}"
+    for path in (where, f"{where}/proposal/{proposed.entry_id.hex()}"):
+        assert hooks(browser.get(path).text, "destroy") == [proposed.entry_id.hex()]
     assert pass_on.list_unfinished(opens(desk, source.keys.address).thread_state) == ()
     with refuses(PassOnRefusal.WITHDRAWN):
         make(desk, source, proposed)
