@@ -63,6 +63,8 @@ mknod -m 666 "$root/dev/random" c 1 8
 mknod -m 666 "$root/dev/urandom" c 1 9
 mknod -m 666 "$root/dev/tty" c 5 0
 mount -t tmpfs -o mode=755 tmpfs "$root/run"
+mkdir "$root/run/whole-proc"  # bubblewrap may mount /proc only if a whole /proc is there, without a read-only part
+mount -t proc proc "$root/run/whole-proc"
 hostname steunpunt-test
 cd "$root"
 mkdir -p old-root

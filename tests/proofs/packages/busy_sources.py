@@ -1,23 +1,30 @@
-"""Sources who use every function of a site, as a program: HOST PORT SECONDS."""
+"""Sources who use a site, as a program: HOST PORT SECONDS."""
 
 import sys
 import threading
 import time
 
+from tests.proofs.http_clients import SourceClient
 from tests.proofs.test_under_load import BusySource
 
 _SOURCES = 12
 
 
 def main(host: str, port: int, seconds: int) -> None:
-    sources = [BusySource(host, port) for _ in range(_SOURCES)]
+    """Write a first message and log in again. Then use every function for some seconds."""
+    with SourceClient(host, port) as source, SourceClient(host, port) as later:
+        passphrase = source.open_mailbox()
+        source.write("a first message")
+        assert "a first message" in later.log_in(passphrase).body.decode()
+    sources = [BusySource(host, port) for _ in range(_SOURCES if seconds else 0)]
     until = time.monotonic() + seconds
     threads = [threading.Thread(target=source.live, args=(until,)) for source in sources]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert min(source.done for source in sources) > 0, "a source did nothing"
+    assert all(source.done for source in sources), "a source did nothing"
+    assert [fault for source in sources for fault in source.faults] == []
 
 
 if __name__ == "__main__":

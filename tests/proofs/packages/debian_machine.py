@@ -64,7 +64,7 @@ class DebianMachine:
         """Run a command as root, with `text` as its input."""
         enter = ["nsenter", f"--target={self._init()}", "--all", "--root", "--wd"]
         return subprocess.run(
-            [*enter, *words], input=text, capture_output=True, text=True, env=QUIET, check=False
+            [*enter, *words], input=text, capture_output=True, text=True, env=QUIET, umask=0o022, check=False
         )
 
     def does(self, *words: str, text: str = "") -> str:
@@ -118,20 +118,15 @@ def booted(machine: DebianMachine) -> Iterator[DebianMachine]:
         machine.kill()
 
 
-def download_needs(root: Path, *packages: Path | str) -> None:
-    """Download what these packages need to the cache of a Debian that does not run."""
-    names = []
-    for package in packages:
-        names.append(str(package))
-        if isinstance(package, Path):
-            shutil.copy(package, root / package.name)
-            names[-1] = f"/{package.name}"
-    chroot(root, *_INSTALL, "--download-only", *names)
+def download_needs(root: Path, package: Path) -> None:
+    """Download what a package needs to the cache of a Debian that does not run."""
+    shutil.copy(package, root / package.name)
+    chroot(root, *_INSTALL, "--download-only", f"/{package.name}")
 
 
 def chroot(root: Path, *words: str) -> None:
     """Run a command in the folder of a Debian that does not run."""
-    subprocess.run(["chroot", root, *words], check=True, env=QUIET)
+    subprocess.run(["chroot", root, *words], check=True, env=QUIET, umask=0o022)
 
 
 def _text_of(path: Path) -> str:

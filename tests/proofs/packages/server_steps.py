@@ -1,5 +1,6 @@
 """Steps that an operator takes on a machine with the package of the server."""
 
+import sys
 import time
 from hashlib import sha256
 from pathlib import Path
@@ -43,13 +44,19 @@ def message_arrives(machine: DebianMachine, desk: TwoMachineDesk) -> None:
 
 
 def is_green(machine: DebianMachine) -> None:
-    """Check that the site answers, and that neither a backup nor `steunpunt check` finds a fault."""
+    """Check that a source can write, and that neither a backup nor `steunpunt check` finds a fault."""
     machine.does("steunpunt", "store", "verify")
     machine.does("systemctl", "start", "steunpunt-backup.service")
     assert states(machine) == {"active"}
-    assert machine.does("python3", "-c", GET) == "200\n"
+    sources_write(machine, 0)
     machine.does("steunpunt", "check")
     machine.does("systemctl", "start", "steunpunt-check.service")
+
+
+def sources_write(machine: DebianMachine, seconds: int) -> None:
+    """Let a source write and log in again. Then let twelve sources use everything for some seconds."""
+    words = ("-m", "tests.proofs.packages.busy_sources", "127.0.0.1", "8080", str(seconds))
+    machine.is_used_by(sys.executable, *words)
 
 
 def states(machine: DebianMachine) -> set[str]:
