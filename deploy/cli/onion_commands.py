@@ -23,6 +23,28 @@ def onion_group() -> None:
     """
 
 
+@onion_group.command("setup", epilog=examples("onion setup"))
+@click.pass_obj
+def set_up_onion_command(settings: Path) -> None:
+    """Let Tor publish the onion services, and print them.
+
+    Run this as root on a server with the Debian package. Tor makes and keeps the secret keys. The address for
+    sources is written into the settings.
+    """
+    from deploy.onion.torrc import publish_with_torrc
+    from deploy.settings.settings_text import with_key
+    from deploy.upgrading.new_settings import replacing_settings
+
+    config, source = _configs(settings)
+    lines = _torrc_lines(config, source)
+    folders = [config.source_folder, *([config.sync_folder] if config.sync_socket else [])]
+    host, *sync_host = publish_with_torrc(lines, folders)
+    text = with_key(settings.read_text("utf-8"), "source", "onion_host", host)
+    text = with_key(text, "onion", "sync_host", "".join(sync_host))
+    with replacing_settings(settings, text):
+        click.echo("\n".join([f"For sources: {host}", *(f"For workstations: {each}" for each in sync_host)]))
+
+
 @onion_group.command("torrc", epilog=examples("onion torrc > /etc/tor/torrc.d/steunpunt.conf"))
 @click.pass_obj
 def torrc_command(settings: Path) -> None:
@@ -30,13 +52,7 @@ def torrc_command(settings: Path) -> None:
 
     With these lines, Tor itself makes and keeps the keys of the onion services.
     """
-    from deploy.onion.clients import require_client_keys
-    from deploy.onion.torrc import torrc_lines
-
-    config, source = _configs(settings)
-    if config.sync_socket:
-        require_client_keys(config.clients_folder)
-    click.echo(torrc_lines(config, source.onion_socket), nl=False)
+    click.echo(_torrc_lines(*_configs(settings)), nl=False)
 
 
 @onion_group.command("publish", epilog=examples("onion publish"))
@@ -136,6 +152,15 @@ def restore_command(settings: Path, file: Path, identity: Path) -> None:
     from deploy.onion.onion_backup import restore_onions
 
     click.echo("\n".join(restore_onions(settings, file, identity)))
+
+
+def _torrc_lines(config: "OnionConfig", source: "SourceConfig") -> str:
+    from deploy.onion.clients import require_client_keys
+    from deploy.onion.torrc import torrc_lines
+
+    if config.sync_socket:
+        require_client_keys(config.clients_folder)
+    return torrc_lines(config, source.onion_socket)
 
 
 def _configs(settings: Path) -> "tuple[OnionConfig, SourceConfig]":

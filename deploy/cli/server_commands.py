@@ -14,14 +14,29 @@ def server_group() -> None:
     """Set up the server, and admit workstations. For the operator."""
 
 
-@server_group.command("setup", epilog=examples("server setup FINGERPRINT"))
+@server_group.command("setup", epilog=examples("server setup FINGERPRINT --onion --backup-to age1pq1..."))
 @click.argument("fingerprint")
 @source_bind_option
 @click.option(
     "--sync-bind", default="127.0.0.3:8082", show_default=True, help="Address of the sync endpoint."
 )
+@click.option("--onion", "has_onion", is_flag=True, help="Let Tor connect sources and workstations.")
+@click.option(
+    "--backup-to",
+    "age_recipients",
+    multiple=True,
+    help="An age recipient (age1…) who can decrypt the keys in each backup. May be repeated.",
+)
 @click.pass_obj
-def server_setup_command(settings: Path, fingerprint: str, source_bind: str, sync_bind: str) -> None:
+def server_setup_command(  # noqa: PLR0913  # one argument for each option
+    settings: Path,
+    fingerprint: str,
+    source_bind: str,
+    sync_bind: str,
+    age_recipients: tuple[str, ...],
+    *,
+    has_onion: bool,
+) -> None:
     """Set up this machine as the server of a desk.
 
     Give the fingerprint of the desk. If this machine is already the server of this desk, nothing changes.
@@ -29,7 +44,14 @@ def server_setup_command(settings: Path, fingerprint: str, source_bind: str, syn
     """
     from deploy.pairing.server import set_up_server
 
-    is_new = set_up_server(settings, fingerprint, source_bind=source_bind, sync_bind=sync_bind)
+    is_new = set_up_server(
+        settings,
+        fingerprint,
+        source_bind=source_bind,
+        sync_bind=sync_bind,
+        has_onion=has_onion,
+        age_recipients=age_recipients,
+    )
     say_whether_new(settings, "server", is_new=is_new)
     if is_new:
         click.echo(

@@ -56,7 +56,9 @@ def setup_command(
     If there is a desk already, the command changes nothing.
     """
     from deploy.keys_at_terminal import lacks_sheet
+    from deploy.settings.load_settings import load_config
     from deploy.setup import refuse_another_machine
+    from journalist_app.config import AdviserConfig
 
     if settings.exists():
         refuse_another_machine(settings)
@@ -65,6 +67,9 @@ def setup_command(
     )
     if not (is_new and lacks_sheet(settings)):
         say_whether_new(settings, "desk", is_new=is_new)
+    if is_new:
+        config = load_config(settings, "adviser", AdviserConfig)
+        click.echo(f"The desk's fingerprint: {config.fingerprint}")
 
 
 @click.command("upgrade", epilog=examples("upgrade --dry-run", "--settings demo/config.toml upgrade"))

@@ -12,7 +12,7 @@ from deploy.onion.onion_keys import HOST_FILE, SECRET_FILE, OnionKey
 from deploy.settings.onion_address import is_onion_host
 from store.database.atomic_files import sync_folder
 
-_RIGHT_USER = ": run this as root, or as the owner of the folder."
+RIGHT_USER = ": run this as root, or as the owner of the folder."
 
 
 def find_service_key(folder: Path) -> OnionKey | None:
@@ -24,7 +24,7 @@ def find_service_key(folder: Path) -> OnionKey | None:
         OnionFolderError: this user cannot read the folder.
     """
     path = folder / SECRET_FILE
-    with os_error_as(f"{folder} cannot be read", OnionFolderError, advice=_RIGHT_USER):
+    with os_error_as(f"{folder} cannot be read", OnionFolderError, advice=RIGHT_USER):
         try:
             raw = path.read_bytes()
         except FileNotFoundError:
@@ -66,7 +66,7 @@ def write_service_key(folder: Path, key: OnionKey) -> None:
     """
     # If half of a published key were lost, no one could ever use its address again.
     if not refuse_another_key(folder, key):
-        with os_error_as(f"{folder} cannot be written", OnionFolderError, advice=_RIGHT_USER):
+        with os_error_as(f"{folder} cannot be written", OnionFolderError, advice=RIGHT_USER):
             _write_files(folder, key)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stem.control import Controller
 
-from deploy.errors import OnionError
+from deploy.errors import OnionError, OnionFolderError
 from deploy.onion.clients import admitted_clients
 from deploy.onion.control import PublishedService, connect_to_tor, fetch_published
 from deploy.onion.folders import read_host
@@ -88,8 +88,8 @@ def _socket(path: str, control: str) -> Iterator[StatusLine]:
     elif not _tor_may_use(Path(path), control):
         yield StatusLine(
             f"Tor's user may not connect to {path}, so no visitor reaches the source's interface.",
-            "Give the socket's folder Tor's group and mode 2750 (docs/operator.md, 'Set up the server'), "
-            "and restart the source's interface.",
+            "Give the socket's folder Tor's group and mode 2750 (systemd-tmpfiles --create), and restart the "
+            "source's interface.",
         )
 
 
@@ -130,12 +130,14 @@ def _source(
 
 
 def _sync(controller: Controller, config: OnionConfig, seconds: float) -> Iterator[StatusLine]:
-    host = read_host(config.sync_folder)
-    if host is None:
+    host = read_host(config.sync_folder) or config.sync_host
+    if not host:
         yield StatusLine("The onion for sync has no address that this user can read.", _without_host(config))
         return
     try:
-        names = list(admitted_clients(config.clients_folder))
+        names = ", ".join(admitted_clients(config.clients_folder))
+    except OnionFolderError:
+        names = "only root can see which"
     except OnionError as why:
         yield StatusLine(
             "The list of workstations that may connect to the onion for sync cannot be read.", str(why)
@@ -151,7 +153,7 @@ def _sync(controller: Controller, config: OnionConfig, seconds: float) -> Iterat
     else:
         yield StatusLine(f"The onion for sync, {host}, is published, and open only with a workstation's key.")
     if names:
-        yield StatusLine(f"Workstations that may connect: {', '.join(names)}.")
+        yield StatusLine(f"Workstations that may connect: {names}.")
     else:
         yield StatusLine(
             "No workstation may connect yet.", "Pair one, or run: steunpunt onion admit NAME KEY."

@@ -3,11 +3,19 @@
 Source: tor(1), 0.4.9, *HIDDEN SERVICE OPTIONS*.
 """
 
+import subprocess
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.errors import OnionError
+from deploy.errors import OnionError, OnionFolderError, os_error_as
 from deploy.onion.clients import client_keys
-from deploy.settings.onion_settings import OnionConfig
+from deploy.onion.folders import RIGHT_USER, read_host
+from deploy.settings.onion_settings import TOR_LOG, OnionConfig
+
+_TORRC = Path("/etc/tor/torrc.d/steunpunt.conf")  # the Debian package of the server lets Tor read this
+_RELOAD = ("/usr/bin/systemctl", "reload", "tor")
+_TRIES, _TRY_SECONDS = 300, 0.2
 
 _HEAD = """\
 # Steunpunt Mailbox: the onion services. Written by `steunpunt onion torrc`; docs/operator.md.
@@ -52,6 +60,28 @@ def torrc_lines(config: OnionConfig, source_socket: str) -> str:
             )
         lines += _SYNC.format(folder=_plain(config.sync_folder), socket=config.sync_socket)
     return lines
+
+
+def publish_with_torrc(lines: str, folders: Sequence[Path], torrc: Path = _TORRC) -> list[str]:
+    """Write the lines of `torrc_lines` to a settings file of Tor, and make Tor read the file.
+
+    Wait until Tor has made the key of each onion service. Return the onion addresses.
+
+    Raises:
+        OnionError: Tor does not run, or makes no key within a minute.
+        OnionFolderError: the file cannot be written.
+    """
+    with os_error_as(f"{torrc} cannot be written", OnionFolderError, advice=RIGHT_USER):
+        torrc.write_text(f"{lines}\nLog notice file {TOR_LOG}\n", "utf-8")
+        torrc.chmod(0o644)  # Tor reads the file as Tor's own user
+    if subprocess.run(_RELOAD, check=False).returncode:  # noqa: S603  # a fixed command
+        raise OnionError("Tor did not read its settings again. See: systemctl status tor@default.")
+    for _ in range(_TRIES):
+        hosts = [host for folder in folders if (host := read_host(folder))]
+        if len(hosts) == len(folders):
+            return hosts
+        time.sleep(_TRY_SECONDS)
+    raise OnionError(f"Tor made no onion address. Its log, {TOR_LOG}, says why.")
 
 
 def _plain(folder: Path) -> Path:

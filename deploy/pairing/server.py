@@ -1,6 +1,6 @@
 """Server's part of pairing: set up a server, make its card file, admit and remove workstations."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -8,11 +8,12 @@ from crypto.errors import ForgedError, MalformedError
 from deploy.atomic_folder import new_private_folder, refuse_missing_files, write_new
 from deploy.errors import DeployError, OnionFolderError, os_error_as
 from deploy.onion import clients
+from deploy.onion.onion_backup import check_recipients
 from deploy.pairing.desk_fingerprint import refuse_wrong_form
 from deploy.pairing.server_key import make_server_key, read_server_key
 from deploy.pinned_letterhead import accept_letterhead, open_letterhead, refuse_trial
 from deploy.settings.load_settings import load_config, sections_in
-from deploy.settings.onion_settings import OnionConfig
+from deploy.settings.onion_settings import TOR_LOG, TOR_SOCKETS, OnionConfig
 from deploy.settings.settings_text import from_example
 from deploy.settings.sync_settings import SyncConfig
 from protocol.errors import LetterheadRefusedError
@@ -32,10 +33,19 @@ _STORE = "store.db"
 Say = Callable[[str], object]
 
 
-def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bind: str) -> bool:
+def set_up_server(  # noqa: PLR0913  # one argument for each option
+    settings: Path,
+    fingerprint: str,
+    *,
+    source_bind: str,
+    sync_bind: str,
+    has_onion: bool = False,
+    age_recipients: Sequence[str] = (),
+) -> bool:
     """Set up this machine as the desk's server, and return True. If this was done before, return False.
 
-    `fingerprint` identifies the desk's public key.
+    `fingerprint` identifies the desk's public key. With `has_onion`, Tor connects sources and workstations.
+    The keys in each backup are encrypted to `age_recipients`.
 
     Raises:
         DeployError: the fingerprint has a wrong form, or the folder contains other files.
@@ -45,14 +55,23 @@ def set_up_server(settings: Path, fingerprint: str, *, source_bind: str, sync_bi
     if settings.exists():
         _refuse_another_machine(settings, fingerprint)
         return False
-    keys = {
+    keys: dict[tuple[str, str], str | Sequence[str]] = {
         ("source", "bind"): source_bind,
         ("source", "origin"): f"http://{source_bind}",
         ("sync", "bind"): sync_bind,
+        ("backup", "age_recipients"): age_recipients,
     }
+    if has_onion:
+        keys |= {
+            ("source", "onion_socket"): f"{TOR_SOCKETS}/source.sock",
+            ("sync", "bind"): f"unix:{TOR_SOCKETS}/sync.sock",
+            ("onion", "sync_socket"): f"{TOR_SOCKETS}/sync.sock",
+            ("check", "log_paths"): [TOR_LOG],
+        }
     text = from_example(_SERVER, fingerprint, keys).encode("utf-8")
     load_config(settings, "source", SourceConfig, raw=text)
     load_config(settings, "sync", SyncConfig, raw=text)
+    check_recipients(age_recipients)
     with new_private_folder(settings) as unfinished:
         make_server_key(unfinished / _KEY)
         create_store(unfinished / _STORE).close()

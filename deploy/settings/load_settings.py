@@ -196,6 +196,10 @@ _ONE_LINE: _Rule = (
     ),
     f"one line of at most {_LINE_CHARS} characters for each language, or empty",
 )
+_ONION_HOST: _Rule = (
+    lambda host: not host or is_onion_host(host),
+    "the address of an onion service without http://, small letters, or empty",
+)
 _RULES: dict[str, _Rule] = {
     "store_path": (  # of a URL, a path has the part "postgresql:"
         lambda path: "postgresql:" not in path.parts and "postgres:" not in path.parts,
@@ -203,10 +207,8 @@ _RULES: dict[str, _Rule] = {
     ),
     "way": (re.compile("torrc|control").fullmatch, '"torrc" or "control"'),
     "control": _BIND,
-    "onion_host": (
-        lambda host: not host or is_onion_host(host),
-        "the address of an onion service without http://, small letters, or empty",
-    ),
+    "onion_host": _ONION_HOST,
+    "sync_host": _ONION_HOST,
     "onion_socket": _SOCKET,
     "sync_socket": _SOCKET,
     "health_socket": _SOCKET,

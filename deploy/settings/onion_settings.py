@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+TOR_SOCKETS = "/run/steunpunt"  # the folder of the sockets that Tor may use
+TOR_LOG = "/var/log/tor/notices.log"
+
 
 class Way(StrEnum):
     """Way in which the onion services are published: Tor's own settings file, or Tor's control port."""
@@ -17,13 +20,14 @@ class OnionConfig:
     """Settings of the onion services of the source's site and of the sync endpoint.
 
     `control` is "unix:" and a path, or a loopback address with a port. `sync_socket` is empty if there is no
-    onion service for sync.
+    onion service for sync. `sync_host` is the address of this service.
     """
 
     way: str
     control: str
     folder: Path
     sync_socket: str
+    sync_host: str
 
     @property
     def source_folder(self) -> Path:

@@ -1,8 +1,9 @@
 """Text of a settings file: made from the example, and changed without a loss of comments and values."""
 
+import json
 import re
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from deploy.hardening import TMPFS
@@ -14,7 +15,9 @@ _ANY_HEADER = re.compile(r"\s*\[+\s*([\w.-]+)\s*\]+\s*(?:#.*)?")
 _SETTINGS = re.compile(r"(?m)^(?=[a-z0-9_.]+ = )")  # in the example, where each begins a line
 
 
-def from_example(sections: Collection[str], fingerprint: str, keys: Mapping[tuple[str, str], str]) -> str:
+def from_example(
+    sections: Collection[str], fingerprint: str, keys: Mapping[tuple[str, str], str | Sequence[str]]
+) -> str:
     """Return the text of a new settings file: these sections of the example, with this fingerprint.
 
     `keys` maps a pair of section and setting to a value. Paths under /dev/shm get a random folder name.
@@ -35,12 +38,12 @@ def without_sections(text: str, sections: Collection[str]) -> str:
     return _GAP.join(kept) + "\n"
 
 
-def with_key(text: str, section: str, key: str, value: str) -> str:
-    """Set one setting of a section to a string in the text of a settings file. Return the new text.
+def with_key(text: str, section: str, key: str, value: str | Sequence[str]) -> str:
+    """Set a setting of a section to a string, or a list of strings, in the text of a settings file.
 
-    A missing setting is added. `value` must be printable, without quotation marks and backslashes.
+    Return the new text. A missing setting is added. Each string must be printable.
     """
-    line = f'{key} = "{value}"'
+    line = f"{key} = {json.dumps(value, ensure_ascii=False)}"
 
     def change(part: str) -> str:
         changed, count = re.subn(rf"(?m)^{re.escape(key)}\s*=.*$", lambda _: line, part, count=1)

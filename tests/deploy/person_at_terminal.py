@@ -7,7 +7,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +41,21 @@ class TypingPerson:
         self.sees(question)
         self.types(line)
 
+    def talks(self, answers: Mapping[str, Callable[[str], str]]) -> str:
+        """Answer each question that the program asks, until the program ends.
+
+        `answers` maps the pattern of a question to a function, which gets everything that was shown. Return
+        everything that the terminal showed.
+        """
+        is_running = True
+        while is_running:
+            unread = self.seen[self._read :]
+            if asked := next((each for each in answers if re.search(f"(?:{each})$", unread)), None):
+                self._read = len(self.seen)
+                self.types(answers[asked](self.seen))
+            is_running = self._more()
+        return self.seen
+
     def interrupts(self) -> None:
         """Press Ctrl-C until the command ends. A press just before the command reads has no effect."""
         while self.program.poll() is None:
@@ -68,7 +83,13 @@ class TypingPerson:
 @contextmanager
 def at_terminal(settings: Path, *words: str | Path) -> Iterator[TypingPerson]:
     """Start a command of `steunpunt` in a terminal of its own. At the end, stop it if it still runs."""
-    command: Sequence[str | Path] = [sys.executable, "-m", "deploy.cli.main", "--settings", settings, *words]
+    with typing_to([sys.executable, "-m", "deploy.cli.main", "--settings", settings, *words]) as person:
+        yield person
+
+
+@contextmanager
+def typing_to(command: Sequence[str | Path]) -> Iterator[TypingPerson]:
+    """Start any command in a terminal of its own. At the end, stop it if it still runs."""
     ours, theirs = pty.openpty()
     program = subprocess.Popen(
         ["setsid", "--ctty", "--wait", *command], stdin=theirs, stdout=theirs, stderr=theirs, cwd=_ROOT

@@ -11,7 +11,9 @@ SOCKET = "/run/steunpunt/source.sock"
 
 
 def _config(folder: Path, sync_socket: str = "") -> OnionConfig:
-    return OnionConfig(way="torrc", control="unix:/run/tor/control", folder=folder, sync_socket=sync_socket)
+    return OnionConfig(
+        way="torrc", control="unix:/run/tor/control", folder=folder, sync_socket=sync_socket, sync_host=""
+    )
 
 
 def _lines(text: str) -> list[str]:

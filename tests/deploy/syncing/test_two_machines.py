@@ -19,15 +19,19 @@ from deploy.onion import clients
 from deploy.onion.onion_keys import OnionKey
 from deploy.pairing.server_key import read_server_key
 from deploy.serving.topology import parts_to_run
+from deploy.settings.backup_settings import BackupConfig
+from deploy.settings.check_settings import CheckConfig
 from deploy.settings.load_settings import load_config, sections_in
 from deploy.settings.onion_settings import OnionConfig
 from deploy.settings.settings_text import EXAMPLE, from_example, with_key
+from deploy.settings.sync_settings import SyncConfig
 from deploy.setup import KEYRING, STORE
 from deploy.syncing.pending_at_server import apply_pending_now, apply_pending_until_stopped
 from journalist_app.config import AdviserConfig
 from protocol.keyring import open_keyring
 from protocol.pouch.pouch_file import SERVER, PouchHead, PouchWriter, lowest_serial
 from protocol.pouch.pouch_items import RecordItem
+from source_app.config import SourceConfig
 from store import mailboxes, peers
 from tests.deploy.two_machines import (
     FIRST,
@@ -74,6 +78,9 @@ def stick(tmp_path: Path) -> Path:
     return tmp_path / "stick.pouch"
 
 
+_AGE_KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
+
+
 # ---- setting up ------------------------------------------------------------------------------------
 
 
@@ -92,6 +99,29 @@ def test_a_server_is_set_up_without_any_key_of_the_desk(desk: TwoMachineDesk) ->
     assert (folder / "server.key").read_bytes() == before
     assert said.startswith("Nothing was changed: ")
     assert "is set up in" not in said
+
+
+def test_a_server_with_an_onion_needs_no_change_of_its_settings(desk: TwoMachineDesk, tmp_path: Path) -> None:
+    made = Machine(tmp_path / "onion" / "config.toml", desk.keyring.fingerprint)
+
+    made.does("server", "setup", desk.keyring.fingerprint, "--onion", "--backup-to", _AGE_KEY)
+
+    source, onion = (
+        load_config(made.settings, *each) for each in (("source", SourceConfig), ("onion", OnionConfig))
+    )
+    assert source.onion_socket == "/run/steunpunt/source.sock"
+    assert load_config(made.settings, "sync", SyncConfig).bind == f"unix:{onion.sync_socket}"
+    assert load_config(made.settings, "backup", BackupConfig).age_recipients == (_AGE_KEY,)
+    assert load_config(made.settings, "check", CheckConfig).log_paths == (Path("/var/log/tor/notices.log"),)
+
+
+def test_a_server_whose_backups_no_one_could_open_is_not_set_up(desk: TwoMachineDesk, tmp_path: Path) -> None:
+    made = Machine(tmp_path / "onion" / "config.toml", desk.keyring.fingerprint)
+
+    assert "not an age" in made.is_told(
+        "server", "setup", desk.keyring.fingerprint, "--backup-to", f"{_AGE_KEY[:-1]}q"
+    )
+    assert not made.settings.exists()
 
 
 def test_a_server_for_no_desk_is_not_set_up(tmp_path: Path) -> None:
