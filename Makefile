@@ -146,7 +146,7 @@ bench: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/python -m bench.run
 
 prove: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
-	STEUNPUNT_PROVE=whole $(BIN)/python -m pytest tests/proofs -m slow --timeout 3600 -p no:randomly -rP
+	STEUNPUNT_PROVE=whole $(BIN)/python -m pytest tests/proofs tests/tor/manual -m slow --timeout 3600 -p no:randomly -rP
 
 screenshots: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/python -m docs.screenshots.take

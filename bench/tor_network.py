@@ -36,7 +36,7 @@ _STOP_SECONDS = 20
 _POLL_SECONDS = 0.25
 
 # Settings of every tor of the network.
-_EVERYWHERE = """
+EVERYWHERE = """
 TestingTorNetwork 1
 AssumeReachable 1
 ExtendAllowPrivateAddresses 1
@@ -89,7 +89,7 @@ class Tor:
             f"CookieAuthentication 1\nCookieAuthFile {self.cookie}\n"
             f"Log notice file {self.log}\n"
             f"SocksPort {listen}\n"
-            f"{_EVERYWHERE}{lines}\n"
+            f"{EVERYWHERE}{lines}\n"
         )
 
     @property
@@ -197,10 +197,10 @@ class TorNetwork:
         # A short path, not below the caller's folder: the path of a Unix socket may have at most 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="tor-"))
         # An address whose ports no other process uses.
-        self._host = f"127.{secrets.randbelow(200) + 20}.{secrets.randbelow(200) + 20}.1"
+        self.host = f"127.{secrets.randbelow(200) + 20}.{secrets.randbelow(200) + 20}.1"
         self.authorities: list[Tor] = []
         self._added: list[Tor] = []
-        self._directory = ""
+        self.directory = ""
 
     def __enter__(self) -> Self:
         """Start the authorities, and wait until the consensus lists all of them."""
@@ -230,28 +230,28 @@ class TorNetwork:
         has a SOCKS port.
         """
         tor = Tor(
-            self.folder / name, "\n".join([self._directory, *lines]), socks_host=self._host if socks else None
+            self.folder / name, "\n".join([self.directory, *lines]), socks_host=self.host if socks else None
         )
         self._added.append(tor)
         return tor
 
     def _make_authorities(self) -> None:
-        ports = [(free_port(self._host), free_port(self._host)) for _ in range(AUTHORITIES)]
+        ports = [(free_port(self.host), free_port(self.host)) for _ in range(AUTHORITIES)]
         for number, (orport, dirport) in enumerate(ports):
             tor = Tor(
                 self.folder / f"authority{number}",
                 f"Nickname authority{number}\n"
                 f"ContactInfo authority{number}@localhost.invalid\n"
-                f"Address {self._host}\n"
-                f"ORPort {self._host}:{orport}\n"
-                f"DirPort {self._host}:{dirport}\n"
+                f"Address {self.host}\n"
+                f"ORPort {self.host}:{orport}\n"
+                f"DirPort {self.host}:{dirport}\n"
                 f"{_AUTHORITY}",
                 socks_host=None,
             )
             self.authorities.append(tor)
-            self._directory += _authority_line(tor, self._host, orport, dirport) + "\n"
+            self.directory += _authority_line(tor, self.host, orport, dirport) + "\n"
         for tor in self.authorities:
-            tor.add_lines(self._directory)
+            tor.add_lines(self.directory)
 
     def _wait_for_consensus(self) -> None:
         """Wait until every authority has the consensus, so that the slowest one refuses no client."""

@@ -36,7 +36,7 @@ case $kind in
             mount -t tmpfs -o mode=755 tmpfs "$root/$folder"
         done
         chmod 1777 "$root/tmp" "$root/var/tmp"
-        rm -rf "$root"/etc/systemd/system/* "$root"/etc/fstab "$root"/usr/sbin/policy-rc.d "$root"/var/lib/steunpunt
+        rm -rf "$root"/etc/systemd/system/* "$root"/etc/fstab "$root"/usr/sbin/policy-rc.d "$root"/var/lib/steunpunt "$root"/var/lib/tor/steunpunt-*
         ;;
 esac
 mount -t proc proc "$root/proc"

@@ -1,0 +1,64 @@
+"""Blocks of commands in the manuals, and the machine on which a reader runs each block.
+
+A block of commands begins with ```sh and the machine: `server` (as root), `workstation` (as the adviser),
+`workstation root`, `elsewhere` (a third machine), `new server` or `new workstation` (in place of another).
+A block with ```toml and a machine has settings. A block with ```ini, a machine and a path is a file.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+_BLOCK = re.compile(r"(?m)^( *)```(.*)\n((?:.*\n)*?)\1```$")
+_PLACES = {"server", "workstation", "workstation root", "elsewhere", "new server", "new workstation"}
+
+# First words of the lines that no test runs, with the reason. A block without a machine begins like this.
+NOT_RUN = {
+    "git clone ADDRESS": "a booted machine of a test has no network",
+    "make -C": "build_once() runs this command, on a machine that has a network",
+    "git -C": "a booted machine of a test has no network",
+    "[backup]": "the set-up writes the same setting",
+    "apt-get install ./steunpunt-server_NEWER": "tests/proofs/packages upgrades to a made-up next version",
+    "apt-get install /usr/local/src/steunpunt/dist/steunpunt-workstation_NEWER": "the same",
+    "dpkg --install": "tests/proofs/packages goes back to an older package",
+    "cp /var/lib/steunpunt/var/before-upgrade": "tests/deploy/upgrading goes there and back",
+    "steunpunt restore /var/lib/steunpunt/var/before-upgrade": "tests/deploy/upgrading goes there and back",
+    "apt-get install nginx certbot": "a booted machine of a test has no network",
+    "certbot certonly": "a booted machine of a test reaches no certificate authority",
+    "systemctl restart nginx": "there is no certificate: tests/deploy/sites starts nginx with this file",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A fenced block of a manual. `kind` is the text after the first fence, such as "sh server"."""
+
+    at: str
+    section: str
+    kind: str
+    lines: tuple[str, ...]
+
+    @property
+    def is_run(self) -> bool:
+        """Return True if a test types the lines on a machine, or writes them to a file of this machine."""
+        language, _, place = self.kind.partition(" ")
+        return language in {"sh", "toml", "ini"} and place.split(" /")[0] in _PLACES
+
+    @property
+    def run_lines(self) -> list[str]:
+        """Return the lines that a test runs."""
+        return [line for line in self.lines if not line.startswith(tuple(NOT_RUN))] if self.is_run else []
+
+
+def read_blocks(manual: str) -> list[Block]:
+    """Return all fenced blocks of a manual in docs/, in their order."""
+    text = (_ROOT / "docs" / manual).read_text("utf-8")
+    return [_block(manual, text, found) for found in _BLOCK.finditer(text)]
+
+
+def _block(manual: str, text: str, found: re.Match[str]) -> Block:
+    before = text[: found.start()]
+    headings = re.findall(r"(?m)^#+ (.*)$", before)
+    lines = tuple(line.removeprefix(found[1]) for line in found[3].splitlines())
+    return Block(f"docs/{manual}:{before.count(chr(10)) + 1}", headings[-1], found[2], lines)

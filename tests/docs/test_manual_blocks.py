@@ -1,0 +1,34 @@
+import pytest
+
+from tests.docs.manual_blocks import NOT_RUN, Block, read_blocks
+
+MANUALS = ("operator.md", "adviser.md")
+BLOCKS = [block for manual in MANUALS for block in read_blocks(manual)]
+LINES = [line for block in BLOCKS for line in block.lines]
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.at)
+def test_each_block_of_a_manual_is_run_by_a_test_or_in_the_list_with_a_reason(block: Block) -> None:
+    """tests/tor/manual runs the blocks."""
+    assert block.is_run or block.lines[0].startswith(tuple(NOT_RUN)), "name the machine after the first ```"
+
+
+@pytest.mark.parametrize("begin", NOT_RUN)
+def test_each_line_that_no_test_runs_is_in_a_manual(begin: str) -> None:
+    assert NOT_RUN[begin]
+    assert any(line.startswith(begin) for line in LINES)
+
+
+def test_the_first_hour_has_few_commands() -> None:
+    """From two machines without the mailbox to a check without a fault, with the onion way."""
+    first_hour = BLOCKS[
+        : 1 + next(at for at, each in enumerate(BLOCKS) if each.lines[0] == "steunpunt check")
+    ]
+    typed = {
+        machine: sum(len(each.lines) for each in first_hour if machine in each.kind)
+        for machine in ("server", "workstation", "elsewhere")
+    }
+
+    assert typed["server"] < 15
+    assert typed["workstation"] < 15
+    assert typed["elsewhere"] == 1
