@@ -183,15 +183,17 @@ def test_a_day_at_the_end_of_the_calendar_breaks_no_page(world: World, day: date
     assert day_of(source) > TODAY
 
 
-def test_a_record_with_a_malformed_name_breaks_no_page(world: World) -> None:
-    desk = unlocked(world)
-    casefiles.update_casefile(desk, a_source(world).keys.address, lambda now: now)
+def test_a_casefile_with_a_malformed_name_is_missing_in_its_own_mailbox_alone(world: World) -> None:
+    desk, source = unlocked(world), a_source(world)
+    casefiles.update_casefile(desk, source.keys.address, lambda now: now)
     world.execute("UPDATE record SET name = x'00'")
 
     background_check.check_store(desk, TODAY)
 
     assert not desk.progress.is_broken
-    assert inbox_lists.read_inbox(desk, InboxFilter("waiting", 1), TODAY).rows == ()
+    inbox = inbox_lists.read_inbox(desk, InboxFilter("waiting", 1), TODAY)
+    assert inbox.rows == ()
+    assert [(row.address, row.faults) for row in inbox.unsound] == [(source.address, ("bad_casefile",))]
 
 
 # ---- authors

@@ -14,7 +14,7 @@ from journalist_app.desk.casefile import Casefile, Note, tallies_of
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import CasefileRefusal, CasefileRefusedError, RecordUnsoundError
 from journalist_app.services.records import desk_records
-from protocol.identifiers import Address
+from protocol.identifiers import ADDRESS_BYTES, Address
 from protocol.ledger import Tally, seal_tallies, tally_seed
 from protocol.mailbox_keys import checked_verify_key
 from protocol.sealed_record import RecordKind
@@ -188,7 +188,8 @@ def load_casefiles(desk: OpenDesk) -> None:
     The mailboxes whose casefile failed verification are in `desk.unsound_casefiles`.
     """
     with desk.store.reading() as session:
-        here = {Address(name): revision for name, revision in records.revisions(session, RecordKind.CASEFILE)}
+        stored = records.revisions(session, RecordKind.CASEFILE)
+    here = {Address(name): revision for name, revision in stored if len(name) == ADDRESS_BYTES}
     known = {address: revision for address, (revision, _) in list(desk.casefiles.items())}
     changed = [address for address, revision in here.items() if known.get(address) != revision]
     seen = [Address(name) for kind, name in list(desk.trusted_state.records) if kind == RecordKind.CASEFILE]
