@@ -69,6 +69,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Add each test that could not run, with the reason, to the file that `make test` prints at its end."""
+    if path := os.environ.get("STEUNPUNT_NOT_RUN"):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.writelines(
+                f"{report.nodeid}: {report.longrepr[2].removeprefix('Skipped: ')}\n"
+                for report in terminalreporter.stats.get("skipped", [])
+            )
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Remove the folders in memory of all desks that this process made: servers leave their folder there."""
     made: Path = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # has no types
