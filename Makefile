@@ -11,7 +11,7 @@ SLOW_WORKERS ?= 3
 # with the installed setuptools (ADR 13). We compile afterwards on all cores, because pip would use one.
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --only-binary :all: --require-hashes
 COMPILE := $(BIN)/python -m compileall -q -j 0 $(VENV)/lib || true
-FROM_SOURCE := --no-binary stem --no-build-isolation
+FROM_SOURCE := --no-binary stem --use-pep517 --no-build-isolation
 PACKAGES := crypto protocol gpg programs store stored_mailbox sync source_app journalist_app web report deploy
 CATALOGUES := $(wildcard languages/*/LC_MESSAGES/*.po journalist_app/translations/*/LC_MESSAGES/*.po)
 # The tests that could not run, one on each line, with the reason.
