@@ -61,9 +61,13 @@ _STEPS_ELSEWHERE: Mapping[str, Sequence[tuple[str, str]]] = {
     ],
 }
 # What the manual says about the end of a command, and about what the command prints.
-_STATUS = {"steunpunt workstation rebuild": 6}
+_STATUS = {
+    "steunpunt workstation rebuild": 6,
+    "steunpunt check --rehearsed": 3,  # no DNS of a test has the clearnet address
+}
 _PRINTS = {
     "ssh -T": "refused unreadable",
+    "steunpunt check --rehearsed": "fault: The site cannot be reached at https://mailbox.example.org",
     "steunpunt setup": "shown only this once",
     "age-keygen": "age1",
     "steunpunt workstation sync": "Synced on ",
