@@ -7,7 +7,7 @@ build their own app, so each worker keeps compiled templates and URL rules.
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from deploy.hardening import TMPFS
+from tests.stores import database
 
 # No deadline: on a busy machine the duration of one example means nothing.
 settings.register_profile("steunpunt", deadline=None)
@@ -58,6 +59,21 @@ class _FileScheduling(LoadFileScheduling):
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadFileScheduling | None:
     """Return our scheduler for `--dist loadfile`. With pytest 9, `loadgroup` cannot rename items any more."""
     return _FileScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test with the marker `databases` on each database that the marker names."""
+    marker = metafunc.definition.get_closest_marker("databases")
+    if marker is not None:
+        metafunc.parametrize("_on_database", marker.args, indirect=True)
+
+
+@pytest.fixture
+def _on_database(request: pytest.FixtureRequest) -> Iterator[None]:
+    database.name = request.param
+    yield
+    database.name = "sqlite"
+    database.drop_all()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

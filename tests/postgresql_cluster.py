@@ -133,7 +133,13 @@ def an_empty_store_on_a_server(path: Path) -> Store:
 def drop_store(store: Store) -> None:
     """Close a store on the cluster, and delete its database."""
     store.close()
-    the_cluster().drop(store._url.split("/")[3].partition("?")[0])  # type: ignore[attr-defined]
+    the_cluster().drop(database_of(store))
+
+
+def database_of(store: Store) -> str:
+    """Return the name of a store's database."""
+    url: str = store._url  # type: ignore[attr-defined]  # of a store on a server
+    return url.split("/")[3].partition("?")[0]
 
 
 def _stop_once(cluster: Cluster, owner: int) -> None:

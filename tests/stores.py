@@ -5,13 +5,39 @@ import multiprocessing
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from store.database.engine import Store, create_store, open_store
 
 
+@dataclass
+class TestDatabase:
+    """Database in which `an_empty_store` makes stores: "sqlite", or "postgresql" for tests of both."""
+
+    __test__ = False  # no test
+    name: str = "sqlite"
+    made: list[Store] = field(default_factory=list)
+
+    def drop_all(self) -> None:
+        """Delete the databases of all stores that `an_empty_store` made on the server."""
+        for store in self.made:
+            from tests.postgresql_cluster import drop_store  # noqa: PLC0415  # needs libpq
+
+            drop_store(store)
+        self.made.clear()
+
+
+database = TestDatabase()
+
+
 def an_empty_store(path: Path) -> Store:
     """Create an empty store as `create_store` does, but a tenth of a second faster."""
+    if database.name == "postgresql":
+        from tests.postgresql_cluster import an_empty_store_on_a_server  # noqa: PLC0415  # needs libpq
+
+        database.made.append(an_empty_store_on_a_server(path))
+        return database.made[-1]
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(0o600, exist_ok=False)
     path.write_bytes(_empty_store_bytes())

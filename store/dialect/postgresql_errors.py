@@ -15,6 +15,7 @@ from store import errors
 # Source: postgresql.org/docs/15/errcodes-appendix.html. A code of two letters is a whole class.
 _BY_SQLSTATE: dict[str, type[errors.StoreError]] = {
     "08": errors.StoreUnreachableError,  # the connection failed
+    "55000": errors.StoreUnreachableError,  # the database accepts no connections
     "57P": errors.StoreUnreachableError,  # the server stops, starts, or ended this connection
     "53100": errors.StoreFullError,
     "53": errors.StoreBusyError,  # no more connections, or no memory

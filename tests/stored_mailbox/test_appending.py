@@ -28,6 +28,8 @@ from stored_mailbox.appending import (
 from stored_mailbox.lost_entries import check_envelopes
 from tests.protocol.mailbox_factories import DAY, DUE, LAPTOP, WORKSTATION, Talk, a_mailbox, the_strands
 
+pytestmark = [pytest.mark.usefixtures("_on_database"), pytest.mark.databases("sqlite", "postgresql")]
+
 
 def prepared(
     store: Store, talk: Talk, *new: SignedEntry, hook: Callable[[Session], None] | None = None
@@ -257,6 +259,7 @@ def test_a_removal_of_another_source_destroys_nothing(store: Store, talk: Talk) 
     assert found.header == kept.header
 
 
+@pytest.mark.databases("sqlite")  # looks into the file
 def test_what_was_restored_after_its_removal_is_destroyed_again(store: Store, talk: Talk) -> None:
     gone = talk.write(talk.source)
     append(store, talk, gone)

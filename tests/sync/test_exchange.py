@@ -34,6 +34,9 @@ from sync.items.contexts import ApplyContext
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.sync.ends import Ends, Workstation, all_of, all_tallies, at
 
+pytestmark = [pytest.mark.usefixtures("_on_database"), pytest.mark.databases("sqlite", "postgresql")]
+
+
 TALLIES = tuple(bytes([n]) * 40 for n in range(8))
 
 
@@ -109,6 +112,7 @@ def test_each_end_verifies_the_signature_of_an_entry_once(
     assert Counter(Counter(verified).values()) == {2: 6}  # when the entry is packed, and when it is applied
 
 
+@pytest.mark.databases("sqlite")  # looks into the file
 def test_a_pouch_is_on_disk_before_it_is_acknowledged(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     workstation = ends.workstation()
     a_source(ends.world).writes("hello", file=("photo.jpg", os.urandom(3_000)))
@@ -125,6 +129,7 @@ def test_a_pouch_is_on_disk_before_it_is_acknowledged(ends: Ends, monkeypatch: p
     assert set(levels) == {2}  # FULL: this commit, and with it every one before it, is synced
 
 
+@pytest.mark.databases("sqlite")  # looks into the file
 def test_a_power_cut_after_sending_half_a_mailbox_loses_no_entry(
     ends: Ends, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -510,6 +515,7 @@ def found_at(workstation: Workstation) -> list[tuple[bytes, FindingKind]]:
         return [(each.address, each.kind) for each in sync_findings.all_findings(session)]
 
 
+@pytest.mark.databases("sqlite")  # looks into the file
 def test_an_entry_that_was_changed_at_the_server_is_reported_and_stops_nothing(ends: Ends) -> None:
     workstation = ends.workstation()
     source, other = a_source(ends.world), a_source(ends.world)
@@ -530,6 +536,7 @@ def test_an_entry_that_was_changed_at_the_server_is_reported_and_stops_nothing(e
         assert len(entries.of_mailbox(session, other.keys.address)) == 1
 
 
+@pytest.mark.databases("sqlite")  # looks into the file
 def test_a_finding_goes_when_the_server_is_repaired(ends: Ends) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)
@@ -557,6 +564,7 @@ def test_a_finding_goes_when_the_server_is_repaired(ends: Ends) -> None:
         "UPDATE entry SET address = address, entry_id = zeroblob(16)",
     ],
 )
+@pytest.mark.databases("sqlite")  # looks into the file
 def test_changes_in_the_servers_tables_do_not_stop_a_sync(ends: Ends, statement: str) -> None:
     workstation = ends.workstation()
     source = a_source(ends.world)

@@ -17,6 +17,9 @@ from tests.pages import hook, hooks
 from tests.source_app.answering_proposals import say
 from tests.source_app.desks import TODAY, ADesk, SourceBrowser
 
+pytestmark = [pytest.mark.usefixtures("_on_database"), pytest.mark.databases("sqlite", "postgresql")]
+
+
 _SOON = date(2026, 3, 5)
 _AWAY = "2026-03-02/2026-03-09"
 

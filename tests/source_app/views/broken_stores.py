@@ -10,6 +10,7 @@ from sqlalchemy import update
 from source_app.argon2_limiter import Argon2Limiter
 from store.database.schema import MailboxRow
 from store.quota import Quota
+from tests.postgresql_cluster import database_of, the_cluster
 from tests.source_app.desks import ADesk
 
 Repair = Callable[[], object]
@@ -55,6 +56,28 @@ def damaged(a_desk: ADesk) -> Repair:
     repair = missing(a_desk)
     a_desk.config.store_path.write_bytes(b"no database " * 1000)
     return repair
+
+
+def server_gone(a_desk: ADesk) -> Repair:
+    """Let the database server end all connections, and refuse new ones."""
+    return _on_server(a_desk, "ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true")
+
+
+def server_read_only(a_desk: ADesk) -> Repair:
+    """Let the database server refuse writes, as a server does that only follows another one."""
+    return _on_server(a_desk, "SET default_transaction_read_only = on", "RESET default_transaction_read_only")
+
+
+def _on_server(a_desk: ADesk, broken: str, repaired: str) -> Repair:
+    name = database_of(a_desk.store)
+    ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608
+
+    def change(setting: str) -> None:
+        the_cluster().run(f"ALTER DATABASE {name} {setting}")
+        the_cluster().run(ended)
+
+    change(broken)
+    return lambda: change(repaired)
 
 
 def changing(a_desk: ADesk) -> Repair:

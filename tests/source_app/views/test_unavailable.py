@@ -34,6 +34,10 @@ FAULTS: dict[Callable[[ADesk], Repair], set[str]] = {
     broken_stores.without_room: {"text with a file"},
     broken_stores.disk_nearly_full: {"text with a file"},
 }
+FAULTS_OF_A_SERVER = {
+    broken_stores.server_gone: READS | WRITES | ENTRIES,
+    broken_stores.server_read_only: WRITES | {"practise"},
+}
 Ask = Callable[[], TestResponse]
 
 
@@ -126,6 +130,34 @@ def test_every_answer_that_says_come_back_later_is_one_line_and_names_a_time(
     refused = _asserts_one_line_each(a_desk, source, caplog, fault)
 
     assert FAULTS[fault] | {"report"} == refused
+
+
+@pytest.mark.usefixtures("_on_database")
+@pytest.mark.databases("postgresql")
+@pytest.mark.parametrize("fault", FAULTS_OF_A_SERVER, ids=lambda fault: fault.__name__)
+def test_a_site_without_its_database_server_says_so_and_works_again_with_it(
+    a_desk: ADesk, source: SourceBrowser, caplog: pytest.LogCaptureFixture, fault: Callable[[ADesk], Repair]
+) -> None:
+    refused = _asserts_one_line_each(a_desk, source, caplog, fault)
+
+    assert FAULTS_OF_A_SERVER[fault] | {"report"} == refused
+
+
+@pytest.mark.usefixtures("_on_database")
+@pytest.mark.databases("postgresql")
+def test_a_text_that_was_typed_while_the_database_server_was_gone_is_shown_again(
+    a_desk: ADesk, source: SourceBrowser
+) -> None:
+    form = source.form_context()
+    repair = broken_stores.server_gone(a_desk)
+    refused = source.write(TEXT, form_context=form)
+    repair()
+
+    assert refused.status_code == 503
+    assert TEXT in refused.text
+    assert source.write(TEXT, form_context=form).status_code == 303
+    assert source.write(TEXT, form_context=form).status_code == 303  # sent twice, and stored once
+    assert source.get("/en/mailbox").text.count(TEXT) == 1
 
 
 @pytest.mark.parametrize("path", ["leave", "log-out"])
