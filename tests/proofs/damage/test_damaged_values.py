@@ -192,13 +192,12 @@ def test_every_value_of_a_wrong_type_is_counted_as_damage(pair: Pair, end: str) 
     pair.put_back()
     with store.reading() as session:
         assert {} == count_damaged(session)
+    first = {(each.table, each.column, each.kind): each for each in reversed(all_damages())}
     written = 0
-    for damage in all_damages():
+    for damage in first.values():
         if damage.is_wrong_type and has_damage(store, pair, damage):
             with store.reading() as session:
                 assert damage.table in {table for table, _ in count_damaged(session)}, str(damage)
-            said = store_commands.damaged_rows_in(store.path)  # as `steunpunt store verify` does
-            assert any(f"in the table {damage.table}" in each for each in said), str(damage)
             written += 1
     print_result(f"{written} values of a wrong type were counted as damaged rows ({end})")
 
