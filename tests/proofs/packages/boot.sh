@@ -69,4 +69,4 @@ hostname steunpunt-test
 cd "$root"
 mkdir -p old-root
 pivot_root . old-root
-exec chroot . /bin/sh -c 'umount -l /old-root && container=steunpunt-test exec /lib/systemd/systemd --show-status=false'
+exec chroot . /bin/sh -c 'umount -l /old-root && container=steunpunt-test exec setpriv --bounding-set=-sys_module /lib/systemd/systemd --show-status=false'

@@ -130,6 +130,7 @@ def change_package(package: Path, folder: Path, ending: str, change: Callable[[P
     version = package.name.split("_")[1]
     for script in (tree / "DEBIAN").iterdir():
         script.write_text(script.read_text("utf-8").replace(version, f"{version}.{ending}"), "utf-8")
+    subprocess.run(["chmod", "--recursive", "a+rX", tree], check=True)
     subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, folder], check=True)
     shutil.rmtree(tree)
     return next(folder.glob("*.deb"))
