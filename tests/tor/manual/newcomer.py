@@ -93,6 +93,7 @@ class Newcomer:
         self._folders = {"server": "/root", "new server": "/root"}
         self._answers: dict[str, Callable[[str], str]] = {
             r"(?<!new )[Pp]assphrase: ": lambda _: self.notes["passphrase"],
+            r"Passphrase, or the words or the key of the sheet: ": lambda _: self.notes["passphrase"],
             r"safe 3: ": lambda _: "safe 3",
             r"Word \d+ on the printed sheet: ": self._word_of_sheet,
             r"Type the new passphrase: ": lambda shown: re.findall(r"only this once:\n\n    (.*)\n", shown)[
@@ -107,6 +108,7 @@ class Newcomer:
         self._before: dict[str, Callable[[], None]] = {  # what the manual tells in words before a command
             "new workstation: cp /media": self._begins_workstation,
             "new server: cd ": self._begins_new_server,
+            "workstation: steunpunt keys recover": self._damages_keyring,
             "workstation: gpg --show-keys": self._gets_key_of_recipient,
             "new server: steunpunt restore": self._empties_new_server,
         }
@@ -216,6 +218,9 @@ class Newcomer:
         _carry(newest, stick / newest.name)
         self.adds_adviser(f"{ADVISER}{len(self.accounts) + 1}")
         self._carries_files()
+
+    def _damages_keyring(self) -> None:
+        (self.workstation.root / "home" / ADVISER / "steunpunt/var/keyring.age").write_bytes(b"damaged")
 
     def _begins_new_server(self) -> None:
         """Install the package on another server, and bring the newest backup with the key that opens it."""

@@ -1,4 +1,4 @@
-"""Each block of docs/operator.md, in the order of the manual, on machines that begin without the mailbox."""
+"""Each block of the manuals, in their order, on machines that begin without the mailbox."""
 
 import os
 from collections.abc import Iterator
@@ -66,6 +66,8 @@ def test_a_newcomer_gets_from_machines_without_the_mailbox_to_a_desk_that_works(
     for block in blocks[:first_hour]:
         newcomer.does(block)
     page = wait_for_answer(client, newcomer.notes["address for sources"], "/en/")
+    for block in read_blocks("adviser.md"):
+        newcomer.does(block)
     for block in blocks[first_hour:] if IS_WHOLE else []:
         newcomer.does(block)
 
