@@ -7,6 +7,7 @@ build their own app, so each worker keeps compiled templates and URL rules.
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Remove the folders in memory of all desks that this process made: servers leave their folder there."""
+    """Stop this process's database server, and remove the folders in memory of all desks that it made."""
+    if cluster := sys.modules.get("tests.postgresql_cluster"):
+        cluster.stop_the_cluster()  # here, because xdist may end this process before `atexit`
     made: Path = session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]  # has no types
     for path in made.rglob("config.toml"):
         for name in set(re.findall(r"/(steunpunt-[0-9a-f]{16})/", path.read_text("utf-8", "replace"))):

@@ -25,6 +25,7 @@ _MEMORY = Path("/dev/shm")  # noqa: S108  # in memory, if there is room
 _ROOM = 2 * 1024**3
 _NUMBERS = itertools.count()
 _TEMPLATE = "empty_store"
+_started: list[tuple["Cluster", int]] = []  # with the id of the process that started it
 _SETTINGS = {
     "listen_addresses": "",
     "shared_buffers": "16MB",
@@ -32,6 +33,7 @@ _SETTINGS = {
     "unix_socket_permissions": "0700",
     "log_min_messages": "panic",
     "autovacuum": "off",
+    "max_wal_size": "64MB",  # a usual journal of 1 GB would fill the memory
 }
 
 
@@ -115,7 +117,7 @@ def start_cluster() -> Cluster:
 def the_cluster() -> Cluster:
     """Return the cluster of this process, and a template of a database with an empty store in it."""
     cluster = start_cluster()
-    atexit.register(_stop_once, cluster, os.getpid())
+    _started.append((cluster, os.getpid()))
     place = ServerPlace(cluster.url(cluster.a_database()), cluster.folder / "notes")
     create_store(place).close()
     name = place.url.split("/")[3].partition("?")[0]
@@ -142,6 +144,8 @@ def database_of(store: Store) -> str:
     return url.split("/")[3].partition("?")[0]
 
 
-def _stop_once(cluster: Cluster, owner: int) -> None:
-    if os.getpid() == owner:  # a forked process ends without the cluster
-        cluster.stop()
+@atexit.register
+def stop_the_cluster() -> None:
+    """Stop the cluster that this process started, if any. A forked process leaves that of its parent."""
+    while _started and _started[-1][1] == os.getpid():
+        _started.pop()[0].stop()
