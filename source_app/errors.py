@@ -93,6 +93,7 @@ class AnswerRefusal(StrEnum):
     """
 
     NOT_TICKED = "not_ticked"  # to agree, a source must tick a box as well as press the button
+    WISH_TYPED = "wish_typed"  # the source agrees, but the text says what should be different
     NO_WISH = "no_wish"  # the source asks for changes, but the text does not say which changes
     TEXT_TOO_LONG = "text_too_long"
     SEVEN_WORDS = "seven_words"  # the text looks like a passphrase, and the page has not said so yet

@@ -76,6 +76,8 @@ def check_answer_form(
         raise AnswerRefusedError(AnswerRefusal.FORM_EXPIRED) from why
     if verdict is Verdict.AGREED and not fields.get("sure"):
         raise AnswerRefusedError(AnswerRefusal.NOT_TICKED)
+    if verdict is Verdict.AGREED and text:
+        raise AnswerRefusedError(AnswerRefusal.WISH_TYPED)
     if verdict is Verdict.CHANGES_ASKED and not text:
         raise AnswerRefusedError(AnswerRefusal.NO_WISH)
     return ConsentAnswer(bytes.fromhex(proposal_id), digest, form_context, verdict, text, language)

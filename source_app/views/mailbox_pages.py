@@ -77,6 +77,7 @@ def write_message(here: MailboxSession) -> ResponseReturnValue:
     more=_CHOSEN_FILES_MAX,
     **WRITE_FIELDS,
     digest=TOKEN_BYTES,
+    sure=TOKEN_BYTES,
     look=TOKEN_BYTES,
     proposal=TOKEN_BYTES,
     files=_NAME_BYTES,

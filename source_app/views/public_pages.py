@@ -17,7 +17,7 @@ from source_app.views.request_context import config, current_day, desk, logged_o
 from web.origin import is_seen
 
 bp = Blueprint("pages", __name__)
-LIMITS_DATED: Final = date(2026, 11, 29)  # date of the text of the page /limits and of docs/threat-model.md
+LIMITS_DATED: Final = date(2026, 11, 30)  # date of the text of the page /limits and of docs/threat-model.md
 _ACCESSIBILITY_DATED: Final = date(2026, 11, 30)  # date of the text of the accessibility statement
 
 

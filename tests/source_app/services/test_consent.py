@@ -64,6 +64,8 @@ def test_a_proposal_is_shown_word_for_word(a_desk: ADesk, source: SourceBrowser,
         assert re.search(r"letter\.pdf</bdi></a> <span[^>]*>\(12 bytes\)", page)
         assert "Author: a name" in page
         assert hooks(page, "copy") == ["original", "cleaned", "original"]
+        # What the desk found is in the original, and no longer in the cleaned copy.
+        assert re.search(r"in the original file:\s*<span[^>]*>the place was taken out", page)
         links = re.findall(r'href="(/en/mailbox/files/[0-9a-f]+)"', page)
         assert [source.get(link).data for link in links[:3]] == [b"the original", b"cleaned", b"plain"]
     assert "AB" * 20 in source.get(path_of(made)).text
@@ -141,7 +143,13 @@ def test_a_large_file_of_a_proposal_comes_whole(
 def test_before_agreeing_the_page_says_what_happens_then(source: SourceBrowser, made: SignedEntry) -> None:
     page = source.get(path_of(made)).text
 
-    for promise in ("may_take_back", "until_it_begins", "stays_in_the_file", "is_kept_as_evidence"):
+    for promise in (
+        "others_can_read",
+        "may_take_back",
+        "until_it_begins",
+        "stays_in_the_file",
+        "is_kept_as_evidence",
+    ):
         assert page.index(hook("before-agreeing", promise)) < page.index('value="agreed"')
 
 
@@ -226,6 +234,24 @@ def test_an_answer_with_a_text_of_invisible_characters_has_no_text(
     assert shown(a_desk, keys, made).answer_text == ""
 
 
+def test_an_agreement_with_a_wish_for_changes_is_not_sent_and_keeps_the_wish(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    page = source.get(path_of(made)).text
+    forms = re.findall(r"<form\b(?:(?!</form>).)*", page, re.DOTALL)
+    (form,) = [each for each in forms if 'value="agreed"' in each]
+    assert 'name="text"' in form  # so the browser sends what was typed with every answer
+
+    both = say(source, made, "agreed", sure="y", text="Not before March")
+
+    assert both.status_code == 422
+    assert hooks(both.text, "refusal") == ["wish_typed"]
+    assert "Not before March</textarea>" in both.text
+    assert answers_in(a_desk, keys) == []
+    assert say(source, made, "declined", text="Not before March").status_code == 303
+    assert shown(a_desk, keys, made).answer_text == "Not before March"
+
+
 def test_a_wish_for_changes_reaches_the_desk_in_the_words_of_the_source(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
@@ -279,9 +305,10 @@ def test_after_an_answer_the_mailbox_first_says_what_happens_with_the_proposal(
 ) -> None:
     source.write("a message before")
 
-    say(source, made, verdict, text="Please change the name.", sure="y")
+    say(source, made, verdict, text="Please." if verdict == "changes_asked" else "", sure="y")
 
     page = source.get("/en/mailbox").text
+    assert (labels.ANSWER_PROPOSAL in page, labels.OPEN_PROPOSAL in page) == (False, True)
     first = page[page.index('data-notice="waiting"') : page.index('id="thread-state"')]
     assert hooks(first, "state") == [verdict]
     assert hooks(first, "expected") == ["2026-03-05"]
@@ -460,7 +487,7 @@ def test_a_wish_that_is_too_long_comes_back(source: SourceBrowser, made: SignedE
     assert "x" * 50_001 in refused.text
 
 
-@pytest.mark.parametrize("verdict", ["agreed", "changes_asked", "declined"])
+@pytest.mark.parametrize("verdict", ["changes_asked", "declined"])
 def test_an_answer_with_the_own_passphrase_comes_back_once_with_a_warning(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry, verdict: str
 ) -> None:

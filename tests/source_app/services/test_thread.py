@@ -210,10 +210,12 @@ def test_after_an_answer_the_mailbox_does_not_ask_for_an_answer_again(
     proposal = a_desk.propose(keys, "The exact text.")
     digest = a_desk.thread_of(source).asked[0].digest
     note = StepNote(step=StepName.PROPOSAL_MADE, proposal=Digest(bytes.fromhex(digest)))
-    a_desk.say_step(keys, "", note)
+    a_desk.say_step(keys, "Read it in your own time.", note)
     before = _now(source.get("/en/mailbox").text)
     say(source, proposal, "declined")
     after = _now(source.get("/en/mailbox").text)
+
+    assert ["Read it in your own time." in now for now in (before, after)] == [True, False]
 
     assert hooks(before, "next") == ["read_proposal"]
     assert hooks(after, "step") == ["proposal_answered"]
@@ -392,6 +394,28 @@ def test_a_mailbox_is_still_closed_when_something_was_handed_over_since(
     assert thread.expect_step == Expected(_SOON, is_late=False)
     assert is_mailbox_closed(a_desk.desk, keys)
     assert hooks(source.get("/en/mailbox/write").text, "notice") == ["opens_again"]
+
+
+def test_a_reopened_mailbox_names_no_day_of_deletion(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    source.write("hello")
+    a_desk.close(keys, "Goodbye.", date(2026, 6, 3))
+    source.write("one more question")
+
+    for page in ("/en/mailbox", "/en/mailbox/save"):
+        assert "3 June 2026" not in source.get(page).text
+
+
+def test_a_step_is_new_only_when_it_is_shown_for_the_first_time(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    source.write("hello")
+    a_desk.say_step(keys, "This is what you can do.", StepNote(step=StepName.ADVICE_GIVEN))
+
+    pages = [source.get("/en/mailbox").text for _ in range(2)]
+
+    assert ["There is something new in your mailbox" in page for page in pages] == [True, False]
 
 
 def test_a_closing_without_a_word_is_a_closing(
