@@ -35,6 +35,7 @@ _NOTES = {
     "NAME": r"(?m)^(.*) may sync with this server\.",
 }
 _ADMIT_ONION = (("server", "steunpunt onion admit NAME KEY"), ("server", "systemctl reload tor"))
+_NO_DIALOGS = "DEBIAN_FRONTEND=noninteractive"
 _GIVE_KEY = "install -o debian-tor -g debian-tor -m 600 ~ADVISER/steunpunt/var/onion-auth/*.auth_private"
 _TOR_KEY = (
     ("workstation root", f"{_GIVE_KEY} /var/lib/tor/onion_auth/"),
@@ -102,13 +103,13 @@ class Newcomer:
             r"Enter file in which to save the key .*: ": lambda _: "",
             r"continue connecting \(yes/no/\[fingerprint\]\)\? ": lambda _: "yes",
             r"\[Y/n\] ": lambda _: "y",
-            r"\[yes/no\] ": lambda _: "yes",
         }
 
         self._before: dict[str, Callable[[], None]] = {  # what the manual tells in words before a command
             "new workstation: cp /media": self._begins_workstation,
             "new server: cd ": self._begins_new_server,
             "workstation: steunpunt keys recover": self._damages_keyring,
+            "server: apt-get purge": self._lets_debian_delete_the_desk,
             "workstation: gpg --show-keys": self._gets_key_of_recipient,
             "new server: steunpunt restore": self._empties_new_server,
         }
@@ -219,6 +220,10 @@ class Newcomer:
         self.adds_adviser(f"{ADVISER}{len(self.accounts) + 1}")
         self._carries_files()
 
+    def _lets_debian_delete_the_desk(self) -> None:
+        answer = "steunpunt-server steunpunt-server/delete-desk boolean true\n"
+        self.server.does("debconf-set-selections", text=answer)
+
     def _damages_keyring(self) -> None:
         (self.workstation.root / "home" / ADVISER / "steunpunt/var/keyring.age").write_bytes(b"damaged")
 
@@ -275,6 +280,6 @@ def _has_old_age() -> bool:
 
 def _enter(machine: DebianMachine, folder: str = "/root") -> list[str]:
     target = machine.root.parent.name
-    variables = ("TERM=xterm", "LC_ALL=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin")
+    variables = ("TERM=xterm", "LC_ALL=C.UTF-8", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", _NO_DIALOGS)
     inside = ["nsenter", f"--target={target}", "--all", "--root", "--wd"]
     return [*inside, "env", f"--chdir={folder}", "--ignore-environment", *variables]
