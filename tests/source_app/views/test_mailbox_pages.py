@@ -456,7 +456,9 @@ def test_only_a_mailbox_with_a_proposal_reads_what_happens_to_an_agreement(
     shown = source.get(end)
     left = source.post(end, {**source.hidden(shown, end), "sure": "y"})
 
-    assert hooks(asked, "notice") == ([] if state == "none" else ["may_take_agreement_back"])
+    assert hooks(asked, "notice") == (
+        [] if state == "none" else ["proposals_stay", "may_take_agreement_back"]
+    )
     of_agreement = ["takes_agreement_back", "proposal_stays"]
     assert hooks(shown.text, "notice") == ([] if state == "none" else of_agreement)
     kept = ["proposal_stays"] if state == "begun" else []

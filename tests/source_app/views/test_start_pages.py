@@ -64,6 +64,7 @@ def test_the_page_for_the_words_keeps_the_session_of_another_mailbox(a_desk: ADe
     page = source.get("/en/begin")
 
     assert "Set-Cookie" not in page.headers
+    assert "for_another_mailbox" in hooks(page.text, "notice")
     assert source.get("/en/mailbox/write").status_code == 200
 
 
