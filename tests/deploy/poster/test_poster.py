@@ -1,5 +1,6 @@
 """The poster: its facts are right, a telephone and a screen reader can read it, and everything fits."""
 
+import itertools
 import re
 import subprocess
 import xml.etree.ElementTree as ET
@@ -137,6 +138,26 @@ def test_the_pdf_is_one_page_that_can_be_read_out(tmp_path: Path, facts: PosterF
     # pdftotext writes Arabic letters in another order.
     promises = poster.words["promises"] if poster.language.direction == "ltr" else []
     assert all(promise in text for promise in promises)
+    assert _words_on_top_of_others(paper) == []
+
+
+def _words_on_top_of_others(paper: Path) -> list[str]:
+    """Return the words of a PDF that cover a part of another word. Line boxes may touch by 2 points."""
+    boxes = subprocess.run(
+        ["pdftotext", "-bbox", paper, "-"], capture_output=True, text=True, check=True
+    ).stdout
+    words = [
+        (*map(float, place), text)
+        for *place, text in re.findall(
+            r'<word xMin="([\d.]+)" yMin="([\d.]+)" xMax="([\d.]+)" yMax="([\d.]+)">(.*?)</word>', boxes
+        )
+    ]
+    return [
+        f"{first[4]} {second[4]}"
+        for first, second in itertools.combinations(words, 2)
+        if min(first[2], second[2]) - max(first[0], second[0]) > 2
+        and min(first[3], second[3]) - max(first[1], second[1]) > 2
+    ]
 
 
 @pytest.mark.slow  # lays out two PDFs
