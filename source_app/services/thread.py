@@ -89,7 +89,7 @@ class Thread:
 
     entries: tuple[ThreadEntry, ...]
     apart: int  # number of the source's oldest entries whose text is on a page of its own
-    newest_reply: ThreadEntry | None  # the desk's newest entry that was not deleted
+    newest_reply: ThreadEntry | None  # the desk's newest entry that is shown and was not deleted
     is_answered: bool  # no message waits (by envelopes), and the newest that was not deleted is the desk's
     is_emptied: bool  # there were entries, and all of them were deleted
     expect: Expected | None  # the day by which the oldest waiting entry will be answered
@@ -156,7 +156,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
         entries=entries,
         apart=sum(entry.is_apart for entry in entries),
         newest_reply=replies[-1] if replies else None,
-        is_answered=bool(replies) and waiting_since(transcript) is None and _ends_with_reply(mailbox),
+        is_answered=waiting_since(transcript) is None and _ends_with_reply(mailbox),
         is_emptied=is_emptied,
         expect=None if waiting is None else _expected(desk.letterhead.expect_by(waiting), today),
         steps=state.steps,
@@ -242,7 +242,7 @@ def _ends_with_reply(mailbox: SourceMailbox) -> bool:
     """Return True if the desk wrote the newest words that were not deleted, even if they do not open."""
     words = [signed for signed, _ in mailbox.opened if signed.envelope.is_words]
     kept = [each for each in words if mailbox.withheld.get(each.digest) not in _DELETED]
-    return kept[-1].envelope.author is Author.DESK
+    return bool(kept) and kept[-1].envelope.author is Author.DESK
 
 
 def _shortened(shown: Sequence[ThreadEntry]) -> tuple[ThreadEntry, ...]:

@@ -224,6 +224,25 @@ def test_an_older_answer_is_no_news_when_the_newest_one_is_deleted(
     assert hooks(page, "expected") == []
 
 
+@pytest.mark.parametrize("writes", [True, False])
+def test_an_answer_that_does_not_open_is_not_called_deleted(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, *, writes: bool
+) -> None:
+    """Attack: the operator changes the header of the only answer. No one deleted the answer."""
+    if writes:
+        source.write("a question")
+    a_desk.answer(keys, "an answer")
+    with a_desk.store.writing() as writing:
+        newest = writing.query(EntryRow.id).filter_by(author=1)
+        writing.execute(update(SealedRow).where(SealedRow.id.in_(newest)).values(header=b"damaged"))
+
+    page = source.get("/en/mailbox").text
+
+    assert hooks(page, "notice") == ["left_out", "not_shown"] if writes else ["left_out"]
+    assert "deleted" not in page
+    assert "still empty" not in page
+
+
 @pytest.mark.parametrize("lang", ["en", "nl"])
 @pytest.mark.parametrize("what", ["delete", "end"])
 def test_after_a_log_out_the_page_says_that_nothing_was_deleted_or_ended(
