@@ -27,7 +27,10 @@ def language_of_request() -> str:
 
 def page_language() -> PageLanguage:
     """Return the language of the current page."""
-    return site_languages()[language_of_request()]
+    # One page asks about fifty times.
+    if "page_language" not in g:
+        g.page_language = site_languages()[language_of_request()]
+    return cast("PageLanguage", g.page_language)
 
 
 def gettext(text: str) -> str:

@@ -71,7 +71,6 @@ _FIND_ALL = PreparedQuery(
     _MAILBOXES.where(MailboxRow.address.in_(bindparam("addresses", expanding=True))), StoredMailbox
 )
 _HAS = PlainQuery(select(MailboxRow.id).where(_HAS_ADDRESS))
-_WAITING_SINCE = PlainQuery(select(MailboxRow.waiting_since).where(_HAS_ADDRESS))
 _NEW = insert(MailboxRow)
 _CREATE = PreparedChange(
     _NEW.on_conflict_do_update(
@@ -162,12 +161,6 @@ def find(session: Session, address: bytes) -> StoredMailbox | None:
 def has(session: Session, address: bytes) -> bool:
     """Return True if the store has a mailbox with this address. This is faster than `find`."""
     return _HAS.first(session, address=address) is not None
-
-
-def day_waiting_since(session: Session, address: bytes) -> date | None:
-    """Return the day since which a mailbox's source waits for an answer, or None if no message waits."""
-    since: date | None = _WAITING_SINCE.first(session, address=address)
-    return since
 
 
 def find_all(session: Session, addresses: Sequence[bytes]) -> Sequence[StoredMailbox]:

@@ -70,10 +70,12 @@ class SessionStore:
         """
         # systemd can remove the files of a user in /dev/shm, and every request would fail until a restart.
         try:
-            if not self._path.exists():
+            try:
+                status = self._path.stat()
+            except FileNotFoundError:
                 self._make_folder()
                 os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
-            status = self._path.stat()
+                status = self._path.stat()
         except OSError as why:
             raise StoreMissingError(_NO_FOLDER) from why
         if self._file != (status.st_dev, status.st_ino):

@@ -30,14 +30,13 @@ class NewEntry:
 
 @dataclass(frozen=True, slots=True)
 class PreparedAppend:
-    """Signed entries that are ready to be appended to a mailbox, and the `version` of the verified mailbox.
+    """Signed entries that are ready to be appended to a mailbox, and the row of the verified mailbox.
 
     If the mailbox has another version now, no entry is appended. `hook` is called in the same transaction,
     after the entries were added.
     """
 
-    address: Address
-    version: int
+    mailbox: mailboxes.StoredMailbox
     new: Sequence[NewEntry]
     hook: Callable[[Session], None] | None = None
 
@@ -59,11 +58,12 @@ def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -
         if prepared is None:
             return ()
         try:
-            with store.writing(mailbox=prepared.address) as session:
-                entries.claim(session, prepared.address, prepared.version)
+            mailbox = prepared.mailbox
+            with store.writing(mailbox=mailbox.address) as session:
+                entries.claim(session, mailbox.address, mailbox.version)
                 for new in prepared.new:
                     _add(session, new)
-                _update_state(session, prepared.address, [new.signed.envelope for new in prepared.new])
+                _update_state(session, mailbox, [new.signed.envelope for new in prepared.new])
                 if prepared.hook is not None:
                     prepared.hook(session)
         except MailboxChangedError:
@@ -143,12 +143,13 @@ def _add(session: Session, new: NewEntry) -> None:
         raise EntryMissingError("nothing is left to remove")
 
 
-def _update_state(session: Session, address: Address, parts: Sequence[Envelope]) -> None:
+def _update_state(session: Session, mailbox: mailboxes.StoredMailbox, parts: Sequence[Envelope]) -> None:
     """Update what new entries change: since when the source waits, and when the mailbox may be deleted."""
     if any(part.removes or (part.is_words and part.author is Author.DESK) for part in parts):
-        recompute_state(session, address)
+        recompute_state(session, Address(mailbox.address))
         return
+    since = mailbox.waiting_since
     for part in parts:  # of the source: quick, also in a long mailbox
         if part.is_words:
-            since = waiting_since_with(part, mailboxes.day_waiting_since(session, address))
-            entries.set_state(session, address, waiting_since=since, due=None)
+            since = waiting_since_with(part, since)
+            entries.set_state(session, mailbox.address, waiting_since=since, due=None)

@@ -65,7 +65,7 @@ def end_mailbox(
             own = keys.recipient, keys.verify_key  # the row could have others for a moment
             mailboxes.end_for_good(writing, keys.address, proof=proof, day=today, keys=own)
 
-        return PreparedAppend(keys.address, draft.row.version, [], end)
+        return PreparedAppend(draft.row, [], end)
 
     try:
         append_entries(desk.store, prepare)

@@ -40,6 +40,7 @@ from store import mailboxes
 from store.errors import MailboxEndedError, StoreError
 from stored_mailbox.entry_form import FormContext
 
+_Change = Callable[[Heads, Heads], tuple[Heads, Heads]]  # of what a session's source was shown
 _SPENT_PLACE_HALF_HOURS = 2  # longer than a place in the queue is valid
 _TICKET_HALF_HOURS = 4  # gives a visitor time to find a pen and a hiding place
 
@@ -218,7 +219,7 @@ def remember_page(desk: PublicDesk, opened: MailboxSession, shown: tuple[Heads, 
         written = [head for head in heads if not head.strand and head not in before]
         return heads_after((*shown[0], *written), ()), shown[1]
 
-    _change_shown(desk, opened.token, change, now=now)
+    _change_shown(desk, opened, change, now=now)
 
 
 def remember_written(
@@ -243,7 +244,7 @@ def remember_written(
         return heads_after(tuple(set(heads) - replaced), written), unseen
 
     with suppress(StoreError):
-        _change_shown(desk, opened.token, change, now=now)
+        _change_shown(desk, opened, change, now=now)
 
 
 def log_out(desk: PublicDesk, token: bytes | None) -> None:
@@ -325,17 +326,17 @@ def _open_session(desk: PublicDesk, root: RootKey, *, now: int) -> MailboxSessio
     return MailboxSession(token, state, box)
 
 
-def _change_shown(
-    desk: PublicDesk, token: bytes, change: Callable[[Heads, Heads], tuple[Heads, Heads]], *, now: int
-) -> None:
+def _change_shown(desk: PublicDesk, opened: MailboxSession, change: _Change, *, now: int) -> None:
     """Change a session's record of what the source was shown. Do nothing if the session has ended."""
     # If another request changed the session since it was found, the state of that request is read first.
-    name, expires = session.token_hash(token), now + desk.session_half_hours
-    while (latest := find_session(desk, token, now=now)) is not None:
+    name, expires = session.token_hash(opened.token), now + desk.session_half_hours
+    latest: MailboxSession | None = opened
+    while latest is not None:
         shown = change(*latest.state.shown)
-        box = session.seal_session(replace(latest.state, shown=shown), token, desk.server_secret)
+        box = session.seal_session(replace(latest.state, shown=shown), opened.token, desk.server_secret)
         if shown == latest.state.shown or desk.sessions.change(name, latest.box, box, expires):
             return
+        latest = find_session(desk, opened.token, now=now)
 
 
 def _differing(shown: Sequence[str], given: Sequence[str]) -> list[int]:

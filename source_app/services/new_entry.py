@@ -74,7 +74,7 @@ class EntryDraft:
 
     def append(self, signed: SignedEntry, attachment_ids: Sequence[AttachmentId] = ()) -> PreparedAppend:
         """Return the signed entry in the form that `append_entries` needs."""
-        return PreparedAppend(self.keys.address, self.row.version, [NewEntry(signed, attachment_ids)])
+        return PreparedAppend(self.row, [NewEntry(signed, attachment_ids)])
 
     def has_room(self, *, spare: int = 0) -> bool:
         """Return True if the mailbox has room for another entry of the source.

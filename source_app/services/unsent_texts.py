@@ -57,8 +57,8 @@ def _change(desk: PublicDesk, here: MailboxSession, change: Callable[[bytes], by
 def _open(desk: PublicDesk, here: MailboxSession, box: bytes) -> dict[str, str]:
     """Return the unsent texts. The key of an answer is its proposal's id, and the key of a message is ""."""
     try:
-        fields = [field.decode() for field in unframe(_box(desk, here).decrypt(box))]
-    except CryptoError:  # there is no text, or one of its rows was changed
+        fields = [field.decode() for field in unframe(_box(desk, here).decrypt(box))] if box else []
+    except CryptoError:  # one of the rows was changed
         return {}
     return dict(zip(fields[:-1:2], fields[1::2], strict=True))
 

@@ -54,7 +54,8 @@ def forget_sent(here: MailboxSession, fields: Mapping[str, str], proposal: str =
     `fields` has the fields of the sent form.
     """
     with suppress(StoreError):
-        if fields.get("kept") or unsent_text(here, proposal) == form_text(fields):
+        unsent = "" if fields.get("kept") else unsent_text(here, proposal)
+        if fields.get("kept") or (unsent and unsent == form_text(fields)):
             unsent_texts.keep_typed(desk(), here, proposal, "", now=half_hour_now())
 
 

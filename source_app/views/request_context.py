@@ -116,7 +116,10 @@ def cookie_content() -> bytes | PassphraseTypos | None:
 
     Return None if the cookie has neither, or if there is no cookie of this server.
     """
-    return open_cookie(request.cookies.get(cookie_name(), ""), desk().server_secret, half_hour_now())
+    if "cookie" not in g:
+        given = request.cookies.get(cookie_name(), "")
+        g.cookie = open_cookie(given, desk().server_secret, half_hour_now())
+    return cast("bytes | PassphraseTypos | None", g.cookie)
 
 
 def session_token() -> bytes | None:

@@ -5,7 +5,7 @@ import secrets
 import sqlite3
 from collections.abc import Collection
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -372,7 +372,8 @@ def append(
             mailbox = mailboxes.find(session, address)
         assert mailbox is not None
         new = NewEntry(signed, tuple(note.id for note in notes))
-        return PreparedAppend(address, mailbox.version if version is None else version, [new])
+        known = mailbox if version is None else replace(mailbox, version=version)
+        return PreparedAppend(known, [new])
 
     append_entries(store, prepare)
 

@@ -240,11 +240,7 @@ class ADesk:
                 stored = read_stored(session, keys.address, self.letterhead.strand_keys)
             assert stored is not None
             is_unchanged = stored.transcript.authentic.keys() == seen.authentic.keys()
-            return (
-                PreparedAppend(keys.address, stored.mailbox.version, [NewEntry(signed)])
-                if is_unchanged
-                else None
-            )
+            return PreparedAppend(stored.mailbox, [NewEntry(signed)]) if is_unchanged else None
 
         return bool(append_entries(self.store, prepare))
 
@@ -335,7 +331,7 @@ class ADesk:
                 mailbox = mailboxes.find(session, signed.envelope.address)
             assert mailbox is not None
             new = NewEntry(signed, attachment_ids)
-            return PreparedAppend(signed.envelope.address, mailbox.version, [new])
+            return PreparedAppend(mailbox, [new])
 
         append_entries(self.store, prepare)
 

@@ -665,18 +665,18 @@ def test_an_entry_without_room_for_all_names_makes_no_session_forget_those_left_
 @contextmanager
 def after_reading_a_session(a_desk: ADesk, act: Callable[[], object]) -> Iterator[None]:
     """Let something happen once, after a session's row was read and before the row is changed."""
-    real = a_desk.desk.sessions.find
+    real = a_desk.desk.sessions.change
     acts = iter([act])
 
-    def find(*given: Any) -> Any:  # noqa: ANN401  # as the real one
-        found = real(*given)
+    def change(*given: Any) -> bool:  # noqa: ANN401  # as the real one
         for each in acts:
             each()
-        return found
+        return real(*given)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(a_desk.desk.sessions, "find", find)
+        patched.setattr(a_desk.desk.sessions, "change", change)
         yield
+    assert next(acts, None) is None
 
 
 def drop(a_desk: ADesk, entry: SignedEntry, removed: SignedEntry) -> None:

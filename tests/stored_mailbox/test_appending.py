@@ -37,8 +37,8 @@ def prepared(
     """Return entries that were signed after the mailbox was read now."""
     with store.reading() as session:
         mailbox = mailboxes.find(session, talk.keys.address)
-    version = 0 if mailbox is None else mailbox.version
-    return PreparedAppend(talk.keys.address, version, [NewEntry(each) for each in new], hook)
+    assert mailbox is not None
+    return PreparedAppend(mailbox, [NewEntry(each) for each in new], hook)
 
 
 def append(store: Store, talk: Talk, *new: SignedEntry) -> None:
@@ -106,11 +106,12 @@ def test_a_failed_hook_rolls_the_entries_back(store: Store, talk: Talk) -> None:
 
 
 def test_nothing_is_appended_to_a_mailbox_that_ended(store: Store, talk: Talk) -> None:
+    ready = prepared(store, talk, talk.write(talk.source))
     with store.writing() as session:
         mailboxes.end_for_good(session, talk.keys.address, proof=b"proof", day=DAY)
 
     with pytest.raises(NoSuchMailboxError):
-        append(store, talk, talk.write(talk.source))
+        append_entries(store, lambda: ready)
 
 
 def test_a_removal_destroys_the_header_in_its_own_transaction(store: Store, talk: Talk) -> None:

@@ -42,7 +42,7 @@ def append_desk_read_receipt(
         letterhead_serial=desk.letterhead.serial,
     )
     new = NewEntry(sign_entry(envelope, by=writer))
-    attempts = iter([PreparedAppend(conversation.address, conversation.mailbox.version, [new])])
+    attempts = iter([PreparedAppend(conversation.mailbox, [new])])
     with suppress(StoreError, MailboxNotFoundError):
         if append_entries(desk.store, lambda: next(attempts, None)):
             verification.conversation_of(desk, conversation.address)  # remembers the receipt

@@ -125,7 +125,7 @@ class EntrySender:
         self._signed = self._sign(conversation)
         files = [[note.id for note in each.content.attachments] for each in self._new]
         new = [NewEntry(*each) for each in zip(self._signed, files, strict=True)]
-        return PreparedAppend(conversation.address, conversation.mailbox.version, new)
+        return PreparedAppend(conversation.mailbox, new)
 
     def _verify(self) -> Conversation:
         conversation, opened = require_answerable(self._desk, self._form_context.address)

@@ -138,8 +138,7 @@ class RetentionStore:
         return self.append(sign_entry(envelope, by=by), stored)
 
     def append(self, made: SignedEntry, stored: StoredTranscript) -> SignedEntry:
-        version = stored.mailbox.version
-        append_entries(self.store, lambda: PreparedAppend(made.envelope.address, version, [NewEntry(made)]))
+        append_entries(self.store, lambda: PreparedAppend(stored.mailbox, [NewEntry(made)]))
         return made
 
     def read(self, keys: MailboxKeys, letterhead: Letterhead | None = None) -> StoredTranscript:
