@@ -192,6 +192,8 @@ class Newcomer:
     def _carries_files(self) -> None:
         """Bring each new card, pairing file and pouch to the other machine, where everyone may read it."""
         exchange = self.server.root / _EXCHANGE
+        if not exchange.is_dir():
+            return  # the program was removed from the server
         homes = [self.workstation.root / "home" / account for account in self.accounts]
         for home in homes:
             for path in home.glob("*.pairing"):
