@@ -60,6 +60,7 @@ LINES = {
     "store verify": ("server", ""),
     "store sweep": ("server", ""),
     "store letterhead": ("server", ""),
+    "onion setup": ("server", ""),
     "onion torrc": ("server", ""),
     "onion publish": ("server", "--once"),
     "onion status": ("server", ""),

@@ -94,7 +94,7 @@ def test_no_command_was_forgotten() -> None:
         *(("keys", each) for each in ("confirm-copy", "recover")),
         *(
             ("onion", each)
-            for each in ("admit", "backup", "dismiss", "publish", "restore", "status", "torrc")
+            for each in ("admit", "backup", "dismiss", "publish", "restore", "setup", "status", "torrc")
         ),
         ("workstation", "rebuild"),
     }

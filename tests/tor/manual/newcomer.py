@@ -3,11 +3,13 @@
 import re
 import shutil
 import subprocess
+import time
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from deploy.exit_codes import ExitCode
 from deploy.settings.settings_text import with_key
 from tests.deploy.person_at_terminal import typing_to
 from tests.docs.manual_blocks import Block
@@ -19,6 +21,7 @@ _SETTINGS = "var/lib/steunpunt/var/config.toml"
 _BACKUPS = "var/lib/steunpunt/var/backups"
 STICK = "media/STICK"
 DIST = "usr/local/src/steunpunt/dist"
+_TRIES, _TRY_SECONDS = 20, 5
 
 # What a newcomer writes down, and the words for which the manual uses the newest note.
 _NOTES = {
@@ -164,14 +167,21 @@ class Newcomer:
         else:
             account = ADVISER if place == "workstation" else self.accounts[-1]
             words = [*_enter(self.workstation), "runuser", "-l", account, "--session-command", command]
-        with typing_to(words) as person:
-            shown = person.talks(self._answers)
-            status = person.program.wait()
+        shown, status = self._typed(words)
+        for _ in range(_TRIES):  # "try again": Tor may not have found the onion service of a new server yet
+            if status != ExitCode.BUSY or not command.startswith("steunpunt workstation sync"):
+                break
+            time.sleep(_TRY_SECONDS)
+            shown, status = self._typed(words)
         wanted = next((each for begin, each in _STATUS.items() if command.startswith(begin)), 0)
         assert status == wanted, f"{at}: {command}: status {status}:\n{shown}"
         for begin, words in _PRINTS.items():
             assert words in shown or not command.startswith(begin), f"{at}: {command}:\n{shown}"
         return shown
+
+    def _typed(self, words: Sequence[str | Path]) -> tuple[str, int]:
+        with typing_to(words) as person:
+            return person.talks(self._answers), person.program.wait()
 
     def _changes_settings(self, lines: str) -> None:
         path = self.server.root / _SETTINGS
