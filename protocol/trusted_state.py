@@ -125,9 +125,9 @@ class TrustedState:
     def merge(self, other: Self) -> None:
         """Add what another process of this workstation remembered.
 
-        The newest heads of each writer stay, even if each process saw another entry. Then no process knows
-        whether the mailbox is closed or answered, so it counts as neither. The newest revisions and serials,
-        all removals and all ends of mailboxes stay too.
+        The newest heads of each writer stay. If neither process saw all of these heads, the mailbox counts as
+        neither closed nor answered. The newest revisions and serials, and all removals and ends of mailboxes,
+        stay too.
         """
         self.letterhead_serial = max(self.letterhead_serial, other.letterhead_serial)
         self.keyring_serial = max(self.keyring_serial, other.keyring_serial)
@@ -187,7 +187,7 @@ class TrustedState:
 
 
 def _lost(before: SeenMailbox, after: SeenMailbox) -> set[Head]:
-    """Return the heads of `before` that `after` lacks without a later head of the same strand."""
+    """Return those heads of `before` that `after` lacks, if `after` has no later head of the same strand."""
     newest = {head.strand: head.number for head in after.heads}  # the largest number comes last
     return {head for head in before.heads if head not in after.heads and newest.get(head[0], 0) <= head[1]}
 

@@ -27,9 +27,10 @@ _ParsedRow = tuple[entries.StoredEntry, SignedEntry | None]
 class StoredTranscript:
     """A mailbox in one snapshot of the store: its row, verified entries (transcript) and damaged rows.
 
-    If `has_sound_keys` is False, the mailbox's keys do not belong to its address, and no entry of the source
-    is accepted. In `rows`, each row has its parsed entry, or None if the row is malformed. `damaged` has, for
-    each damaged row, its signed envelope, or None if the row is malformed.
+    - `damaged`: the signed envelope of each damaged row, or None for a malformed row
+    - `has_sound_keys`: False if the mailbox's keys do not belong to its address. Then no entry of the source
+      is accepted
+    - `rows`: each row with its parsed entry, or with None if the row is malformed
     """
 
     mailbox: mailboxes.StoredMailbox
@@ -81,10 +82,10 @@ def check_stored(  # noqa: PLR0913  # the mailbox, its rows, and how to check th
 
 
 def parse_rows(rows: Iterable[entries.StoredEntry]) -> tuple[list[SignedEntry], tuple[Envelope | None, ...]]:
-    """Parse the rows of a mailbox's entries. Return the entries, and the damaged rows' envelopes.
+    """Parse the rows of a mailbox's entries. Return the entries, and an envelope for each damaged row.
 
-    A row is damaged if it does not parse, or if its columns differ from its signed envelope. In the second
-    case, both results have the entry. In the first case, the second result has None.
+    A row that does not parse is damaged. It has no entry, and None as its envelope. A row whose columns
+    differ from its signed envelope is damaged too, but it has an entry and an envelope.
     """
     return _divide((row, parse_row(row)) for row in rows)
 

@@ -10,7 +10,10 @@ _RENEW = "Make sure that someone reads the contact, and change 'security_contact
 
 
 def make_contact_checks(settings: MachineSettings, today: date) -> list[CheckResult]:
-    """Return one result if the settings name a contact: whether the contact still counts, and how long."""
+    """Check whether the last day of the contact for weaknesses is near or has passed.
+
+    If the settings name no contact, the list is empty.
+    """
     until = settings.sections.get("source", {}).get("security_contact_until")
     if not settings.text("source", "security_contact") or not isinstance(until, date):
         return []

@@ -26,7 +26,7 @@ def onion_group() -> None:
 @onion_group.command("setup", epilog=examples("onion setup"))
 @click.pass_obj
 def set_up_onion_command(settings: Path) -> None:
-    """Let Tor publish the onion services, and print them.
+    """Let Tor publish the onion services, and print their addresses.
 
     Run this as root on a server with the Debian package. Tor makes and keeps the secret keys. The address for
     sources is written into the settings.

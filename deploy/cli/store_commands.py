@@ -82,7 +82,7 @@ def sweep_command(ctx: click.Context, *, refuse_unsafe: bool) -> None:
 @json_option
 @click.pass_obj
 def letterhead_command(settings: Path, *, as_json: bool) -> None:
-    """Verify the newest letterhead, and print a summary. JSON has all its texts and keys.
+    """Verify the newest letterhead, and print a summary. With --json, print all texts and keys.
 
     A letterhead is the desk's signed public statement.
     """

@@ -18,7 +18,7 @@ _EACH = 1.0  # seconds
 
 
 class _Seconds(threading.Thread):
-    """Counter, in one line of the terminal, of the seconds that a step of unknown length takes."""
+    """Thread that shows, in one line of the terminal, how many seconds a step has taken so far."""
 
     def __init__(self, before: str) -> None:
         super().__init__(daemon=True)
@@ -65,7 +65,7 @@ def show_step(step: str) -> None:
 
 
 def end_step() -> None:
-    """End the counter of seconds, before the command asks a question or starts programs."""
+    """End the counter of seconds. Call this before the command asks a question or starts programs."""
     context = click.get_current_context(silent=True)
     if context is not None and (running := context.meta.pop(_SECONDS, None)) is not None:
         running.end()

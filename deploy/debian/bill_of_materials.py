@@ -20,7 +20,7 @@ _SCOPES: Final = {"Recommends": "optional", "Depends": "required"}
 
 
 def list_materials(control: str, site_packages: Path, report: bytes, committed: datetime) -> dict[str, Any]:
-    """Return the SBOM of a package.
+    """Return the SBOM (list of components) of a package.
 
     `control` is the package's control file. `site_packages` is the folder with the installed Python packages.
     `report` is the JSON report of pip about the installation. `committed` is the time of the commit.
@@ -60,7 +60,7 @@ def _python_packages(site_packages: Path, report: bytes) -> Iterator[dict[str, A
 
 
 def _debian_packages(fields: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield the packages that Debian installs beside ours. Of several alternatives, yield the first."""
+    """Yield the Debian packages that ours needs or recommends. Of alternatives (`a | b`), yield the first."""
     release = fields["Version"].rpartition("+deb")[2]
     for field, scope in _SCOPES.items():
         for name in (each.split()[0] for each in fields[field].split(", ")):

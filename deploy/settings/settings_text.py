@@ -39,9 +39,9 @@ def without_sections(text: str, sections: Collection[str]) -> str:
 
 
 def with_key(text: str, section: str, key: str, value: str | Sequence[str]) -> str:
-    """Set a setting of a section to a string, or a list of strings, in the text of a settings file.
+    """Return the text of a settings file in which one setting of a section is changed or added.
 
-    Return the new text. A missing setting is added. Each string must be printable.
+    The new value is a string or a list of strings. Each string must be printable.
     """
     line = f"{key} = {json.dumps(value, ensure_ascii=False)}"
 

@@ -239,7 +239,7 @@ def find_mailbox(desk: PublicDesk, keys: MailboxKeys) -> StoredMailbox:
 
 
 def _ends_with_reply(mailbox: SourceMailbox) -> bool:
-    """Return True if the desk wrote the newest words that were not deleted, even if they do not open."""
+    """Return True if the newest content is from the desk. Deleted content does not count."""
     words = [signed for signed, _ in mailbox.opened if signed.envelope.is_words]
     kept = [each for each in words if mailbox.withheld.get(each.digest) not in _DELETED]
     return bool(kept) and kept[-1].envelope.author is Author.DESK

@@ -74,7 +74,7 @@ class _PreparedStatement:
         self._by_dialect: dict[Dialect, _Compiled] = {}
 
     def _execute(self, session: Session, values: dict[str, object]) -> tuple[Any, _Compiled]:
-        """Return the cursor of the database's driver, and the compiled statement."""
+        """Execute the statement. Return the driver's cursor, and the compiled statement."""
         info = session.info
         store = info["store"]
         compiled = self._by_dialect.get(store.sql)

@@ -14,7 +14,7 @@ _POSTGRESQL = "postgresql"
 
 
 class _Differing(FunctionElement[Any]):
-    """SQL with the arguments of a function at `{}`, as SQLite and as PostgreSQL spell it."""
+    """SQL that SQLite and PostgreSQL spell differently. The arguments replace `{}`."""
 
     inherit_cache = True
     sqlite = postgresql = ""
@@ -35,20 +35,20 @@ class larger(_Number):  # noqa: N801  # a function of SQL
 
 
 class summed(_Number):  # noqa: N801
-    """Sum of a column, or NULL or 0 without rows."""
+    """Sum of a column. Without rows, the sum is NULL in SQLite and 0 in PostgreSQL."""
 
     # A sum has more digits in PostgreSQL, and an attacker may write the largest number into two rows.
     sqlite, postgresql = "sum({})", f"least(coalesce(sum({{}}), 0), {2**63 - 1})::bigint"
 
 
 class summed_of_any(_Number):  # noqa: N801
-    """Sum of a column, in which an attacker may have written values of any type and size."""
+    """Sum of a column in which an attacker may have written values of any type and size."""
 
     sqlite, postgresql = "total({})", summed.postgresql
 
 
 class is_blob(_Condition):  # noqa: N801
-    """True if the value is bytes. PostgreSQL stores only values of the column's type."""
+    """True if the value is bytes. In PostgreSQL this is always true: a column has values of one type only."""
 
     sqlite, postgresql = "typeof({}) = 'blob'", "true"
 

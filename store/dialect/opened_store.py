@@ -20,9 +20,9 @@ MANY = 1_000  # threads
 
 @dataclass(frozen=True, slots=True)
 class ServerPlace:
-    """Database of a PostgreSQL server (`url`), and the `path` of this machine's notes about the store.
+    """Place of a store in a database of a PostgreSQL server. `url` is the address of the database.
 
-    There is no file at `path`. The notes are in the same folder.
+    This machine keeps notes about the store in the folder of `path`. There is no file at `path` itself.
     """
 
     url: str = field(repr=False)
@@ -84,8 +84,8 @@ class Store(ABC):
         """Open a session that is the only writer of the store, and commit at the end of the block.
 
         Other writers wait, so do slow work before the block. With `durable=False`, a power cut can undo the
-        commit until the next durable commit. If the session writes in one mailbox only, `mailbox` is its
-        address: some databases then let others write in other mailboxes.
+        commit until the next durable commit. With the address `mailbox`, write only in this mailbox: some
+        databases then let others write in other mailboxes.
 
         Raises:
             StoreError: the database reported a failure. The subclass, such as `StoreBusyError`, says which.
@@ -93,7 +93,7 @@ class Store(ABC):
 
     @abstractmethod
     def checkpoint(self) -> bool:
-        """Try to empty the journal, which can still have deleted content. Return True if it is empty."""
+        """Try to empty the journal, where deleted content can remain. Return True if the journal is empty."""
 
     @abstractmethod
     def settle(self) -> None:
@@ -112,9 +112,9 @@ class Store(ABC):
 
     @abstractmethod
     def vacuum(self) -> None:
-        """Rewrite the store without what was deleted, with the rows of each table in the order of their ids.
+        """Rewrite the store, so that no deleted content remains.
 
-        Writers wait during the rewrite.
+        The rewrite puts the rows of each table in the order of their ids. Writers wait until it ends.
 
         Raises:
             StoreFullError: the disk has less room than `rewrite_bytes` returns.
@@ -139,7 +139,7 @@ class Store(ABC):
 
     @contextmanager
     def _turn_to_write(self) -> Iterator[float]:
-        """Wait for the turn of this thread. Yield how many seconds it may wait for other processes."""
+        """Wait until this thread may write. Yield how many seconds to wait for other processes at most."""
         is_patient = self._patience.acquire(blocking=False)
         try:
             seconds = self._wait_seconds if is_patient else _HURRY_SECONDS

@@ -103,7 +103,7 @@ class _Driver(psycopg.Connection[tuple[Any, ...]]):
 class PostgresqlStore(Store):
     """An open store in a database of a PostgreSQL server.
 
-    At most `patient` threads wait for `wait_seconds` to write.
+    To write, at most `patient` threads wait for up to `wait_seconds`.
     """
 
     sql = psycopg_dialect.dialect()  # type: ignore[no-untyped-call]
@@ -124,7 +124,7 @@ class PostgresqlStore(Store):
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Open a session with one of the reading connections. They see one snapshot and never wait."""
+        """Open a session with a reading connection. It sees one snapshot and waits for no writer."""
         with translating_postgresql(), self._begun(self._readers, _READ) as connection:
             driver = _driver(connection)
             with self._session(connection, driver) as session:
@@ -153,7 +153,7 @@ class PostgresqlStore(Store):
         self.close()
 
     def has_room_for_cleanup(self) -> bool:
-        """Return True: no one can ask for the room on the server's disk."""
+        """Return True: this machine cannot see how much room the server's disk has."""
         return True
 
     def rewrite_bytes(self) -> int:
@@ -170,11 +170,11 @@ class PostgresqlStore(Store):
                 driver.execute(f'CLUSTER "{table}" USING "pk_{table}"')
 
     def room_for_files(self, session: Session, reserve_bytes: int) -> int:  # noqa: ARG002  # of SQLite's disk
-        """Return a number without meaning: only `Quota.store_bytes` limits the files."""
+        """Return a very large number: only `Quota.store_bytes` limits the files."""
         return _NO_LIMIT
 
     def usage_row(self, session: Session) -> int:
-        """Return one of 16 rows. Each connection counts in one of them, so that writers do not wait."""
+        """Return one of 16 row ids. Connections use different rows, so that writers seldom wait."""
         return 1 + int(session.info["driver"].info.backend_pid) % USAGE_ROWS
 
     def broken_references(self, session: Session) -> list[str]:
@@ -230,7 +230,7 @@ class PostgresqlStore(Store):
 
     @contextmanager
     def _begun(self, engine: Engine, begin: str) -> Iterator[Connection]:
-        """Begin a transaction. If the server was restarted, connect again, once."""
+        """Begin a transaction. If the connection was lost, connect again, but only once."""
         connection = engine.connect()
         try:
             connection.info["begin"] = begin
@@ -264,7 +264,7 @@ def _begin(connection: Connection, statement: str) -> None:
 
 
 def _begin_writing(*, durable: bool, mailbox: bytes | None, seconds: float) -> str:
-    """Return the statements that begin a transaction, and wait for its locks: one message to the server."""
+    """Return one message to the server. Its statements begin a transaction and get its locks."""
     locks = f"SELECT pg_advisory_xact_lock({_STORE_LOCK})"
     if mailbox is not None:
         number = int.from_bytes(mailbox[:8], signed=True)

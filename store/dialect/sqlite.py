@@ -39,7 +39,7 @@ _READERS = 8  # reading connections per process; further threads wait some micro
 
 
 class SqliteStore(Store):
-    """An open store in a SQLite file. At most `patient` threads wait for `wait_seconds` to write."""
+    """An open store in a SQLite file. To write, at most `patient` threads wait for up to `wait_seconds`."""
 
     sql = sqlite.dialect(paramstyle="named")
     broken_constraint = sqlite3.IntegrityError
@@ -58,7 +58,7 @@ class SqliteStore(Store):
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Open a session with one of the reading connections. They see one snapshot and never wait."""
+        """Open a session with a reading connection. It sees one snapshot and waits for no writer."""
         with translating(self.path):
             self._check_file()
             with self._readers.connect() as connection:
@@ -109,7 +109,7 @@ class SqliteStore(Store):
         return free_on_disk(self.path) >= CLEANUP_BYTES
 
     def rewrite_bytes(self) -> int:
-        """Return twice the store's size without its free pages."""
+        """Return twice the size of the pages in use."""
         with translating(self.path), self._readers.connect() as connection:
             return 2 * bytes_in_use(_driver(connection))
 
