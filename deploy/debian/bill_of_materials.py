@@ -60,7 +60,7 @@ def _python_packages(site_packages: Path, report: bytes) -> Iterator[dict[str, A
 
 
 def _debian_packages(fields: dict[str, str]) -> Iterator[dict[str, Any]]:
-    """Yield the Debian packages that ours needs or recommends. Of alternatives (`a | b`), yield the first."""
+    """Yield the packages that this package depends on or recommends. Of `a | b`, yield the first."""
     release = fields["Version"].rpartition("+deb")[2]
     for field, scope in _SCOPES.items():
         for name in (each.split()[0] for each in fields[field].split(", ")):

@@ -84,8 +84,8 @@ class Store(ABC):
         """Open a session that is the only writer of the store, and commit at the end of the block.
 
         Other writers wait, so do slow work before the block. With `durable=False`, a power cut can undo the
-        commit until the next durable commit. With the address `mailbox`, write only in this mailbox: some
-        databases then let others write in other mailboxes.
+        commit until the next durable commit. If the session writes in one mailbox only, `mailbox` is the
+        mailbox's address. Some databases then let others write in other mailboxes.
 
         Raises:
             StoreError: the database reported a failure. The subclass, such as `StoreBusyError`, says which.

@@ -174,7 +174,7 @@ class PostgresqlStore(Store):
         return _NO_LIMIT
 
     def usage_row(self, session: Session) -> int:
-        """Return one of 16 row ids. Connections use different rows, so that writers seldom wait."""
+        """Return one of 16 row ids. Most connections use different rows, so that writers seldom wait."""
         return 1 + int(session.info["driver"].info.backend_pid) % USAGE_ROWS
 
     def broken_references(self, session: Session) -> list[str]:
@@ -264,7 +264,7 @@ def _begin(connection: Connection, statement: str) -> None:
 
 
 def _begin_writing(*, durable: bool, mailbox: bytes | None, seconds: float) -> str:
-    """Return one message to the server. Its statements begin a transaction and get its locks."""
+    """Return the statements that begin a transaction and get its locks, as one message to the server."""
     locks = f"SELECT pg_advisory_xact_lock({_STORE_LOCK})"
     if mailbox is not None:
         number = int.from_bytes(mailbox[:8], signed=True)
