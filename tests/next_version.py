@@ -124,7 +124,7 @@ def change_to_next_version(folder: Path) -> None:
     """Change a folder with the program, whose changed files are not links, to the next version."""
     add_migration(folder / "store")
     versions = folder / "store" / "database" / "table_versions.py"
-    _replace(versions, "VERSIONS = {", f'VERSIONS = {{"{NEXT}": "{next_digest()}", ')
+    _replace(versions, "\nVERSIONS = {", f'\nVERSIONS = {{"{NEXT}": "{next_digest()}", ')
     for before in ("# A session ends after", "# After this number of minutes without activity"):
         _replace(folder / "config.example.toml", before, f"{NEW_COMMENT}\n{NEW_KEY} = 30\n\n{before}")
     for app in _APPS:
