@@ -4,10 +4,11 @@ import sys
 import threading
 import time
 
+from source_app.mailbox_limiter import REQUESTS_MAX
 from tests.proofs.http_clients import SourceClient
 from tests.proofs.test_under_load import BusySource
 
-_SOURCES = 12
+_SOURCES = REQUESTS_MAX  # if more use one process of the server, it may tell one of them to come back later
 
 
 def main(host: str, port: int, seconds: int) -> None:

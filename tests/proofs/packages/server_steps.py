@@ -54,7 +54,7 @@ def is_green(machine: DebianMachine) -> None:
 
 
 def sources_write(machine: DebianMachine, seconds: int) -> None:
-    """Let a source write and log in again. Then let twelve sources use everything for some seconds."""
+    """Let a source write and log in again. Then let six sources use everything for some seconds."""
     words = ("-m", "tests.proofs.packages.busy_sources", "127.0.0.1", "8080", str(seconds))
     machine.is_used_by(sys.executable, *words)
 

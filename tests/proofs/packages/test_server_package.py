@@ -93,7 +93,7 @@ def test_the_kernel_enforces_the_limits_of_the_units(machine: DebianMachine) -> 
 
 
 def test_idle_memory_and_the_limits_of_the_units(machine: DebianMachine) -> None:
-    """Each unit may use three to thirty times what it used while twelve sources were busy."""
+    """Each unit may use three to thirty times what it used while six sources were busy."""
     idle = sum(proportional_bytes(process) for process in machine.processes())
     print_result(f"idle: {idle >> 20} MiB (PSS of all processes, with systemd, the journal and Tor)")
 
