@@ -62,6 +62,15 @@ def test_the_wish_about_a_proposal_survives_its_links(
     assert typed_text(source.get("/en/mailbox/write").text) == ""
 
 
+def test_the_enter_key_in_a_tick_box_does_not_leave_the_page(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    """The Enter key presses the form's first button, and a link in the page's head is such a button."""
+    made = a_desk.propose(keys, "to pass on")
+
+    assert links_of(source.get(path_of(made)).text)[0] == path_of(made)
+
+
 @pytest.mark.parametrize(
     ("files", "refusal"),
     [
