@@ -38,8 +38,9 @@ _OF_CHUNKS = (
 _IN_MAILBOX = SealedRow.id.in_(
     union_all(*(each.correlate(MailboxRow) for each in (_OF_ENTRIES, _OF_FILES, _OF_CHUNKS)))
 )
+_FIRST = select(func.min(UsageRow.id)).scalar_subquery()
 _COUNT_STORE = PreparedChange(
-    update(UsageRow).values(sealed_bytes=case((UsageRow.id == 1, _BYTES.scalar_subquery()), else_=0))
+    update(UsageRow).values(sealed_bytes=case((UsageRow.id == _FIRST, _BYTES.scalar_subquery()), else_=0))
 )
 _COUNT_MAILBOXES = PreparedChange(
     update(MailboxRow).values(sealed_bytes=_BYTES.where(_IN_MAILBOX).scalar_subquery())

@@ -117,3 +117,16 @@ def test_a_damaged_count_of_bytes_stops_no_text_and_is_corrected(
     recount_bytes(store)
 
     assert room_in(store, address, Quota(10_000, WIDE, 0)) < before - 400
+
+
+@on_sqlite
+def test_a_changed_id_of_the_count_of_bytes_lifts_no_quota(store: Store, address: bytes) -> None:
+    """The operator lets files fill the disk with one number."""
+    an_upload(store, address, os.urandom(16), [bytes(300)], header=bytes(100))
+    before = room_in(store, address, Quota(WIDE, 10_000, 0))
+    store.close()
+    assert write(store.path, Damage("usage", "id", "number", "usage"), address)
+
+    recount_bytes(store)
+
+    assert room_in(store, address, Quota(WIDE, 10_000, 0)) == before

@@ -67,7 +67,13 @@ _NUMBERS = re.compile(r'data-(entry="(source|desk)-[1-9]\d*|unsound="[12]|strang
 # Values of a right type that no page and no command names, because they hurt no one.
 NEED_NO_NAME = (
     # The program computes or counts these again, from what is signed or stored.
-    *("*-sealed_bytes-*", "*-sealed-*-size-*", "*-mailbox-version-*", "*-mailbox-waiting_since-*"),
+    *(
+        "*-usage-id-*",
+        "*-sealed_bytes-*",
+        "*-sealed-*-size-*",
+        "*-mailbox-version-*",
+        "*-mailbox-waiting_since-*",
+    ),
     *("*-mailbox-due-*", "*-mailbox-last_day-*", "*-entry-*-epoch-*", "*-attachment-*-peer-*"),
     *("*-attachment-*-is_whole-*", "*-attachment-*-pending_half_hour-null"),
     # The program never reads these columns of such rows.
