@@ -94,6 +94,7 @@ class Newcomer:
         self.accounts: list[
             str
         ] = []  # of advisers on the workstation: the newest is of the newest workstation
+        self.seconds: dict[str, list[float]] = {}  # that each typed command took, by the machine
         self._folders = {"server": "/root", "new server": "/root"}
         self._answers: dict[str, Callable[[str], str]] = {
             r"(?<!new )[Pp]assphrase: ": lambda _: self.notes["passphrase"],
@@ -136,7 +137,9 @@ class Newcomer:
         for begin, prepare in self._before.items():
             if f"{place}: {line}".startswith(begin):
                 prepare()
+        begun = time.monotonic()
         shown = self._shown(place, self._filled_in(line), at)
+        self.seconds.setdefault(place, []).append(time.monotonic() - begun)
         for name, pattern in _NOTES.items():
             if (found := re.search(pattern, shown)) and not (name == "passphrase" and name in self.notes):
                 self.notes[name] = found[1].replace(" ", "") if name == "FINGERPRINT" else found[1]

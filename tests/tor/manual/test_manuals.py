@@ -10,7 +10,7 @@ from bench.tor_network import Tor, TorNetwork
 from tests.docs.manual_blocks import read_blocks
 from tests.proofs.packages.debian_machine import DebianMachine, booted
 from tests.proofs.packages.package_builds import build_once
-from tests.proofs.proof_sizes import IS_WHOLE
+from tests.proofs.proof_sizes import IS_WHOLE, print_result
 from tests.tor.manual.newcomer import ADVISER, DIST, STICK, Newcomer
 from tests.tor.manual.reachable_machines import machine_reached, tor_network_reached
 from tests.tor.onion_sites import wait_for_answer
@@ -65,6 +65,8 @@ def test_a_newcomer_gets_from_machines_without_the_mailbox_to_a_desk_that_works(
 
     for block in blocks[:first_hour]:
         newcomer.does(block)
+    for place, seconds in newcomer.seconds.items():
+        print_result(f"first hour, {place}: {len(seconds)} commands took {sum(seconds):.0f} s")
     page = wait_for_answer(client, newcomer.notes["address for sources"], "/en/")
     for block in read_blocks("adviser.md"):
         newcomer.does(block)
