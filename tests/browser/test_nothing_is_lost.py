@@ -116,7 +116,7 @@ def test_the_same_words_stay_in_another_language(visit: Visit, source_url: str) 
     page.locator("main textarea").fill("half of the words")
     page.get_by_role("button", name="Nederlands").click()
     expect(page.locator("html")).to_have_attribute("lang", "nl")
-    assert page.locator(".words").inner_text() == words
+    expect(page.locator(".words")).to_have_text(words)  # waits until the whole list has arrived
     expect(page.locator("main textarea")).to_have_value("half of the words")
     with page.context.expect_page() as helping:
         page.get_by_role("link", name="Hulp").click()
