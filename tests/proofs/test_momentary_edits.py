@@ -105,6 +105,7 @@ def cases_of(
         rows[alike := (edit.place, edit.table, edit.column, at, is_brief)] += 1
         if rows[alike] <= _ROWS:
             chosen.append((edit, at, is_brief))
+    assert chosen
     return chosen
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from store.database.engine import Store
+from store.dialect.sqlite import SqliteStore
 from store.sessions import SessionStore
 
 
@@ -85,7 +85,11 @@ class MomentaryOperator:
         self._ask(None)
 
     def watch(self, patch: pytest.MonkeyPatch) -> None:
-        for opener, name in ((Store, "reading"), (Store, "writing"), (SessionStore, "_connection")):
+        for opener, name in (
+            (SqliteStore, "reading"),
+            (SqliteStore, "writing"),
+            (SessionStore, "_connection"),
+        ):
             patch.setattr(opener, name, self._counted(getattr(opener, name)))
         connect = sqlite3.connect
 
@@ -99,7 +103,7 @@ class MomentaryOperator:
 
     def _counted(self, opened: Callable[..., AbstractContextManager[object]]) -> object:
         @contextmanager
-        def counting(store: object, **how: bool) -> Iterator[object]:
+        def counting(store: object, **how: object) -> Iterator[object]:
             self._before_transaction()
             with opened(store, **how) as session:
                 if self._reads is not None:
