@@ -2,6 +2,7 @@
 
 import ctypes
 import datetime as dt
+import os
 import re
 import shutil
 import socket
@@ -131,8 +132,14 @@ class ProxiedSite:
 
 
 @contextmanager
-def proxied_site(folder: Path, proxy: str) -> Iterator[ProxiedSite]:
-    """Start a reverse proxy with our file and a certificate, as the operator's manual says."""
+def _readable_by_all() -> Iterator[None]:
+    """Make files that the proxy can read. A test before may have left the umask of our programs."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def _start(folder: Path, proxy: str) -> "subprocess.Popen[bytes]":
     file, place, command = PROXIES[proxy]
     files = folder / "files"
     shutil.copytree(SITES, files / "usr/share/steunpunt/sites")
@@ -144,7 +151,14 @@ def proxied_site(folder: Path, proxy: str) -> Iterator[ProxiedSite]:
     (files / place).write_text(text, "utf-8")
     with (folder / "output").open("wb") as output:
         start = ["unshare", "--mount", "--net", Path(__file__).with_name("chroot.sh"), folder]
-        process = subprocess.Popen([*start, *command], stdout=output, stderr=output)
+        return subprocess.Popen([*start, *command], stdout=output, stderr=output)
+
+
+@contextmanager
+def proxied_site(folder: Path, proxy: str) -> Iterator[ProxiedSite]:
+    """Start a reverse proxy with our file and a certificate, as the operator's manual says."""
+    with _readable_by_all():
+        process = _start(folder, proxy)
     try:
         site = ProxiedSite(process, folder)
         assert listens(process, lambda: site.connect(80)), (folder / "output").read_text()
