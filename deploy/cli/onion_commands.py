@@ -38,6 +38,7 @@ def set_up_onion_command(settings: Path) -> None:
     config, source = _configs(settings)
     lines = _torrc_lines(config, source)
     folders = [config.source_folder, *([config.sync_folder] if config.sync_socket else [])]
+    show_step("Waiting until Tor has made the addresses, which may take a minute")
     host, *sync_host = publish_with_torrc(lines, folders)
     text = with_key(settings.read_text("utf-8"), "source", "onion_host", host)
     text = with_key(text, "onion", "sync_host", "".join(sync_host))
