@@ -38,7 +38,7 @@ def test_only_in_ci_a_test_that_could_not_run_is_a_failure(
     file = tmp_path / "not-run"
     file.write_text("test_of_root: only root may do this\n", "utf-8")
 
-    done = _run(["make", "say-what-passed", f"NOT_RUN={file}"], **variables)
+    done = _run(["make", "--no-print-directory", "say-what-passed", f"NOT_RUN={file}"], **variables)
 
     assert done.returncode == status
     assert "only root may do this" in done.stdout
@@ -46,6 +46,8 @@ def test_only_in_ci_a_test_that_could_not_run_is_a_failure(
 
 
 def test_if_every_test_ran_make_says_so(tmp_path: Path) -> None:
-    done = _run(["make", "say-what-passed", f"NOT_RUN={tmp_path / 'not-run'}"], CI="true")
+    done = _run(
+        ["make", "--no-print-directory", "say-what-passed", f"NOT_RUN={tmp_path / 'not-run'}"], CI="true"
+    )
 
     assert (done.returncode, done.stdout) == (0, "Everything passed.\n")
