@@ -160,7 +160,6 @@ class Store(ABC):
         try:
             yield session
         finally:
-            if (
-                session.in_transaction()
-            ):  # prepared statements begin none, and closing takes as long as a query
+            # Prepared statements begin no transaction, and closing takes as long as a query.
+            if session.in_transaction():
                 session.close()

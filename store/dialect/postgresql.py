@@ -118,8 +118,8 @@ class PostgresqlStore(Store):
         self._url = place.url
         self._readers = self._engine(_READERS)
         self._writers = self._engine(_WRITERS + 1)  # one for the work of the sweeper
-        event.listen(self._readers, "begin", lambda connection: _begin(connection, connection.info["begin"]))
-        event.listen(self._writers, "begin", lambda connection: _begin(connection, connection.info["begin"]))
+        for engine in (self._readers, self._writers):
+            event.listen(engine, "begin", lambda connection: _begin(connection, connection.info["begin"]))
         close_before_fork(self.close)
 
     @contextmanager
@@ -231,23 +231,28 @@ class PostgresqlStore(Store):
     @contextmanager
     def _begun(self, engine: Engine, begin: str) -> Iterator[Connection]:
         """Begin a transaction. If the connection was lost, connect again, but only once."""
-        connection = engine.connect()
         try:
-            connection.info["begin"] = begin
-            try:
-                _begin(connection, begin)
-            except psycopg.Error as why:
-                if not is_lost(why):
-                    raise
-                connection.invalidate()
-                engine.dispose()  # the other connections are lost too
-                connection.close()
-                connection = engine.connect()
-                connection.info["begin"] = begin
-                _begin(connection, begin)
+            connection = _connect_and_begin(engine, begin)
+        except psycopg.Error as why:
+            if not is_lost(why):
+                raise
+            engine.dispose()  # the other connections are lost too
+            connection = _connect_and_begin(engine, begin)
+        with connection:
             yield connection
-        finally:
-            connection.close()
+
+
+def _connect_and_begin(engine: Engine, begin: str) -> Connection:
+    connection = engine.connect()
+    try:
+        connection.info["begin"] = begin
+        _begin(connection, begin)
+    except psycopg.Error as why:
+        if is_lost(why):
+            connection.invalidate()
+        connection.close()
+        raise
+    return connection
 
 
 def _driver(connection: Connection) -> _Driver:

@@ -166,3 +166,4 @@ CREATE INDEX ix_mailbox_due ON mailbox (due);
 CREATE INDEX ix_mailbox_tally_address ON mailbox_tally (address);
 CREATE INDEX ix_mailbox_waiting_since_last_day_address ON mailbox (waiting_since, last_day, address);
 CREATE INDEX ix_outbox_peer_address ON outbox (peer, address);
+INSERT INTO usage (id, sealed_bytes) VALUES (1, 0);

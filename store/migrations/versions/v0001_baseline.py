@@ -15,5 +15,3 @@ def upgrade() -> None:
     tables = Path(__file__).with_name("tables_0001_postgresql.sql" if is_server else "tables_0001.sql")
     for statement in tables.read_text("utf-8").split(";\n")[:-1]:
         database.exec_driver_sql(statement)
-    if not is_server:  # there, the file of the tables has the rows too
-        op.execute("INSERT INTO usage (id, sealed_bytes) VALUES (1, 0)")
