@@ -135,8 +135,10 @@ class ProxiedSite:
 def _readable_by_all() -> Iterator[None]:
     """Make files that the proxy can read. A test before may have left the umask of our programs."""
     before = os.umask(0o022)
-    yield
-    os.umask(before)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _start(folder: Path, proxy: str) -> "subprocess.Popen[bytes]":
