@@ -83,8 +83,11 @@ class Source:
         return form_to(_expect(self.browser.get(path), 200, "write"), path, ending="/write")
 
     def post_message(self, form: Form, text: str, file_bytes: int = 0) -> str:
-        """Send a message, with a file of `file_bytes` unless that is 0. Return the path of the receipt."""
-        upload = form.upload({"text": text}, file_bytes)
+        """Send a message, with a file of `file_bytes` unless that is 0. Return the path of the receipt.
+
+        The message begins with the form's entry id, because the site appends the same message only once.
+        """
+        upload = form.upload({"text": f"{form.hidden['entry_id']} {text}"}, file_bytes)
         body = upload if file_bytes else b"".join(upload)
         answer = self.browser.post(form.action, upload.media_type, body, upload.length)
         return _expect(answer, 303, "post").location

@@ -23,7 +23,7 @@ from store.errors import NoSuchMailboxError
 from store.mailboxes import StoredMailbox
 from stored_mailbox.appending import NewEntry, PreparedAppend
 from stored_mailbox.entry_form import FormContext
-from stored_mailbox.reading import parse_rows
+from stored_mailbox.reading import parse_row, parse_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,24 @@ class EntryDraft:
     def append(self, signed: SignedEntry, attachment_ids: Sequence[AttachmentId] = ()) -> PreparedAppend:
         """Return the signed entry in the form that `append_entries` needs."""
         return PreparedAppend(self.row, [NewEntry(signed, attachment_ids)])
+
+    def find_newest(self) -> SignedEntry | None:
+        """Return the newest entry of the source, with its encrypted part.
+
+        Return None if the source has seen an entry of the desk since then, or if the mailbox is closed.
+        """
+        newest = max((head for head in self.heads if head.strand == SOURCE_STRAND), default=None)
+        if newest is None or self.row.due is not None:
+            return None
+        with self.desk.store.reading() as reading:
+            row = entries.find_digest(reading, self.keys.address, newest.digest)
+        entry = None if row is None else parse_row(row)
+        if entry is None or entry.digest != newest.digest:
+            return None
+        named = {head.strand: head.number for head in entry.envelope.heads}
+        of_desk = (head for head in self.heads if head.strand != SOURCE_STRAND)
+        has_seen_more = any(head.number > named.get(head.strand, 0) for head in of_desk)
+        return None if has_seen_more else entry
 
     def has_room(self, *, spare: int = 0) -> bool:
         """Return True if the mailbox has room for another entry of the source.

@@ -7,21 +7,23 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 
+from crypto.errors import CryptoError
 from crypto.passphrase import contains_passphrase
 from protocol.attachment import AttachmentSealer
 from protocol.content import MEDIA_TYPE_CHARS, TEXT_CHARS, AttachmentNote, Content, Kind
-from protocol.entry import SignedEntry, sign_again
-from protocol.identifiers import ATTACHMENT_ID_BYTES, AttachmentId
+from protocol.entry import SignedEntry, open_entry, sign_again
+from protocol.identifiers import ATTACHMENT_ID_BYTES, AttachmentId, EntryId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter
 from source_app.errors import DamagedFileError, MessageRefusal, MessageRefusedError, NotFoundError
 from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession
 from source_app.services.mailbox_files import open_file
-from source_app.services.new_entry import draft_entry
+from source_app.services.new_entry import EntryDraft, draft_entry
 from source_app.services.verified_mailbox import read_sent_words
 from store import attachments
 from store.attachments import ChunkWriter
+from store.errors import AttachmentMissingError
 from stored_mailbox.appending import PreparedAppend, append_entries
 from stored_mailbox.entry_form import FormContext
 from web.filenames import safe_name
@@ -57,7 +59,8 @@ def check_message_form(
 class Posting:
     """Message that is arriving from a form whose text fields `check_message_form` has checked.
 
-    If the message is refused or cut off, call `abandon`. After `commit`, `written` has the new entry.
+    If the message is refused or cut off, call `abandon`. After `commit`, `sent_as` has the id of the entry
+    with the message. `written` has this entry, or is empty if the message was sent before.
     """
 
     desk: PublicDesk
@@ -67,6 +70,7 @@ class Posting:
     language: str
     now: int  # half hours since 1970
     written: Sequence[SignedEntry] = field(default=(), repr=False)
+    sent_as: EntryId = field(init=False)
     _received_bytes: int = 0
     _name_and_type: tuple[str, str] = field(default=("", ""), repr=False)
     _incoming: "_IncomingFile | None" = None
@@ -116,7 +120,9 @@ class Posting:
     def commit(self, *, today: date) -> None:
         """Append the message with its files to the mailbox as an entry.
 
-        If the same message was sent before, no entry is appended.
+        No entry is appended if this form sent the message before, or if the source's newest entry is the same
+        message. Browsers show a sent text again after the button Back, and the source cannot see whether the
+        text was sent.
 
         Raises:
             MessageRefusedError: the message is empty, the mailbox is full, or the form was used for another
@@ -164,9 +170,9 @@ class Posting:
         Return None if the message was sent before.
         """
         draft = draft_entry(self.desk, self.keys, self.form_context, today)
-        if draft.sent:
-            if not self._was_sent():
-                raise MessageRefusedError(MessageRefusal.CHANGED)
+        before = self._sent_before(draft)
+        self.sent_as = before or self.form_context.entry_id
+        if before is not None:
             return None
         if not draft.has_room():
             raise MessageRefusedError(MessageRefusal.MAILBOX_FULL)
@@ -182,6 +188,18 @@ class Posting:
             )
         return draft.append(self._sealed, [note.id for note in notes])
 
+    def _sent_before(self, draft: EntryDraft) -> EntryId | None:
+        """Return the id of the entry with which this message was sent before, or None for a new message."""
+        if draft.sent:
+            if not self._was_sent():
+                raise MessageRefusedError(MessageRefusal.CHANGED)
+            return self.form_context.entry_id
+        newest = draft.find_newest()
+        with suppress(CryptoError):
+            if newest is not None and self._is_same(open_entry(newest, [self.keys.identity])):
+                return newest.envelope.entry_id
+        return None
+
     def _was_sent(self) -> bool:
         """Return True if the entry that this form added before has this message's text and files.
 
@@ -194,7 +212,8 @@ class Posting:
 
     def _is_same(self, before: Content) -> bool:
         return (
-            before.text == self.text
+            before.kind is Kind.MESSAGE
+            and before.text == self.text
             and len(before.attachments) == len(self._complete)
             and all(map(self._is_same_file, before.attachments, self._complete))
         )
@@ -202,13 +221,12 @@ class Posting:
     def _is_same_file(self, old: AttachmentNote, new: tuple[AttachmentNote, bytes]) -> bool:
         if (old.name, old.size) != (new[0].name, new[0].size):
             return False
-        try:
-            _, pieces = open_file(self.desk, self.keys, old.id)
-        except DamagedFileError:
-            return False
         plain = hashlib.sha256()
-        for piece in pieces:
-            plain.update(piece)
+        try:
+            for piece in open_file(self.desk, self.keys, old.id)[1]:
+                plain.update(piece)
+        except (DamagedFileError, CryptoError, AttachmentMissingError):
+            return False
         return plain.digest() == new[1]
 
 

@@ -100,8 +100,8 @@ def _commit(here: MailboxSession, message: Posting) -> None:
 def _posted(here: MailboxSession, posted: Posting, fields: Mapping[str, str]) -> WerkzeugResponse:
     login.remember_written(desk(), here, posted.form_context, posted.written, now=half_hour_now())
     forget_sent(here, fields)
-    entry_id = posted.form_context.entry_id.hex()
     closed = fields.get("closed") or None
+    entry_id = posted.sent_as.hex()
     receipt = url_for("mailbox.show_receipt", lang=lang(), entry_id=entry_id, opened_again=closed)
     return redirect(receipt, code=303)
 

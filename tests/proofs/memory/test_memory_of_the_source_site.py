@@ -150,7 +150,7 @@ def test_after_many_requests_at_once_no_process_holds_a_passphrase_or_a_key(site
             passphrase = client.open_mailbox()
             wanted = {**site.secrets(passphrase), "cookie": client.browser.cookies["mailbox"].encode()}
             for number in range(MEMORY_ROUNDS):
-                client.write("hello")
+                client.write(f"hello {number}")
                 client.mailbox()
                 _log_out(client)
                 client.log_in(passphrase)

@@ -272,10 +272,10 @@ def test_a_read_receipt_comes_after_a_message_of_another_tab(
 def test_if_other_tabs_keep_writing_a_later_visit_appends_the_receipt(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
-    form_contexts = [source.form_context() for _ in range(20)]
+    forms = [source.form_context() for _ in range(20)]
     a_desk.answer(keys, "an answer")
     busy = a_desk.overtaken(
-        lambda: source.write("again", form_context=form_contexts.pop()), len(form_contexts)
+        lambda: source.write(f"message {len(forms)}", form_context=forms.pop()), len(forms)
     )
 
     with pytest.raises(MailboxChangedError):

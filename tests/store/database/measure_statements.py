@@ -7,6 +7,7 @@ SQLAlchemy. The two take turns. Numbers are processor time, so that a busy machi
 """
 
 import os
+import secrets
 import statistics
 import sys
 import tempfile
@@ -110,12 +111,16 @@ def _measure_source_site(folder: Path) -> None:
     browser = desk.browser()
     browser.start()
     keys = desk.keys_of(browser)
-    for _ in range(10):
-        browser.write("a question")
+    for number in range(10):
+        browser.write(f"question {number}")
         desk.answer(keys, "an answer")
     _compare("source: page with 20 entries", lambda: browser.get("/en/mailbox"), times=3)
     _compare("source: page to write on", lambda: browser.get("/en/mailbox/write"), times=10)
-    _compare("source: page to write on, and post", lambda: browser.write("a message " * 50), times=3)
+    _compare(
+        "source: page to write on, and post",
+        lambda: browser.write(f"{secrets.token_hex(8)} message " * 20),
+        times=3,
+    )
     desk.store.close()
 
 
