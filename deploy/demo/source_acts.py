@@ -14,12 +14,11 @@ from crypto import age
 from deploy.demo.stories import Event
 from protocol.content import Verdict
 from protocol.identifiers import Address, sealing_words
-from protocol.transcript.thread_state import thread_state
 from source_app.public_desk import PublicDesk
 from source_app.services import consent, deleting, login, read_receipts
 from source_app.services.login import MailboxSession
 from source_app.services.posting import Posting
-from source_app.services.proposals import view_of_proposal
+from source_app.services.thread import read_thread
 from source_app.services.verified_mailbox import read_mailbox
 from stored_mailbox.entry_form import FormContext
 from web.dates import half_hour_now
@@ -93,8 +92,7 @@ def _end(source: InventedSource, _event: Event, day: date) -> None:
 
 def _decide(verdict: Verdict, source: InventedSource, event: Event, day: date) -> None:
     keys = source.opened.keys
-    mailbox = read_mailbox(source.public, keys)
-    shown = view_of_proposal(thread_state(source.address, mailbox.transcript, mailbox.opened).proposals[-1])
+    shown = read_thread(source.public, keys, today=day).proposals[-1]
     answer = consent.ConsentAnswer(
         bytes.fromhex(shown.id), shown.digest, source.new_form(), verdict, event.text, source.language
     )

@@ -1,15 +1,18 @@
 """Proposals of the desk to pass on a text, as the source's pages show them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import cast
 
+from msgspec import UNSET
+
 from protocol.content import PassOnRecipient, ProposalNote, Verdict
-from protocol.entry import SignedEntry
-from protocol.identifiers import receipt_number
+from protocol.entry import EntryContent, SignedEntry
+from protocol.identifiers import Digest, receipt_number
 from protocol.mailbox_keys import MailboxKeys
-from protocol.transcript.proposal_states import ProposalState, ProposalStatus
-from protocol.transcript.thread_state import thread_state
+from protocol.transcript.proposal_states import CountedAnswer, ProposalState, ProposalStatus
+from protocol.transcript.thread_state import ThreadState, ThreadStep, thread_state
 from source_app.errors import NotFoundError
 from source_app.services.mailbox_files import ThreadFile, shown_files
 from source_app.services.verified_mailbox import SourceMailbox
@@ -42,6 +45,9 @@ class ShownProposal:
     answer_text: str = field(repr=False)
     answer_receipt: str  # number on the receipt of the newest answer, or empty if there is no answer
     must_destroy: bool  # the file was made although the source had withdrawn in time
+    is_newest: bool
+    without_consent: ThreadStep | None  # newest step that passes on the proposal without the source's consent
+    delivered: date | None  # day on which the recipient got the file
     signed: SignedEntry = field(repr=False)
 
 
@@ -51,15 +57,27 @@ def read_proposal(mailbox: SourceMailbox, keys: MailboxKeys, entry_id: bytes) ->
     Raises:
         NotFoundError: no verified entry of the mailbox is a proposal with this id.
     """
-    for each in thread_state(keys.address, mailbox.transcript, mailbox.opened).proposals:
-        if each.entry_id == entry_id:
-            return view_of_proposal(each)
+    state = thread_state(keys.address, mailbox.transcript, mailbox.opened)
+    for each in shown_proposals(state, mailbox.opened):
+        if each.signed.envelope.entry_id == entry_id:
+            return each
     raise NotFoundError
 
 
-def view_of_proposal(proposed: ProposalState) -> ShownProposal:
-    """Convert the state of a proposal to the form that the source's pages show."""
-    content, answer = proposed.content, proposed.answer
+def shown_proposals(state: ThreadState, opened: Sequence[EntryContent]) -> tuple[ShownProposal, ...]:
+    """Return all proposals of a mailbox, oldest first, as the source's pages show them.
+
+    `opened` has the entries of the mailbox, each with its decrypted content.
+    """
+    return tuple(_shown_proposal(each, state.steps, opened) for each in state.proposals)
+
+
+def _shown_proposal(
+    proposed: ProposalState, steps: Sequence[ThreadStep], opened: Sequence[EntryContent]
+) -> ShownProposal:
+    content, answer = proposed.content, proposed.answer or _newest_answer(proposed.digest, opened)
+    about = [step for step in reversed(steps) if step.proposal == proposed.digest]
+    forced = (step for step in about if step.without_consent and not step.is_void)
     note = cast("ProposalNote", content.proposal)  # every proposal of `thread_state` has a note
     return ShownProposal(
         id=proposed.entry_id.hex(),
@@ -77,5 +95,16 @@ def view_of_proposal(proposed: ProposalState) -> ShownProposal:
         answer_text="" if answer is None else answer.content.text,
         answer_receipt="" if answer is None else receipt_number(answer.signed.digest),
         must_destroy=proposed.must_destroy,
+        is_newest=proposed.is_newest,
+        without_consent=next(forced, None) if proposed.answer is None else None,
+        delivered=next((step.delivered for step in about if step.delivered), None),
         signed=proposed.signed,
     )
+
+
+def _newest_answer(digest: Digest, opened: Sequence[EntryContent]) -> CountedAnswer | None:
+    # Of a proposal that is passed on without consent, no answer decides. The source's answer is shown anyway.
+    for signed, content in reversed(opened):
+        if content is not None and content.answer is not UNSET and content.answer.proposal == digest:
+            return CountedAnswer(signed, content, content.answer.verdict, signed.envelope.day)
+    return None

@@ -24,7 +24,7 @@ from protocol.transcript.waiting import non_answers, waiting_since
 from source_app.errors import NotFoundError
 from source_app.public_desk import PublicDesk
 from source_app.services.mailbox_files import ThreadFile, shown_files
-from source_app.services.proposals import ShownProposal, view_of_proposal
+from source_app.services.proposals import ShownProposal, shown_proposals
 from source_app.services.verified_mailbox import SourceMailbox, Withheld, read_mailbox, read_sent_words
 from store import mailboxes
 from store.errors import NoSuchMailboxError
@@ -96,9 +96,8 @@ class Thread:
     steps: tuple[ThreadStep, ...]  # the last one is the current step
     to_come: tuple[StepName, ...]  # the steps that usually follow
     expect_step: Expected | None  # the day for which the adviser promised the next step
-    asked: tuple[ShownProposal, ...]  # the proposals that wait for an answer of the source
+    proposals: tuple[ShownProposal, ...]  # oldest first
     answered: ShownProposal | None  # the proposal to which the source's newest entry is an answer
-    newest_proposal: ShownProposal | None
     # For each passing on without the source's consent: its newest step.
     without_consent: tuple[ThreadStep, ...]
     closing: ThreadStep | None  # while the mailbox is closed; `by` is the day of the deletion
@@ -106,6 +105,16 @@ class Thread:
     last_used: date | None
     workstations: int  # of the desk, in use today
     mailbox: SourceMailbox = field(repr=False)
+
+    @property
+    def asked(self) -> tuple[ShownProposal, ...]:
+        """Return the proposals that wait for an answer of the source."""
+        return tuple(each for each in self.proposals if each.state is ProposalStatus.WAITING)
+
+    @property
+    def newest_proposal(self) -> ShownProposal | None:
+        """Return the newest proposal, unless the workstation that wrote this proposal was retired."""
+        return next((each for each in self.proposals if each.is_newest), None)
 
     @property
     def has_proposals(self) -> bool:
@@ -129,7 +138,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
     mailbox = read_mailbox(desk, keys, remembered)
     transcript = mailbox.transcript
     state = thread_state(keys.address, transcript, mailbox.opened)
-    proposals = tuple(map(view_of_proposal, state.proposals))
+    proposals = shown_proposals(state, mailbox.opened)
     in_use = {strand for strand, key in desk.letterhead.strand_keys.items() if key.counts_on(today)}
     seen_on, confirmed = _days_seen(mailbox), _confirmations(mailbox, in_use)
     steps = {step.entry_id: step for step in state.steps if not step.is_derived}
@@ -164,9 +173,8 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
         if now is None or state.closing is not None or is_emptied
         else _USUAL_STEPS[_USUAL_STEPS_DONE.get(now.step, 3) :],
         expect_step=_expected(promised, today) if promised is not None else None,
-        asked=tuple(each for each in proposals if each.state is ProposalStatus.WAITING),
+        proposals=proposals,
         answered=own[-1].proposal if own else None,
-        newest_proposal=next((view_of_proposal(each) for each in state.proposals if each.is_newest), None),
         without_consent=tuple(
             {
                 (step.to, step.proposal): step

@@ -361,13 +361,14 @@ def test_a_file_that_was_made_all_the_same_is_shown_with_what_became_of_it(
     a_desk.pass_on(keys, proposal, replica=replica)
     a_desk.pass_on(keys, proposal, StepName.PASSED_ON)
     made = source.get(PAGE).text
+    assert hooks(source.get(path_of(proposal)).text, "state") == ["made_too_late"]
     a_desk.pass_on(keys, proposal, StepName.PASSED_ON, delivered=TODAY)
     delivered = source.get(PAGE).text
 
     assert "must_be_destroyed" in hooks(made, "notice")
     assert "handed_over_all_the_same" not in hooks(made, "notice")
     assert "handed_over_all_the_same" in hooks(delivered, "notice")
-    assert hooks(source.get(path_of(proposal)).text, "state") == ["made_too_late"]
+    assert hooks(source.get(path_of(proposal)).text, "state") == ["handed_over_all_the_same"]
 
 
 def test_what_cannot_be_stopped_is_said_before_the_source_agrees(

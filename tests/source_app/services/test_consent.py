@@ -175,7 +175,7 @@ def test_agreeing_takes_two_movements_of_the_hand(
     assert state(a_desk, keys, made) is ProposalStatus.AGREED
     assert answers_in(a_desk, keys) == [Verdict.AGREED]
     page = source.get(path_of(made)).text
-    assert re.search(rf"{hook('state', 'agreed')}>[^<]*\b2 March 2026", page)
+    assert re.search(rf"{hook('answered', 'agreed')}>[^<]*\b2 March 2026", page)
     assert shown(a_desk, keys, made).answer_receipt in page
 
 
@@ -212,7 +212,7 @@ def test_an_agreement_is_taken_back(
     assert say(source, made, "taken_back").status_code == 303
     assert state(a_desk, keys, made) is ProposalStatus.TAKEN_BACK
     page = source.get(path_of(made)).text
-    assert re.search(rf"{hook('state', 'taken_back')}>[^<]*\b2 March 2026", page)
+    assert re.search(rf"{hook('answered', 'taken_back')}>[^<]*\b2 March 2026", page)
     assert 'value="agreed"' in page
 
 
@@ -221,7 +221,7 @@ def test_declining_and_agreeing_after_all(
 ) -> None:
     assert say(source, made, "declined").status_code == 303
     assert state(a_desk, keys, made) is ProposalStatus.DECLINED
-    assert re.search(rf"{hook('state', 'declined')}>[^<]*\b2 March 2026", source.get(path_of(made)).text)
+    assert re.search(rf"{hook('answered', 'declined')}>[^<]*\b2 March 2026", source.get(path_of(made)).text)
     assert say(source, made, "agreed", sure="y").status_code == 303
     assert state(a_desk, keys, made) is ProposalStatus.AGREED
 
@@ -298,7 +298,7 @@ def test_an_answer_waits_for_the_desk_like_any_word(
 
 
 @pytest.mark.parametrize(
-    ("verdict", "next_step"), [("agreed", "hand_over"), ("declined", "answers"), ("changes_asked", "answers")]
+    ("verdict", "next_step"), [("agreed", "make_file"), ("declined", "answers"), ("changes_asked", "answers")]
 )
 def test_after_an_answer_the_mailbox_first_says_what_happens_with_the_proposal(
     source: SourceBrowser, made: SignedEntry, verdict: str, next_step: str

@@ -131,7 +131,7 @@ def test_the_advisers_text_of_a_step_is_shown(
         (StepNote(step=StepName.ADVICE_GIVEN), "source_decides"),
         (StepNote(step=StepName.PROPOSAL_MADE), "read_proposal"),
         (StepNote(step=StepName.REOPENED), "may_write"),
-        (StepNote(step=StepName.PASSING_ON, to="X", without_consent=True), "hand_over"),
+        (StepNote(step=StepName.PASSING_ON, to="X", without_consent=True), "make_file"),
         (StepNote(step=StepName.PASSED_ON, to="X", without_consent=True, delivered=TODAY), "tells"),
     ],
     ids=lambda each: each.step if isinstance(each, StepNote) else "",

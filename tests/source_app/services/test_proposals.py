@@ -1,0 +1,113 @@
+"""Sentences about a proposal are true at that moment: of this proposal, this answer and this day."""
+
+import re
+
+import pytest
+
+from protocol.content import StepName, StepNote
+from protocol.entry import SignedEntry
+from protocol.identifiers import Digest
+from protocol.mailbox_keys import MailboxKeys
+from tests.pages import hook, hooks
+from tests.source_app.answering_proposals import path_of, say, shown
+from tests.source_app.desks import TODAY, ADesk, SourceBrowser
+
+
+@pytest.fixture
+def source(a_desk: ADesk) -> SourceBrowser:
+    browser = a_desk.browser()
+    browser.start()
+    browser.write("hello")
+    return browser
+
+
+@pytest.fixture
+def made(a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys) -> SignedEntry:
+    assert source.passphrase
+    return a_desk.propose(keys, "a text")
+
+
+def _without_consent(a_desk: ADesk, keys: MailboxKeys, made: SignedEntry, name: StepName) -> None:
+    digest = Digest(bytes.fromhex(shown(a_desk, keys, made).digest))
+    a_desk.say_step(
+        keys, "The law obliges us.", StepNote(step=name, to="X", proposal=digest, without_consent=True)
+    )
+
+
+def _now(page: str) -> str:
+    return page.partition('<li class="now"')[2].partition("</li>")[0]
+
+
+@pytest.mark.parametrize(
+    ("answers", "verdict"),
+    [((), None), (("agreed", "taken_back"), "taken_back"), (("declined",), "declined")],
+)
+def test_passing_on_without_agreement_is_not_called_an_agreement_that_can_no_longer_be_taken_back(
+    a_desk: ADesk,
+    source: SourceBrowser,
+    keys: MailboxKeys,
+    made: SignedEntry,
+    answers: tuple[str, ...],
+    verdict: str | None,
+) -> None:
+    for each in answers:
+        say(source, made, each, sure="y")
+    receipt = shown(a_desk, keys, made).answer_receipt
+    _without_consent(a_desk, keys, made, StepName.PASSING_ON)
+
+    begun = source.get(path_of(made)).text
+    _without_consent(a_desk, keys, made, StepName.PASSED_ON)
+    passed_on = source.get(path_of(made)).text
+
+    for page in (begun, passed_on):
+        assert hooks(page, "state") == ["without_agreement"]
+        assert hooks(page, "answered") == ([] if verdict is None else [verdict])
+        assert "You can no longer take back" not in page
+        assert "The law obliges us." in page
+        assert receipt in page
+
+
+def test_a_proposal_that_was_handed_over_says_on_which_day(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    say(source, made, "agreed", sure="y")
+    a_desk.pass_on(keys, made)
+    before = source.get("/en/mailbox").text
+    a_desk.pass_on(keys, made, StepName.PASSED_ON)
+    file_made = source.get("/en/mailbox").text
+    a_desk.pass_on(keys, made, StepName.PASSED_ON, delivered=TODAY)
+
+    page = source.get(path_of(made)).text
+
+    assert [hooks(_now(each), "next") for each in (before, file_made)] == [["make_file"], ["hand_over"]]
+    assert hooks(page, "state") == ["handed_over"]
+    assert "2 March 2026" in page.partition(hook("state", "handed_over"))[2].partition("</span>")[0]
+
+
+def test_a_no_speaks_of_this_proposal_when_another_one_was_passed_on(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    say(source, made, "agreed", sure="y")
+    a_desk.pass_on(keys, made)
+    a_desk.pass_on(keys, made, StepName.PASSED_ON, delivered=TODAY)
+    second = a_desk.propose(keys, "another text")
+    asked = source.get(path_of(second)).text
+    say(source, second, "declined")
+
+    for page in (asked, source.get("/en/mailbox").text, source.get(path_of(second)).text):
+        assert "pass on nothing" not in page
+
+
+@pytest.mark.parametrize("verdict", ["declined", "changes_asked"])
+def test_an_answer_is_still_told_when_a_newer_proposal_has_come(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry, verdict: str
+) -> None:
+    """Fault: a declined proposal became one that "we no longer carry out", and the list lost the answer."""
+    say(source, made, verdict, text="shorter")
+    a_desk.propose(keys, "a newer text")
+
+    mailbox, page = source.get("/en/mailbox").text, source.get(path_of(made)).text
+
+    assert (hooks(page, "state"), hooks(page, "answered")) == (["obsolete"], [verdict])
+    steps = re.findall(r'<li class="done">.*?</li>', mailbox, re.DOTALL)
+    assert [hooks(step, "answered") for step in steps if "proposal_made" in step] == [[verdict]]
