@@ -376,7 +376,7 @@ def test_what_cannot_be_stopped_is_said_before_the_source_agrees(
 ) -> None:
     page = source.get(path_of(a_desk.propose(keys, "a text"))).text
 
-    for danger in ("start_can_be_hidden", "can_be_held_back"):
+    for danger in ("start_can_be_hidden", "can_be_held_back", "may_investigate"):
         assert page.index(hook("before-agreeing", danger)) < page.index('value="agreed"')
 
 

@@ -177,3 +177,15 @@ def test_long_sentences_are_rare_in_translated() -> None:
     ]
 
     assert [sentence for sentence in sentences if len(sentence.split()) > 25] == []
+
+
+@pytest.mark.parametrize("language", ["en", *_LANGUAGES])
+def test_the_poster_and_the_start_page_make_the_same_promise_about_grants(language: str) -> None:
+    (start,) = re.findall(
+        r'"no_consequences">{{ gettext\("(.*)"\) }}', (_APP / "templates/start.html").read_text("utf-8")
+    )
+    promise = start if language == "en" else str(_messages(_translated(language))[start].string)
+
+    promises = tomllib.loads((FOLDER / language / "poster.toml").read_text("utf-8"))["promises"]
+
+    assert [each for each in promises if promise.startswith(each.rstrip("."))] != []
