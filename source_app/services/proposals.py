@@ -43,12 +43,23 @@ class ShownProposal:
     verdict: Verdict | None  # the newest answer
     answered_on: date | None
     answer_text: str = field(repr=False)
-    answer_receipt: str  # number on the receipt of the newest answer, or empty if there is no answer
+    answered_by: Digest | None  # of the entry with the newest answer
     must_destroy: bool  # the file was made although the source had withdrawn in time
     is_newest: bool
     without_consent: ThreadStep | None  # newest step that passes on the proposal without the source's consent
     delivered: date | None  # day on which the recipient got the file
     signed: SignedEntry = field(repr=False)
+
+    @property
+    def answer_receipt(self) -> str:
+        """Return the number on the receipt of the newest answer, or an empty text if there is no answer."""
+        return "" if self.answered_by is None else receipt_number(self.answered_by)
+
+    @property
+    def is_final(self) -> bool:
+        """Return True if the source agreed, and can no longer take this agreement back."""
+        is_begun = self.state in (ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON)
+        return is_begun and self.without_consent is None and not self.must_destroy
 
 
 def read_proposal(mailbox: SourceMailbox, keys: MailboxKeys, entry_id: bytes) -> ShownProposal:
@@ -93,7 +104,7 @@ def _shown_proposal(
         verdict=None if answer is None else answer.verdict,
         answered_on=None if answer is None else answer.day,
         answer_text="" if answer is None else answer.content.text,
-        answer_receipt="" if answer is None else receipt_number(answer.signed.digest),
+        answered_by=None if answer is None else answer.signed.digest,
         must_destroy=proposed.must_destroy,
         is_newest=proposed.is_newest,
         without_consent=next(forced, None) if proposed.answer is None else None,

@@ -50,14 +50,15 @@ _FILE_CHARS = 1_000  # of a file's line on the page
 class ThreadEntry:
     """One entry of the conversation as the source's page shows it, such as a message.
 
-    `is_apart` is True if the text and the files are on a page of their own. For a removed entry,
-    `confirmed_by` counts the workstations that confirmed the removal.
+    `is_apart` is True if the text and the files are on a page of their own. `is_used` is True if the desk
+    knew the entry when it made a proposal or began to pass something on. For a removed entry, `confirmed_by`
+    counts the workstations that confirmed the removal.
     """
 
     id: str
+    digest: Digest
     is_own: bool
     day: date
-    receipt: str  # number on the entry's receipt
     withheld: Withheld | None
     kind: Kind | None = None
     text: str = field(default="", repr=False)
@@ -68,6 +69,12 @@ class ThreadEntry:
     seen_on: date | None = None  # day on which the other side (desk or source) had first seen the entry
     confirmed_by: int = 0
     is_apart: bool = False
+    is_used: bool = False
+
+    @property
+    def receipt(self) -> str:
+        """Return the number on the entry's receipt."""
+        return receipt_number(self.digest)
 
     @property
     def is_removed(self) -> bool:
@@ -117,9 +124,18 @@ class Thread:
         return next((each for each in self.proposals if each.is_newest), None)
 
     @property
-    def has_proposals(self) -> bool:
-        """Return True if the desk proposed to pass on information, or began to pass on information."""
-        return self.has_begun or any(step.step is StepName.PROPOSAL_MADE for step in self.steps)
+    def agreed(self) -> tuple[ShownProposal, ...]:
+        """Return the proposals to which the source agreed, and can still take this agreement back."""
+        return tuple(each for each in self.proposals if each.state is ProposalStatus.AGREED)
+
+    def ends_agreement(self, entry: ThreadEntry) -> bool:
+        """Return True if the source takes back an agreement by deleting their own entry `entry`."""
+        knowledge = self.mailbox.transcript.knowledge
+        agreements = {each.answered_by for each in self.agreed if each.answered_by is not None}
+        return any(
+            entry.digest == agreement or entry.digest not in knowledge.known_to([agreement])
+            for agreement in agreements
+        )
 
     @property
     def has_begun(self) -> bool:
@@ -140,7 +156,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
     state = thread_state(keys.address, transcript, mailbox.opened)
     proposals = shown_proposals(state, mailbox.opened)
     in_use = {strand for strand, key in desk.letterhead.strand_keys.items() if key.counts_on(today)}
-    seen_on, confirmed = _days_seen(mailbox), _confirmations(mailbox, in_use)
+    seen_on, confirmed, used = _days_seen(mailbox), _confirmations(mailbox, in_use), _used_entries(mailbox)
     steps = {step.entry_id: step for step in state.steps if not step.is_derived}
     shown = [
         replace(
@@ -149,6 +165,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
             proposal=_proposal_of(signed, content, proposals),
             seen_on=seen_on.get(signed.digest),
             confirmed_by=confirmed[signed.digest],
+            is_used=signed.digest in used,
         )
         for signed, content in mailbox.opened
         if signed.envelope.is_words and mailbox.withheld.get(signed.digest) is not Withheld.UNREADABLE
@@ -298,6 +315,17 @@ def _confirmations(mailbox: SourceMailbox, in_use: Collection[StrandId]) -> Coun
     return Counter({digest: confirmed[removal.digest] for digest, removal in removed.items()})
 
 
+def _used_entries(mailbox: SourceMailbox) -> set[Digest]:
+    """Return the digests of the entries that the desk knew when it made a proposal or passed something on."""
+    begun = (StepName.PASSING_ON, StepName.PASSED_ON)
+    return mailbox.transcript.knowledge.known_to(
+        signed.digest
+        for signed, content in mailbox.opened
+        if content is not None
+        and (content.proposal is not UNSET or (content.step is not UNSET and content.step.step in begun))
+    )
+
+
 def _expected(by: date, today: date) -> Expected:
     return Expected(by, is_late=by < today)
 
@@ -306,7 +334,7 @@ def _show_entry(signed: SignedEntry, content: Content | Withheld) -> ThreadEntry
     part = signed.envelope
     is_own = part.author is Author.SOURCE
     withheld = content if isinstance(content, Withheld) else None
-    entry = ThreadEntry(part.entry_id.hex(), is_own, part.day, receipt_number(signed.digest), withheld)
+    entry = ThreadEntry(part.entry_id.hex(), signed.digest, is_own, part.day, withheld)
     if isinstance(content, Withheld):
         return entry
     verdict = None if content.answer is UNSET else content.answer.verdict

@@ -162,12 +162,10 @@ def delete(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
     form_context, form = _entry_form(here, DeleteForm, f"delete {entry_id}")
     if request.method != "POST":
         entry = thread.read_entry(desk(), here.keys, parse_id(entry_id))
-        return render_page(
-            "mailbox/delete.html", form=form, entry=entry, has_proposals=_read(here).has_proposals
-        )
+        return render_page("mailbox/delete.html", form=form, entry=entry, thread=_read(here))
     written = deleting.delete_words(desk(), here.keys, parse_id(entry_id), form_context, today=current_day())
     login.remember_written(desk(), here, form_context, written, now=half_hour_now())
-    return redirect(url_for("mailbox.show_mailbox", lang=lang()), code=303)
+    return redirect(url_for("mailbox.show_mailbox", lang=lang(), deleted=entry_id), code=303)
 
 
 @bp.route("/end", methods=["GET", "POST"])
@@ -178,7 +176,7 @@ def end_page(here: MailboxSession) -> ResponseReturnValue:
     form_context, form = _entry_form(here, EndForm, "end")
     if request.method != "POST" or not form.validate():
         status = 422 if form.errors else 200
-        return render_page("mailbox/end.html", status, form=form, has_proposals=_read(here).has_proposals)
+        return render_page("mailbox/end.html", status, form=form, thread=_read(here))
     kept = None
     with suppress(NoSuchMailboxError):  # an earlier request ended the mailbox
         kept = "yes" if _read(here).has_begun else None
@@ -224,7 +222,8 @@ def _conversation_page(here: MailboxSession, template: str) -> Response:
     ours, day = desk(), current_day()
     conversation = thread.read_thread(ours, here.keys, here.state.shown[0], today=day)
     away, unsent = shown_absences(ours.letterhead, day), keep_pages.unsent_text(here)
-    answer = render_page(template, thread=conversation, away=away, has_unsent=bool(unsent))
+    deleted = request.args.get("deleted", "")
+    answer = render_page(template, thread=conversation, away=away, has_unsent=bool(unsent), deleted=deleted)
     if not is_seen(request.method, request.headers):
         return answer
     mailbox = conversation.mailbox

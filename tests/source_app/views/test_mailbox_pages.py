@@ -458,15 +458,30 @@ def test_ending_says_goodbye_and_forgets_the_session(
         read_thread(a_desk.desk, keys, today=TODAY)
 
 
-@pytest.mark.parametrize("state", ["none", "waiting", "begun"])
-def test_only_a_mailbox_with_a_proposal_reads_what_happens_to_an_agreement(
-    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, state: str
+@pytest.mark.parametrize(
+    ("state", "on_delete", "on_end"),
+    [
+        ("none", [], []),
+        ("waiting", ["proposals_stay"], []),
+        ("declined", ["proposals_stay"], []),
+        ("agreed", ["proposals_stay"], ["takes_agreement_back"]),
+        ("begun", ["proposals_stay"], ["stays_agreed", "proposal_stays"]),
+    ],
+)
+def test_the_pages_to_delete_and_to_end_say_only_what_applies(
+    a_desk: ADesk,
+    source: SourceBrowser,
+    keys: MailboxKeys,
+    state: str,
+    on_delete: list[str],
+    on_end: list[str],
 ) -> None:
-    source.write("mine")
+    source.write("before the proposal")
     (entry,) = a_desk.thread_of(source).entries
     if state != "none":
         made = a_desk.propose(keys, "to pass on")
-        say(source, made, "agreed", sure="y")
+        if state != "waiting":
+            say(source, made, "declined" if state == "declined" else "agreed", sure="y")
         if state == "begun":
             a_desk.pass_on(keys, made)
     end = "/en/mailbox/end"
@@ -475,13 +490,76 @@ def test_only_a_mailbox_with_a_proposal_reads_what_happens_to_an_agreement(
     shown = source.get(end)
     left = source.post(end, {**source.hidden(shown, end), "sure": "y"})
 
-    assert hooks(asked, "notice") == (
-        [] if state == "none" else ["proposals_stay", "may_take_agreement_back"]
-    )
-    of_agreement = ["takes_agreement_back", "proposal_stays"]
-    assert hooks(shown.text, "notice") == ([] if state == "none" else of_agreement)
+    assert hooks(asked, "notice") == on_delete
+    assert hooks(shown.text, "notice") == on_end
     kept = ["proposal_stays"] if state == "begun" else []
     assert hooks(source.get(left.location).text, "notice") == kept
+
+
+@pytest.mark.parametrize(
+    ("verdict", "begins", "asked", "after"),
+    [
+        ("agreed", False, ["takes_agreement_back"], []),
+        ("agreed", True, ["stays_agreed"], ["may_stay_elsewhere"]),
+        ("declined", False, ["not_a_yes"], []),
+        ("changes_asked", False, ["not_a_yes"], []),
+    ],
+)
+def test_the_page_to_delete_an_answer_says_what_becomes_of_this_answer(
+    a_desk: ADesk,
+    source: SourceBrowser,
+    keys: MailboxKeys,
+    verdict: str,
+    asked: list[str],
+    after: list[str],
+    *,
+    begins: bool,
+) -> None:
+    """Fault: a kept answer was "deleted, no one can read it", and a deleted no was not told from a yes."""
+    source.write("hello")
+    made = a_desk.propose(keys, "to pass on")
+    say(source, made, verdict, sure="y", text="" if verdict == "agreed" else "shorter")
+    if begins:
+        a_desk.pass_on(keys, made)
+    (own,) = [entry for entry in a_desk.thread_of(source).entries if entry.verdict]
+    path = f"/en/mailbox/delete/{own.id}"
+    page = source.get(path)
+
+    assert hooks(page.text, "notice") == asked
+    left = source.post(path, source.hidden(page, path))
+    shown = source.get(left.location).text
+    assert [each for each in hooks(shown, "notice") if each in {"deleted", "may_stay_elsewhere"}] == [
+        "deleted",
+        *after,
+    ]
+    assert ("No one can read it any more" in shown) is not begins
+    assert "deleted" not in hooks(source.get("/en/mailbox").text, "notice")
+
+
+def test_only_a_message_after_an_agreement_ends_this_agreement(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    source.write("before")
+    say(source, a_desk.propose(keys, "to pass on"), "agreed", sure="y")
+    source.write("after")
+
+    entries = {entry.text: entry.id for entry in a_desk.thread_of(source).entries if entry.is_own}
+    asked = {text: source.get(f"/en/mailbox/delete/{each}").text for text, each in entries.items() if text}
+
+    assert hooks(asked["before"], "notice") == ["proposals_stay"]
+    assert hooks(asked["after"], "notice") == ["may_take_agreement_back"]
+    after = asked["after"]
+    assert after.index(hook("notice", "may_take_agreement_back")) < after.index("An older backup")
+
+
+def test_a_notice_of_deletion_needs_a_deleted_message(a_desk: ADesk, source: SourceBrowser) -> None:
+    """Attack: a link to the mailbox claims that a message was deleted."""
+    source.write("kept")
+    (entry,) = a_desk.thread_of(source).entries
+
+    for claimed in (entry.id, "0" * 32, "<b>"):
+        page = source.client.get("/en/mailbox", query_string={"deleted": claimed}).text
+        assert "deleted" not in hooks(page, "notice")
 
 
 def test_the_page_to_delete_names_files_only_if_there_are_files(a_desk: ADesk, source: SourceBrowser) -> None:
