@@ -23,6 +23,17 @@ def label_of(page: str, field: str) -> str:
     return found[1]
 
 
+_LEAVES_OPEN = re.compile(r"\b(?:or|whether|if|until|cannot see)\b", re.IGNORECASE)
+
+
+def certain_sentences(page: str, words: re.Pattern[str]) -> list[str]:
+    """Return the English sentences of a page that contain these words and leave nothing open."""
+    main = page[page.index("<main") : page.index("</main>")]
+    text = re.sub(r"<[^>]*>", "", re.sub(r"</(?:p|li|h\d|a|dd|dt|summary)>", ".\n", main))
+    sentences = [each.strip() for each in re.split(r"(?<=[.?!])\s", unescape(text))]
+    return [each for each in sentences if words.search(each) and not _LEAVES_OPEN.search(each)]
+
+
 _MONTHS = "|".join(get_month_names("wide", locale=each)[at] for each in ("en", "nl") for at in range(1, 13))
 _DAY = re.compile(rf"\d (?:{_MONTHS})\b|\b(?:{_MONTHS}) \d")
 

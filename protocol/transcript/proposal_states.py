@@ -110,8 +110,9 @@ class _Facts:
     """Facts about a mailbox that are the same for all its proposals, computed once.
 
     - `said`: the source's encrypted entries, and missing entries of the source that another entry names
-    - `unreadable`: the source's entries that were removed or cannot be decrypted
-    - `unopened`: entries of both sides that were not removed, but cannot be decrypted
+    - `unreadable`: entries in `said` that were removed, are missing or cannot be decrypted
+    - `unopened`: the source's entries that were not removed, but cannot be decrypted
+    - `lost_of_desk`: the desk's entries that were not removed, but are missing or cannot be decrypted
     - `answers`: maps the digest of a proposal to the answers to this proposal
     - `steps`: maps the digest of a proposal to the steps about this proposal
     """
@@ -121,12 +122,12 @@ class _Facts:
         readable = {signed.digest for signed, content in opened if content is not None}
         words = {key: entry.envelope.author for key, entry in authentic.items() if entry.envelope.is_words}
         said = {key for key, author in words.items() if author is Author.SOURCE}
-        named = {head.digest for head in self.knowledge.named.values() if head.strand == SOURCE_STRAND}
-        self.missing = named - authentic.keys()
-        self.said = said | self.missing
-        self.unreadable, self.unreadable_of_desk = said - readable, words.keys() - said - readable
-        self.unopened = words.keys() - readable - transcript.removed.keys()
-        self.removed = said & transcript.removed.keys()
+        gone = {key: head.strand for key, head in self.knowledge.named.items() if key not in authentic}
+        self.missing = {key for key, strand in gone.items() if strand == SOURCE_STRAND}
+        self.said, removed = said | self.missing, transcript.removed.keys()
+        self.unreadable, self.unreadable_of_desk = self.said - readable, words.keys() - said - readable
+        self.unopened, self.removed = said - readable - removed, said & removed
+        self.lost_of_desk = (self.unreadable_of_desk | gone.keys()) - self.missing - removed
         self.removals = {
             key: entry.envelope.removes for key, entry in authentic.items() if entry.envelope.removes
         }
@@ -153,8 +154,8 @@ class Consent:
         self._agreed = [a.signed.digest for a in self.answers if a.verdict is Verdict.AGREED]
         self._against = [a.signed.digest for a in self.answers if a.verdict is not Verdict.AGREED]
         self._proposal = {proposal} if proposal is not None else facts.unreadable_of_desk
-        # An agreement that was removed, or that does not open, counts for the steps whose writers knew it:
-        # the desk signed that it had an agreement, and the removal is a withdrawal.
+        # An agreement that was removed, is missing or does not open counts for the steps whose writers knew
+        # it: the desk signed that it had an agreement, and the removal is a withdrawal.
         allowing = [*self._agreed, *facts.unreadable]
         self._known_at = {step: self._knowledge.known_to([step]) for step, _ in facts.steps[digest]}
         self.unfounded = frozenset(
@@ -164,7 +165,8 @@ class Consent:
         self._begun = {key: note for key, note in steps if note.step is StepName.PASSING_ON}
         self._made = {key for key, note in steps if note.step is StepName.PASSED_ON}
         self.counted = [key for key, note in self._begun.items() if self._has_effect(key, note, allowing)]
-        self.must_destroy = bool(self._made) and not self.counted and not facts.unopened - facts.said
+        lost = [key for key in self._made if self._known_at[key] & facts.lost_of_desk]  # perhaps a valid step
+        self.must_destroy = bool(self._made) and not self.counted and not lost
 
     @property
     def void(self) -> frozenset[Digest]:
@@ -231,8 +233,7 @@ class Consent:
         facts = self._facts
         named = self._proposal | facts.said - known
         removals = [key for key, removes in facts.removals.items() if not named.isdisjoint(removes)]
-        unopened = facts.unopened & facts.said
-        return unopened.union(self._against, removals) - known - {agreement}
+        return facts.unopened.union(self._against, removals) - known - {agreement}
 
     def _newest(self, keys: Collection[Digest]) -> set[Digest]:
         """Return the newest of these entries of the source.

@@ -98,7 +98,7 @@ class Thread:
     apart: int  # number of the source's oldest entries whose text is on a page of its own
     newest_reply: ThreadEntry | None  # the desk's newest entry that is shown and was not deleted
     is_answered: bool  # no message waits (by envelopes), and the newest that was not deleted is the desk's
-    is_emptied: bool  # there were entries, and all of them were deleted
+    is_emptied: bool  # there were entries, and all of them were deleted (False if the mailbox is damaged)
     expect: Expected | None  # the day by which the oldest waiting entry will be answered
     steps: tuple[ThreadStep, ...]  # the last one is the current step
     to_come: tuple[StepName, ...]  # the steps that usually follow
@@ -173,7 +173,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
     left = [each for each in shown if not each.is_removed]
     replies = [each for each in left if not each.is_own]
     own = [each for each in left if each.is_own]
-    is_emptied = bool(shown) and not left
+    is_emptied = bool(shown) and not left and not mailbox.is_damaged
     waiting = waiting_since(transcript, non_answers(mailbox.opened))
     now = state.current
     promised = now.by if now is not None and now.step is not StepName.CLOSED else None

@@ -63,6 +63,11 @@ class SourceMailbox:
         """Return True if the store lacks an entry that this session showed, or that another entry names."""
         return any(fault.kind in _MISSING for fault in self.transcript.faults)
 
+    @property
+    def is_damaged(self) -> bool:
+        """Return True if the pages perhaps lack an entry, so that no shown message is surely the newest."""
+        return self.left_out or self.is_missing_entries
+
     def own_entries(self) -> list[SignedEntry]:
         """Return all entries that the source wrote, in no particular order."""
         authentic = self.transcript.authentic.values()

@@ -489,6 +489,23 @@ def test_an_agreement_that_does_not_open_any_more_still_counts_for_the_step(talk
     assert (proposal.state, proposal.answer) == (ProposalStatus.PASSING_ON, None)
 
 
+@pytest.mark.parametrize("which", ["the agreement", "a later message", "both"])
+def test_an_agreement_that_the_step_names_and_someone_hid_still_counts_for_the_step(
+    talk: Talk, which: str
+) -> None:
+    """Attack: otherwise the source would read that the desk did not pass on the information, by one hidden
+    row.
+    """
+    digest = an_agreed(talk)
+    agreement, later = talk.entries[1], talk.write(talk.source)
+    gone = {"the agreement": [agreement], "a later message": [later], "both": [agreement, later]}[which]
+    begin(talk, digest)
+    assert talk.proposal(transcript=talk.without(*gone)).state is ProposalStatus.PASSING_ON
+    talk.step(PASSED_ON, digest)
+    hidden = talk.proposal(transcript=talk.without(*gone))
+    assert (hidden.state, hidden.void, hidden.must_destroy) == (ProposalStatus.PASSED_ON, frozenset(), False)
+
+
 @IN_BOTH_ORDERS
 def test_after_a_void_step_the_source_can_agree_and_the_desk_begin_again(
     talk: Talk, *, desk_first: bool
@@ -617,6 +634,29 @@ def test_a_made_file_need_not_be_destroyed_while_its_step_does_not_open(talk: Ta
     assert talk.proposal(unreadable=[step]).state is ProposalStatus.PASSED_ON
     talk.remove(step)
     assert talk.proposal().must_destroy
+
+
+def test_a_made_file_need_not_be_destroyed_while_its_step_is_missing(talk: Talk) -> None:
+    """Attack: the operator hides the row of the step. The step that says that the file was made names it."""
+    digest = an_agreed(talk)
+    step = begin(talk, digest, by=LAPTOP)
+    talk.step(PASSED_ON, digest, by=WORKSTATION)
+    hidden = talk.proposal(transcript=talk.without(step))
+    assert (hidden.state, hidden.must_destroy) == (ProposalStatus.PASSED_ON, False)
+
+
+@pytest.mark.parametrize("is_hidden", [True, False])
+def test_no_later_entry_that_is_damaged_keeps_a_file_from_being_destroyed(
+    talk: Talk, *, is_hidden: bool
+) -> None:
+    """Attack: otherwise the operator could hide from the adviser that they must destroy a file."""
+    digest = an_agreed(talk)
+    _, answer = cross(talk, Verdict.TAKEN_BACK, digest, desk_first=True)
+    talk.step(PASSED_ON, digest, hidden=[answer])
+    later = talk.write(WORKSTATION)
+    talk.read(talk.source)
+    damaged = {"transcript": talk.without(later)} if is_hidden else {"unreadable": [later]}
+    assert talk.proposal(**damaged).must_destroy  # type: ignore[arg-type]
 
 
 def test_a_file_that_was_made_and_not_begun_must_be_destroyed(talk: Talk) -> None:

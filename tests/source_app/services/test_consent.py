@@ -684,7 +684,7 @@ def test_deleting_the_taking_back_does_not_bring_the_agreement_to_life(
     a_desk.delete(keys, bytes.fromhex(back.id))
 
     assert state(a_desk, keys, made) is ProposalStatus.TAKEN_BACK
-    assert hooks(source.get(path_of(made)).text, "state") == ["deleted_after_agreeing"]
+    assert hooks(source.get(path_of(made)).text, "state") == ["agreement_unsure"]
 
 
 def test_an_answer_in_a_mailbox_that_has_ended_is_refused(

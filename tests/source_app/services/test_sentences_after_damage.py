@@ -1,0 +1,113 @@
+"""Damage: no page says that someone did something if only damage in the store suggests it."""
+
+import re
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+
+from protocol.content import StepName, StepNote
+from protocol.entry import SignedEntry
+from protocol.mailbox_keys import MailboxKeys
+from tests.pages import certain_sentences, hooks
+from tests.source_app.answering_proposals import path_of, say
+from tests.source_app.desks import TODAY, ADesk, SourceBrowser
+
+PAGE = "/en/mailbox"
+# Words of a sentence that says what the source did, or what the desk did not do.
+_CLAIM = re.compile(
+    r"\byou (?:had )?(?:taken back|took back|deleted|gave another|stopped)|everything .* was deleted"
+    r"|deleted a message|not passed on|did not do so|is an answer for you|newest answer to you"
+    r"|no answer to your newest|is our mistake|is our fault|that is your fault",
+    re.IGNORECASE,
+)
+
+
+def a_story(a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, reached: str) -> dict[str, SignedEntry]:
+    """Make a mailbox in which the source agreed and withdrew nothing. Return its entries by name."""
+    story = {"proposal": a_desk.propose(keys, "a text")}
+    say(source, story["proposal"], "agreed", sure="y")
+    story["agreement"] = a_desk.transcript(keys).entries[-1]
+    source.write("a message after the agreement")
+    story["message"] = a_desk.transcript(keys).entries[-1]
+    if reached != "agreed":
+        story["step"] = a_desk.pass_on(keys, story["proposal"])
+    if reached in ("passed_on", "delivered"):
+        story["made"] = a_desk.pass_on(keys, story["proposal"], StepName.PASSED_ON)
+    if reached == "delivered":
+        a_desk.pass_on(keys, story["proposal"], StepName.PASSED_ON, delivered=TODAY)
+    late = StepNote(step=StepName.ADVICE_GIVEN, by=TODAY - timedelta(days=1))
+    a_desk.say_step(keys, "an older answer, with a promise", late)
+    story["answer"] = a_desk.answer(keys, "the newest answer")
+    a_desk.receipt(keys)  # names the newest answer, so that the page misses this answer if someone hides it
+    return story
+
+
+def damage(a_desk: ADesk, entry: SignedEntry, how: str) -> None:
+    """Change or delete what the store has of an entry, as the operator can."""
+    change = {
+        "does not open": "UPDATE sealed SET header = zeroblob(length(header)) WHERE id =",
+        "is missing": "DELETE FROM entry WHERE id =",
+    }[how]
+    with closing(sqlite3.connect(a_desk.store.path)) as connection:
+        connection.execute(f"{change} (SELECT id FROM entry WHERE digest = ?)", (entry.digest,))  # noqa: S608
+        connection.commit()
+
+
+@pytest.mark.parametrize("how", ["does not open", "is missing"])
+@pytest.mark.parametrize(
+    ("reached", "part"),
+    [
+        ("agreed", "agreement"),
+        ("agreed", "message"),
+        ("agreed", "answer"),
+        ("passing_on", "agreement"),
+        ("passing_on", "message"),
+        ("passing_on", "step"),
+        ("passed_on", "message"),
+        ("delivered", "message"),
+        ("delivered", "step"),
+        ("delivered", "made"),
+    ],
+)
+def test_damage_makes_no_page_say_who_withdrew_deleted_or_did_not_answer(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, reached: str, part: str, how: str
+) -> None:
+    story = a_story(a_desk, source, keys, reached)
+    damage(a_desk, story[part], how)
+
+    pages = [source.get(path).text for path in (PAGE, path_of(story["proposal"]))]
+
+    assert {"missing", "left_out"} & set(hooks(pages[0], "notice"))
+    assert [each for page in pages for each in certain_sentences(page, _CLAIM)] == []
+
+
+def test_without_damage_the_page_says_what_is_certain(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    """The test above can fail: it finds such sentences on a page of the same mailbox without damage."""
+    a_story(a_desk, source, keys, "delivered")
+
+    told = certain_sentences(source.get(PAGE).text, _CLAIM)
+
+    assert [re.findall("answer for you|newest answer|our fault", each) for each in told] == [
+        ["answer for you"],
+        ["our fault"],
+        ["newest answer"],
+    ]
+
+
+def test_a_mailbox_with_a_damaged_message_is_not_called_deleted(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    (first,) = a_desk.transcript(keys).entries
+    source.write("another message")
+    a_desk.delete(keys, first.envelope.entry_id)
+    (_, second, _) = a_desk.transcript(keys).entries
+    damage(a_desk, second, "does not open")
+
+    page = source.get(PAGE).text
+
+    assert hooks(page, "notice") == ["left_out"]
+    assert certain_sentences(page, _CLAIM) == []
