@@ -202,7 +202,7 @@ class ChunkWriter:
         self._write(bytes(self._buffer), is_last=True)
 
     def _write(self, chunk: bytes, *, is_last: bool) -> None:
-        with self._store.writing(durable=False) as session:
+        with self._store.writing(durable=False, mailbox=self._key[0], alone=True) as session:
             add_chunk(session, *self._key, self._chunks, chunk, is_last=is_last, quota=self._quota)
         self._chunks += 1
 
@@ -255,12 +255,12 @@ def read_chunks(store: Store, address: bytes, attachment_id: bytes) -> Iterator[
         AttachmentMissingError: there is no such attachment, or the attachment was removed while its chunks
             were read.
     """
-    with store.reading() as session:
+    with store.reading(mailbox=address) as session:
         attachment = find(session, address, attachment_id)
     if attachment is None:
         raise AttachmentMissingError("the mailbox has no such attachment")
     for number in range(attachment.chunks):
-        with store.reading() as session:
+        with store.reading(mailbox=address) as session:
             chunk = read_chunk(session, address, attachment_id, number)
         if chunk is None:
             raise AttachmentMissingError("the attachment was removed while it was read")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import psycopg
 
-from store.database.engine import ServerPlace, Store, create_store, open_store
+from store.database.engine import ServerPlace, Store, create_roles, create_store, open_store
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  # in memory, if there is room
 _ROOM = 2 * 1024**3
@@ -44,11 +44,13 @@ class Cluster:
     folder: Path
     process: subprocess.Popen[bytes] = field(repr=False)
 
-    def url(self, database: str) -> str:
-        return f"postgresql://steunpunt@/{database}?host={self.folder}"
+    def url(self, database: str, user: str = "steunpunt") -> str:
+        return f"postgresql://{user}@/{database}?host={self.folder}"
 
-    def run(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
-        with psycopg.connect(self.url(database), autocommit=True) as connection:
+    def run(
+        self, statement: str, database: str = "postgres", user: str = "steunpunt"
+    ) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url(database, user), autocommit=True) as connection:
             cursor = connection.execute(statement)  # type: ignore[call-overload]  # a test's words
             return cursor.fetchall() if cursor.description else []
 
@@ -130,6 +132,19 @@ def an_empty_store_on_a_server(path: Path) -> Store:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     cluster = the_cluster()
     return open_store(ServerPlace(cluster.url(cluster.a_database(_TEMPLATE)), path))
+
+
+def opened_as(store: Store, role: str) -> Store:
+    """Create the roles of a store's database, and open the store again with one of them, such as "source"."""
+    database = database_of(store)
+    create_roles(ServerPlace(the_cluster().url(database), store.path))
+    return open_store(place_of(store, role), patient=2, of_source=role == "source")
+
+
+def place_of(store: Store, role: str) -> ServerPlace:
+    """Return the place of a store on the cluster, for a role of its database."""
+    database = database_of(store)
+    return ServerPlace(the_cluster().url(database, f"{database}_{role}"), store.path)
 
 
 def drop_store(store: Store) -> None:

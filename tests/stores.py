@@ -18,9 +18,13 @@ class TestDatabase:
     __test__ = False  # no test
     name: str = "sqlite"
     made: list[Store] = field(default_factory=list)
+    opened: list[Store] = field(default_factory=list)  # with the role of the source
 
     def drop_all(self) -> None:
         """Delete the databases of all stores that `an_empty_store` made on the server."""
+        for store in self.opened:
+            store.close()
+        self.opened.clear()
         for store in self.made:
             from tests.postgresql_cluster import drop_store  # noqa: PLC0415  # needs libpq
 
@@ -42,6 +46,16 @@ def an_empty_store(path: Path) -> Store:
     path.touch(0o600, exist_ok=False)
     path.write_bytes(_empty_store_bytes())
     return open_store(path)
+
+
+def as_the_source(store: Store) -> Store:
+    """Open a store again as the source's site does: on a server, with the role of the source."""
+    if store not in database.made:
+        return store
+    from tests.postgresql_cluster import opened_as  # noqa: PLC0415  # needs libpq
+
+    database.opened.append(opened_as(store, "source"))
+    return database.opened[-1]
 
 
 @functools.cache

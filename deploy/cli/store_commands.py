@@ -1,4 +1,7 @@
-"""Command group `store`: verify and clean the store, and print its letterhead. No secret key is needed."""
+"""Command group `store`: verify and clean the store, print its letterhead, and create a database's roles.
+
+No command of this group needs a secret key.
+"""
 
 import json
 from calendar import day_name
@@ -76,6 +79,25 @@ def sweep_command(ctx: click.Context, *, refuse_unsafe: bool) -> None:
     click.echo(f"Destroyed {rows} encrypted parts.")
     if "sync" in sections_in(settings):
         apply_pending_now(settings)
+
+
+_EXAMPLE = "store create-roles 'postgresql://postgres@/steunpunt?host=/run/postgresql'"
+
+
+@store_group.command("create-roles", epilog=examples(_EXAMPLE))
+@click.argument("url", metavar="URL")
+def create_roles_command(url: str) -> None:
+    """Create the users (roles) of a database on a PostgreSQL server.
+
+    Run this command as an administrator of the database server. URL is the address of the database, without a
+    password. Each role has only the rights that one kind of program needs. Roles that exist get these rights
+    again. The roles have no passwords.
+    """
+    from deploy.settings.database_url import read_server_place
+    from store.database.engine import create_roles
+
+    names = create_roles(read_server_place(url, Path()))
+    click.echo("\n".join(["The database has these roles:", *names]))
 
 
 @store_group.command("letterhead", epilog=examples("store letterhead", "store letterhead --json"))

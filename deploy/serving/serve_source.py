@@ -48,7 +48,7 @@ def serve_source(settings: Path) -> None:
         private_folder(folder)
     sessions = open_sessions(config.sessions_path, make_folder=partial(remake_folders, *in_memory))
     # Attack: during the rewrite of a large store, messages that wait to be written occupy all threads.
-    store = open_store(config.store_path, patient=2)
+    store = open_store(config.store_path, patient=2, of_source=True)
     letterhead = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
     store.close()
     addresses = (config.bind, config.origin.partition("://")[2])

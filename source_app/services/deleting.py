@@ -76,7 +76,7 @@ def end_mailbox(
 
 
 def _has_ended(desk: PublicDesk, keys: MailboxKeys) -> bool:
-    with desk.store.reading() as reading:
+    with desk.store.reading(mailbox=keys.address) as reading:
         ended = mailboxes.find_ended(reading, keys.address)
     try:
         entries = () if ended is None else proof_from_bytes(ended.proof)

@@ -179,7 +179,7 @@ def log_in(
     root = _root(desk, " ".join(words), visit.place, now=now)
     after_argon2()
     keys = derive_mailbox_keys(root)
-    with desk.store.reading() as reading:
+    with desk.store.reading(mailbox=keys.address) as reading:
         mailbox = mailboxes.find(reading, keys.address)
     log_out(desk, visit.token)
     if mailbox is None:
@@ -262,7 +262,7 @@ def _count_new(desk: PublicDesk, keys: MailboxKeys, *, now: int) -> None:
     # Only a number is stored, in memory. An address would not help: all Tor visitors have the same one.
     if not desk.new_mailboxes:
         return
-    with desk.store.reading() as reading:
+    with desk.store.reading(mailbox=keys.address) as reading:
         is_new = mailboxes.find(reading, keys.address) is None
     if is_new and not desk.sessions.count(_count_name(now), desk.new_mailboxes, now + 1):
         raise MailboxLimitError

@@ -68,7 +68,7 @@ def open_file(
         NotFoundError: no entry of this mailbox names such a file.
         DamagedFileError: the file is missing, or differs from the one that its entry names.
     """
-    with desk.store.reading() as reading:
+    with desk.store.reading(mailbox=keys.address) as reading:
         attachment = attachments.find(reading, keys.address, attachment_id)
     entry_id, note, proposed = _named_file(desk, keys, attachment_id, attachment)
     if attachment is None or attachment.header is None:

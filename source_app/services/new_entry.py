@@ -84,7 +84,7 @@ class EntryDraft:
         newest = max((head for head in self.heads if head.strand == SOURCE_STRAND), default=None)
         if newest is None or self.row.due is not None:
             return None
-        with self.desk.store.reading() as reading:
+        with self.desk.store.reading(mailbox=self.keys.address) as reading:
             row = entries.find_digest(reading, self.keys.address, newest.digest)
         entry = None if row is None else parse_row(row)
         if entry is None or entry.digest != newest.digest:
@@ -105,7 +105,7 @@ class EntryDraft:
             return False
         if spare or self.row.sealed_bytes < limits.entries_bytes:  # includes files: no need to count entries
             return True
-        with self.desk.store.reading() as reading:
+        with self.desk.store.reading(mailbox=self.keys.address) as reading:
             return entries.sealed_bytes(reading, self.keys.address) < limits.entries_bytes
 
 
@@ -156,7 +156,7 @@ def _read_newer(
     own = (head for head in heads if head.strand == SOURCE_STRAND)
     _, number, known = min(own, default=Head(SOURCE_STRAND, 1, Digest(b"")))
     of_source = (keys.address, Author.SOURCE, SOURCE_STRAND)
-    with desk.store.reading() as session:
+    with desk.store.reading(mailbox=keys.address) as session:
         row = mailboxes.find(session, keys.address)
         rows = entries.of_strand(session, *of_source, number=number, known=known)
     if row is None:

@@ -139,7 +139,7 @@ class Posting:
         """Queue the files of this message for deletion, because the message was refused or cut off."""
         if self._begun:
             entry_id = self.form_context.entry_id
-            with self.desk.store.writing(durable=False) as writing:
+            with self.desk.store.writing(durable=False, mailbox=self.keys.address, alone=True) as writing:
                 attachments.abandon_uploads(
                     writing, self.keys.address, entry_id, attachment_ids=tuple(self._begun)
                 )
@@ -151,7 +151,7 @@ class Posting:
         attachment_id = AttachmentId(secrets.token_bytes(ATTACHMENT_ID_BYTES))
         recipients = [self.desk.letterhead.current_epoch[1], self.keys.identity.recipient]
         sealer = AttachmentSealer(recipients, self.keys.address, entry_id, attachment_id)
-        with self.desk.store.writing(durable=False) as writing:
+        with self.desk.store.writing(durable=False, mailbox=self.keys.address, alone=True) as writing:
             attachments.begin_upload(
                 writing,
                 address=self.keys.address,

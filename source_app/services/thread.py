@@ -256,7 +256,7 @@ def find_mailbox(desk: PublicDesk, keys: MailboxKeys) -> StoredMailbox:
     Raises:
         NoSuchMailboxError: the mailbox has ended.
     """
-    with desk.store.reading() as reading:
+    with desk.store.reading(mailbox=keys.address) as reading:
         row = mailboxes.find(reading, keys.address)
     if row is None:
         raise NoSuchMailboxError("the mailbox has ended")

@@ -104,7 +104,7 @@ def read_mailbox(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = ()) ->
         NoSuchMailboxError: the mailbox has ended.
     """
     strands = desk.letterhead.strand_keys
-    with desk.store.reading() as reading:
+    with desk.store.reading(mailbox=keys.address) as reading:
         stored = read_stored(
             reading, keys.address, strands, remembered=remembered, verify_key=keys.verify_key
         )
@@ -153,7 +153,7 @@ def read_sent_words(
         NotFoundError: the mailbox has no such entry.
     """
     # Normally there is one entry. To find removals, the source's later entries are verified too.
-    with desk.store.reading() as reading:
+    with desk.store.reading(mailbox=keys.address) as reading:
         found = [
             entry
             for entry in parse_rows(entries.find_by_entry_id(reading, keys.address, entry_id))[0]

@@ -19,7 +19,7 @@ from store.errors import StoreError, StoreMissingError
 if TYPE_CHECKING:
     from store.dialect.postgresql import PostgresqlStore
 
-__all__ = ["ServerPlace", "Store", "create_store", "open_store", "upgrade_store"]
+__all__ = ["ServerPlace", "Store", "create_roles", "create_store", "open_store", "upgrade_store"]
 
 
 def create_store(place: Path | ServerPlace) -> Store:
@@ -78,10 +78,14 @@ def _migrate(store: Store) -> None:
         settings.attributes["connection"] = session.connection()
         command.upgrade(settings, "head")
         refuse_other_version(session.info["driver"], store.tables)
+        store.grant_rights(session)
 
 
-def open_store(place: Path | ServerPlace, *, patient: int = MANY) -> Store:
+def open_store(place: Path | ServerPlace, *, patient: int = MANY, of_source: bool = False) -> Store:
     """Check an existing store, and return the store.
+
+    With `of_source`, a database server is refused if its user could do more than the source's site needs.
+    Otherwise, the server is refused if its user does not see all mailboxes.
 
     No connection stays open, so a server may fork. In each process, at most `patient` threads wait for up to
     30 seconds to write. Other threads wait for two seconds.
@@ -94,17 +98,34 @@ def open_store(place: Path | ServerPlace, *, patient: int = MANY) -> Store:
         StoreError: this SQLite cannot overwrite deleted content, or the server could lose what it stored.
     """
     if isinstance(place, ServerPlace):
+        from store.dialect.postgresql_roles import refuse_other_role  # noqa: PLC0415  # needs libpq, as below
+
         store = _on_server(place, patient)
         with closing(store):
             store.check_server()
             with store.reading() as session:
                 refuse_other_version(session.info["driver"], store.tables)
+                refuse_other_role(session.info["driver"], of_source=of_source)
         return store
     if not place.is_file():
         raise StoreMissingError
     with translating(place), closing(connect(place, *SETTINGS)) as connection:
         refuse_other_version(connection)
     return SqliteStore(place, patient=patient)
+
+
+def create_roles(place: ServerPlace) -> list[str]:
+    """Create the roles of a store's database on a server, and return their names.
+
+    Roles that exist get exactly their rights again. The user of `place` must be an administrator of the
+    server.
+
+    Raises:
+        StoreError: the user is not an administrator, or the server cannot be reached.
+    """
+    with closing(_on_server(place, MANY)) as store:
+        store.check_server()
+        return store.create_roles()
 
 
 def _on_server(place: ServerPlace, patient: int) -> "PostgresqlStore":

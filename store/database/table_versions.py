@@ -16,7 +16,7 @@ from store.errors import StoreDamagedError, StoreMissingError, StoreOutdatedErro
 # For each version, the digest of its tables (`_digest`). `store/migrations/versions/` makes them. The web
 # workers read this without loading Alembic.
 VERSIONS = {"0001": "06ea71d5cafd870219609430ad7eb5939764067fd22b2403a8eba620f44d7de0"}
-POSTGRESQL_VERSIONS = {"0001": "2520ea037e58464042e51d349a78a766d4845ee2b9b2e69ac3f3002692af687d"}
+POSTGRESQL_VERSIONS = {"0001": "2e508ea83cc32882d20fd51cbfa216707e56388c6b857cd1cd2e802747c754f4"}
 SCHEMA = max(VERSIONS)  # of this program
 
 _VERSION = re.compile(r"[0-9]{4}")

@@ -68,10 +68,11 @@ class Store(ABC):
         self._patience = threading.Semaphore(patient)
 
     @abstractmethod
-    def reading(self) -> AbstractContextManager[Session]:
+    def reading(self, *, mailbox: bytes | None = None) -> AbstractContextManager[Session]:
         """Open a session that sees one snapshot of the store and cannot write.
 
-        Keep the session short, and open no second session inside the block.
+        Keep the session short, and open no second session inside the block. If the session reads one mailbox
+        only, `mailbox` is the mailbox's address. Some databases then show no other mailbox.
 
         Raises:
             StoreError: the database reported a failure. The subclass, such as `StoreBusyError`, says which.
@@ -79,13 +80,14 @@ class Store(ABC):
 
     @abstractmethod
     def writing(
-        self, *, durable: bool = True, mailbox: bytes | None = None
+        self, *, durable: bool = True, mailbox: bytes | None = None, alone: bool = False
     ) -> AbstractContextManager[Session]:
         """Open a session that is the only writer of the store, and commit at the end of the block.
 
         Other writers wait, so do slow work before the block. With `durable=False`, a power cut can undo the
         commit until the next durable commit. If the session writes in one mailbox only, `mailbox` is the
-        mailbox's address. Some databases then let others write in other mailboxes.
+        mailbox's address. Some databases then show no other mailbox, and let others write in other mailboxes,
+        unless `alone` is True.
 
         Raises:
             StoreError: the database reported a failure. The subclass, such as `StoreBusyError`, says which.
@@ -132,6 +134,10 @@ class Store(ABC):
     @abstractmethod
     def broken_references(self, session: Session) -> list[str]:
         """Return the table of each row that refers to a row that does not exist."""
+
+    @abstractmethod
+    def grant_rights(self, session: Session) -> None:
+        """Give each role of the database its rights on the tables. Without roles, do nothing."""
 
     @abstractmethod
     def close(self) -> None:

@@ -6,9 +6,10 @@ lock of the store alone. So no two writers wait for each other, and each sees al
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -22,11 +23,19 @@ from sqlalchemy.orm import Session
 from store.dialect.forks import close_before_fork
 from store.dialect.opened_store import MANY, WAIT_SECONDS, ServerPlace, Store, TableQueries
 from store.dialect.postgresql_errors import is_lost, translating_postgresql
+from store.dialect.postgresql_roles import grant_rights, set_up_roles
 from store.errors import StoreError
 
 USAGE_ROWS: Final = 16  # so many writers count their bytes without waiting for each other
 _READERS, _WRITERS = 8, 4  # connections of a process
-_STORE_LOCK: Final = "5374283, 1"  # any two numbers that no other program uses in this database
+# Row security shows one mailbox to the source's role. Values are parameters, because PostgreSQL can write the
+# text of a statement into its log. The two numbers are any that no other program uses in this database.
+_SHOW = "set_config('steunpunt.address', %(address)s, true)"
+_SHOW_MAILBOX: Final = f"SELECT {_SHOW}"
+_LOCK_STORE: Final = f"SELECT pg_advisory_xact_lock(5374283, 1), {_SHOW}"
+_LOCK_MAILBOX: Final = f"""
+SELECT pg_advisory_xact_lock_shared(5374283, 1), pg_advisory_xact_lock(%(number)s), {_SHOW}
+"""
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"  # sees one snapshot
 _NO_LIMIT: Final = 2**62  # bytes: the database's disk is on another machine, and no one can ask for its room
 _SERVER_SETTINGS = """
@@ -67,6 +76,9 @@ SELECT text FROM (
     FROM pg_class JOIN pg_trigger ON tgrelid = pg_class.oid AND NOT (tgisinternal AND tgenabled = 'O')
     UNION ALL SELECT pg_get_ruledef(pg_rewrite.oid), relnamespace, relname
     FROM pg_class JOIN pg_rewrite ON ev_class = pg_class.oid
+    UNION ALL SELECT concat_ws(' ', relname, polname, polcmd, polpermissive, polroles,
+        pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)), relnamespace, relname
+    FROM pg_class JOIN pg_policy ON polrelid = pg_class.oid
 ) AS part WHERE space = current_schema()::regnamespace AND name <> 'alembic_version'
 ORDER BY text COLLATE "C"
 """
@@ -100,6 +112,9 @@ class _Driver(psycopg.Connection[tuple[Any, ...]]):
         return super().execute(query, parameters, binary=parameters is not None)
 
 
+_Begin = Callable[[_Driver], None]
+
+
 class PostgresqlStore(Store):
     """An open store in a database of a PostgreSQL server.
 
@@ -119,23 +134,26 @@ class PostgresqlStore(Store):
         self._readers = self._engine(_READERS)
         self._writers = self._engine(_WRITERS + 1)  # one for the work of the sweeper
         for engine in (self._readers, self._writers):
-            event.listen(engine, "begin", lambda connection: _begin(connection, connection.info["begin"]))
+            event.listen(engine, "begin", _begin)
         close_before_fork(self.close)
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
+    def reading(self, *, mailbox: bytes | None = None) -> Iterator[Session]:
         """Open a session with a reading connection. It sees one snapshot and waits for no writer."""
-        with translating_postgresql(), self._begun(self._readers, _READ) as connection:
+        begin = partial(_begin_reading, mailbox=mailbox)
+        with translating_postgresql(), self._begun(self._readers, begin) as connection:
             driver = _driver(connection)
             with self._session(connection, driver) as session:
                 yield session
             driver.commit()
 
     @contextmanager
-    def writing(self, *, durable: bool = True, mailbox: bytes | None = None) -> Iterator[Session]:
+    def writing(
+        self, *, durable: bool = True, mailbox: bytes | None = None, alone: bool = False
+    ) -> Iterator[Session]:
         """Open a session that is the only writer of the store, or of one mailbox."""
         with translating_postgresql(), self._turn_to_write() as seconds:
-            begin = _begin_writing(durable=durable, mailbox=mailbox, seconds=seconds)
+            begin = partial(_begin_writing, durable=durable, mailbox=mailbox, alone=alone, seconds=seconds)
             with self._begun(self._writers, begin) as connection:
                 driver = _driver(connection)
                 with self._session(connection, driver) as session:
@@ -202,6 +220,15 @@ class PostgresqlStore(Store):
         if not is_utf8:
             raise StoreError(_OTHER_TEXT)
 
+    def grant_rights(self, session: Session) -> None:
+        """Give each role of the database its rights on the tables. Without roles, do nothing."""
+        grant_rights(session.info["driver"])
+
+    def create_roles(self) -> list[str]:
+        """Create the roles of the database, and return their names. Existing roles get their rights again."""
+        with self.writing() as session:
+            return set_up_roles(session.info["driver"])
+
     def _engine(self, connections: int) -> Engine:
         return create_engine(
             "postgresql+psycopg://",
@@ -229,7 +256,7 @@ class PostgresqlStore(Store):
         return connection
 
     @contextmanager
-    def _begun(self, engine: Engine, begin: str) -> Iterator[Connection]:
+    def _begun(self, engine: Engine, begin: _Begin) -> Iterator[Connection]:
         """Begin a transaction. If the connection was lost, connect again, but only once."""
         try:
             connection = _connect_and_begin(engine, begin)
@@ -242,11 +269,11 @@ class PostgresqlStore(Store):
             yield connection
 
 
-def _connect_and_begin(engine: Engine, begin: str) -> Connection:
+def _connect_and_begin(engine: Engine, begin: _Begin) -> Connection:
     connection = engine.connect()
     try:
         connection.info["begin"] = begin
-        _begin(connection, begin)
+        _begin(connection)
     except psycopg.Error as why:
         if is_lost(why):
             connection.invalidate()
@@ -262,19 +289,29 @@ def _driver(connection: Connection) -> _Driver:
     return driver
 
 
-def _begin(connection: Connection, statement: str) -> None:
+def _begin(connection: Connection) -> None:
     driver = _driver(connection)
     if not driver.in_transaction:  # `_begun` may have begun the transaction already
-        driver.execute(statement)
+        connection.info["begin"](driver)
 
 
-def _begin_writing(*, durable: bool, mailbox: bytes | None, seconds: float) -> str:
-    """Return the statements that begin a transaction and get its locks, as one message to the server."""
-    locks = f"SELECT pg_advisory_xact_lock({_STORE_LOCK})"
+def _begin_reading(driver: _Driver, *, mailbox: bytes | None) -> None:
+    driver.execute(_READ)
     if mailbox is not None:
-        number = int.from_bytes(mailbox[:8], signed=True)
-        locks = f"SELECT pg_advisory_xact_lock_shared({_STORE_LOCK}); SELECT pg_advisory_xact_lock({number})"
-    return (
+        driver.execute(_SHOW_MAILBOX, {"address": mailbox.hex()})
+
+
+def _begin_writing(
+    driver: _Driver, *, durable: bool, mailbox: bytes | None, alone: bool, seconds: float
+) -> None:
+    """Begin a transaction and get its locks."""
+    driver.execute(
         f"BEGIN; SET LOCAL lock_timeout = {int(seconds * 1000)};"
-        f"SET LOCAL synchronous_commit = {'on' if durable else 'off'};{locks}"
+        f"SET LOCAL synchronous_commit = {'on' if durable else 'off'};"
     )
+    address = mailbox or b""
+    if alone or not address:
+        driver.execute(_LOCK_STORE, {"address": address.hex()})
+    else:
+        number = int.from_bytes(address[:8], signed=True)
+        driver.execute(_LOCK_MAILBOX, {"number": number, "address": address.hex()})

@@ -57,7 +57,7 @@ class SqliteStore(Store):
         close_before_fork(self.close)
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
+    def reading(self, *, mailbox: bytes | None = None) -> Iterator[Session]:  # noqa: ARG002  # of a server
         """Open a session with a reading connection. It sees one snapshot and waits for no writer."""
         with translating(self.path):
             self._check_file()
@@ -67,7 +67,13 @@ class SqliteStore(Store):
                     yield session
 
     @contextmanager
-    def writing(self, *, durable: bool = True, mailbox: bytes | None = None) -> Iterator[Session]:  # noqa: ARG002  # SQLite has one lock
+    def writing(
+        self,
+        *,
+        durable: bool = True,
+        mailbox: bytes | None = None,  # noqa: ARG002  # SQLite has one lock
+        alone: bool = False,  # noqa: ARG002  # every writer is alone
+    ) -> Iterator[Session]:
         """Open a session with the writing connection. BEGIN IMMEDIATE makes it the only writer."""
         with translating(self.path):
             self._check_file()
@@ -141,6 +147,9 @@ class SqliteStore(Store):
     def broken_references(self, session: Session) -> list[str]:
         """Return the table of each row that refers to a row that does not exist."""
         return [row[0] for row in session.info["driver"].execute("PRAGMA foreign_key_check")]
+
+    def grant_rights(self, session: Session) -> None:
+        """Do nothing: the rights on a file are those of its user."""
 
     def close(self) -> None:
         """Close every connection that is not in use."""

@@ -59,6 +59,7 @@ LINES = {
     "keys make-openpgp": ("first", ""),
     "store verify": ("server", ""),
     "store sweep": ("server", ""),
+    "store create-roles": ("new", "'postgresql://administrator@/nowhere?host=/nowhere'"),
     "store letterhead": ("server", ""),
     "onion setup": ("server", ""),
     "onion torrc": ("server", ""),
@@ -73,11 +74,11 @@ LINES = {
     "report make": ("first", "2026 --folder OUT"),
 }
 # These commands read no settings, or refuse any settings that exist.
-NO_SETTINGS = {"demo", "workstation rebuild", "onion restore"}
+NO_SETTINGS = {"demo", "workstation rebuild", "onion restore", "store create-roles"}
 # These commands open no store of this machine, or do their work without it.
 NO_STORE = {
     *("setup", "check", "demo", "restore", "server setup", "server card", "workstation rebuild"),
-    *("keys confirm-copy", "keys recover"),
+    *("keys confirm-copy", "keys recover", "store create-roles"),
     *(name for name in LINES if name.startswith("onion ")),
 }
 ASKS = {
@@ -227,6 +228,10 @@ def test_another_command_works_in_the_same_folder(at: TypedCommands, name: str) 
 def test_another_backup_is_being_made(at: TypedCommands) -> None:
     with folder_lock(at.var("backup") / "backups", is_waiting=False):
         _asserts_refused(at.types("backup"), ExitCode.BUSY)
+
+
+def test_a_database_server_that_cannot_be_reached(at: TypedCommands) -> None:
+    _asserts_refused(at.types("store create-roles"), ExitCode.STORE)
 
 
 def test_a_server_that_cannot_be_reached(at: TypedCommands) -> None:

@@ -97,6 +97,7 @@ def test_no_command_was_forgotten() -> None:
             for each in ("admit", "backup", "dismiss", "publish", "restore", "setup", "status", "torrc")
         ),
         ("workstation", "rebuild"),
+        ("store", "create-roles"),
     }
     tested = {command_in(words) for words in (*_ON_SERVER, *_ON_WORKSTATION)}
 

@@ -57,7 +57,7 @@ from store.sessions import open_sessions
 from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
 from stored_mailbox.entry_form import FormContext
 from stored_mailbox.reading import read_stored
-from tests.stores import an_empty_store
+from tests.stores import an_empty_store, as_the_source
 from web.dates import half_hour_now
 
 TODAY = date(2026, 3, 2)  # a Monday
@@ -365,11 +365,13 @@ class _Overtaken(SqliteStore):
         self._times = times
 
     @contextmanager
-    def writing(self, *, durable: bool = True, mailbox: bytes | None = None) -> Iterator[Session]:
+    def writing(
+        self, *, durable: bool = True, mailbox: bytes | None = None, alone: bool = False
+    ) -> Iterator[Session]:
         if self._times:
             self._times -= 1
             self._interference()
-        with super().writing(durable=durable, mailbox=mailbox) as session:
+        with super().writing(durable=durable, mailbox=mailbox, alone=alone) as session:
             yield session
 
 
@@ -531,7 +533,7 @@ def make_desk(folder: Path, **settings: object) -> ADesk:
     app = create_source_app(
         config,
         letterhead,
-        store,
+        as_the_source(store),
         sessions,
         server_secret=secrets.token_bytes(32),
         signposts=decision_tree.load(config.languages),

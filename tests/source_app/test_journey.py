@@ -2,10 +2,14 @@
 
 import re
 
+import pytest
+
 from tests.pages import hooks
 from tests.source_app.desks import ADesk
 
 
+@pytest.mark.usefixtures("_on_database")
+@pytest.mark.databases("sqlite", "postgresql")
 def test_a_source_writes_and_comes_back_for_the_answer_and_ends_it(a_desk: ADesk) -> None:
     source = a_desk.browser()
     source.start()

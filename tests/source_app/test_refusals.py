@@ -1,5 +1,6 @@
 """Every reason for a refusal has a sentence on the page that shows it."""
 
+import re
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -10,6 +11,7 @@ from source_app import errors, forms
 from source_app.errors import AnswerRefusal, MessageRefusal, PassphraseRefusal, TicketRefusal
 from source_app.forms import LogInForm, PractiseForm
 from source_app.passphrase_typos import PassphraseTypos
+from tests.code_lines import ROOT
 from tests.pages import hooks
 from tests.source_app.desks import ADesk
 
@@ -74,3 +76,12 @@ def test_every_reason_has_a_sentence(a_desk: ADesk, reason: StrEnum) -> None:
         page = render(a_desk, reason)
 
     assert str(reason) in hooks(page, "refusal") + hooks(page, "failure")
+
+
+def test_every_transaction_of_the_site_names_its_mailbox() -> None:
+    """On PostgreSQL, row security hides the mailbox from a transaction that does not name it (ADR 34)."""
+    nameless = re.compile(r"\.(?:reading|writing)\((?![^)]*mailbox=)")
+    modules = (ROOT / "source_app").rglob("*.py")
+    files = {file.name for file in modules if nameless.search(file.read_text("utf-8"))}
+
+    assert {"published.py"} == files  # letterheads and reports belong to no mailbox

@@ -168,3 +168,37 @@ CREATE INDEX ix_mailbox_waiting_since_last_day_address ON mailbox (waiting_since
 CREATE INDEX ix_outbox_peer_address ON outbox (peer, address);
 ALTER TABLE sealed ALTER COLUMN header SET STORAGE EXTERNAL, ALTER COLUMN payload SET STORAGE EXTERNAL;
 INSERT INTO usage SELECT id, 0 FROM generate_series(1, 16) AS id;
+ALTER TABLE attachment ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE chunk ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE deletion_queue ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE ended_mailbox ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE entry ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE ledger_tally ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE mailbox ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE mailbox_tally ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE outbox ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE record ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE sealed ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+ALTER TABLE sync_finding ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY of_mailbox ON attachment
+	USING (address = decode(nullif(current_setting('steunpunt.address', true), ''), 'hex'));
+CREATE POLICY of_mailbox ON ended_mailbox
+	USING (address = decode(nullif(current_setting('steunpunt.address', true), ''), 'hex'));
+CREATE POLICY of_mailbox ON entry
+	USING (address = decode(nullif(current_setting('steunpunt.address', true), ''), 'hex'));
+CREATE POLICY of_mailbox ON mailbox
+	USING (address = decode(nullif(current_setting('steunpunt.address', true), ''), 'hex'));
+CREATE POLICY of_mailbox ON mailbox_tally
+	USING (address = decode(nullif(current_setting('steunpunt.address', true), ''), 'hex'));
+CREATE POLICY of_mailbox ON outbox
+	USING (address = decode(nullif(current_setting('steunpunt.address', true), ''), 'hex'));
+CREATE POLICY of_mailbox ON chunk
+	USING (EXISTS (SELECT FROM attachment WHERE attachment.id = chunk.attachment_row));
+CREATE POLICY of_mailbox ON sealed
+	USING (EXISTS (SELECT FROM entry WHERE entry.id = sealed.id)
+	OR EXISTS (SELECT FROM attachment WHERE attachment.id = sealed.id)
+	OR EXISTS (SELECT FROM chunk WHERE chunk.id = sealed.id)
+	OR EXISTS (SELECT FROM mailbox_tally WHERE mailbox_tally.id = sealed.id));
+CREATE POLICY appended ON sealed FOR INSERT WITH CHECK (true);
+CREATE POLICY of_mailbox ON deletion_queue
+	USING (EXISTS (SELECT FROM sealed WHERE sealed.id = deletion_queue.id));
