@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 
 from deploy.checking.check_results import CheckResult, Level, made_or_unknown
@@ -22,7 +23,7 @@ _PUBLIC_PARTS = ("source", "sync")  # they watch for an older letterhead, with t
 _SAME = ("store_path", "letterhead_serial_path", "fingerprint")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: `cached_property` needs a dict
 class Scene:
     """Facts about this machine that decide which unsafe states it is in.
 
@@ -34,6 +35,12 @@ class Scene:
     today: date
     users: frozenset[int]
     is_serving: bool = False
+
+    @cached_property
+    def clock_days_off(self) -> tuple[date | None, date | None]:
+        """Days that show that the clock is behind or ahead, as `deploy.clock` returns them. Read once."""
+        with closing(open_store(self.settings.store_path)) as store:
+            return clock_days_off(store, self.today)
 
 
 _Found = tuple[object, ...]  # the values for the texts of a row
@@ -152,20 +159,15 @@ def _has_letterhead(store_path: Path) -> bool:
 
 
 def _clock_behind(scene: Scene) -> Iterator[_Found]:
-    newest, _ = _clock_days_off(scene)
+    newest, _ = scene.clock_days_off
     if newest is not None:
         yield scene.today, newest
 
 
 def _clock_ahead(scene: Scene) -> Iterator[_Found]:
-    _, newest = _clock_days_off(scene)
+    _, newest = scene.clock_days_off
     if newest is not None:
         yield scene.today, newest
-
-
-def _clock_days_off(scene: Scene) -> tuple[date | None, date | None]:
-    with closing(open_store(scene.settings.store_path)) as store:
-        return clock_days_off(store, scene.today)
 
 
 def _memory_gone(scene: Scene) -> Iterator[_Found]:

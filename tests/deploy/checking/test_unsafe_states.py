@@ -10,17 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from deploy.checking import all_checks
+from deploy.checking import all_checks, unsafe_states
 from deploy.checking.check_results import Level
 from deploy.checking.machine_files import read_machine_settings
 from deploy.checking.running_programs import RunningProgram
 from deploy.checking.unsafe_states import UNSAFE_STATES, Scene, look_at_states, warn_or_refuse
+from deploy.clock import clock_days_off
 from deploy.errors import UnsafeStateError
 from deploy.exit_codes import ExitCode
 from deploy.hardening import TMPFS
 from deploy.noted_days import REWRITTEN, note_day
 from deploy.settings.check_settings import CheckConfig
 from deploy.setup import SERIAL, STORE
+from store.database.engine import Store
 from tests.deploy.checking.machines import levels, set_text
 from tests.deploy.two_machines import Machine, TwoMachineDesk
 from tests.store.factories import a_mailbox
@@ -105,6 +107,22 @@ def test_a_safe_machine_has_one_good_finding_for_each_row_and_starts(desk: Machi
 
     assert [(row.check, Level.OK) for row in UNSAFE_STATES] == [(each.check, each.level) for each in found]
     warn_or_refuse(_scene(desk), refuses=True, warn=pytest.fail)
+
+
+def test_the_days_in_the_store_are_read_once_for_both_directions_of_the_clock(
+    desk: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store can have 100,000 mailboxes, and each program looks at the table when it starts."""
+    reads: list[Store] = []
+    monkeypatch.setattr(
+        unsafe_states,
+        "clock_days_off",
+        lambda store, today: reads.append(store) or clock_days_off(store, today),
+    )
+
+    look_at_states(_scene(desk))
+
+    assert 1 == len(reads)
 
 
 def test_a_server_that_has_no_letterhead_yet_is_not_in_an_unsafe_state(
