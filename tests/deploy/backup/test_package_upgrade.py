@@ -1,6 +1,8 @@
 """A newer Debian package of the server makes a backup with the older version before it replaces a file."""
 
 import os
+import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 from deploy.setup import STORE
 from tests.deploy.backup.backups import BackedUpDesk
 from tests.deploy.servers import ROOT
+from tests.small_disk import a_small_disk
 
 pytestmark = pytest.mark.slow
 
@@ -48,12 +51,12 @@ def test_a_fault_in_the_store_is_said_and_keeps_out_no_urgent_fix(desk: BackedUp
 
 
 def test_without_a_backup_the_older_version_stays(desk: BackedUpDesk, tmp_path: Path) -> None:
-    desk.set("backup", "folder", '"/proc/backups"')
+    (desk.var / "server.key").unlink()
 
     done = _upgrades(desk, tmp_path)
 
     assert 1 == done.returncode
-    assert "Error: The backup cannot be written" in done.stderr
+    assert "No backup was made before the upgrade" in done.stderr
     assert "Nothing was changed, and the older version stays in use." in done.stderr
 
 
@@ -63,3 +66,50 @@ def test_a_sound_store_is_backed_up_without_a_warning(desk: BackedUpDesk, tmp_pa
     assert 0 == done.returncode, done.stderr
     assert "Tell the desk" not in done.stderr
     assert 1 == len(desk.names())
+
+
+def test_a_store_in_another_folder_is_backed_up_too(desk: BackedUpDesk, tmp_path: Path) -> None:
+    _moves_store(desk, tmp_path)
+    (tmp_path / "backups").mkdir()
+    desk.set("backup", "folder", f'"{tmp_path}/backups"')
+
+    done = _upgrades(desk, tmp_path)
+
+    assert 0 == done.returncode, done.stderr
+    assert (1, []) == (len(list((tmp_path / "backups").iterdir())), list(desk.folder.glob("*")))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+@pytest.mark.parametrize("what", ["store", "backups"])
+def test_a_full_disk_is_found_where_the_settings_name_it(
+    desk: BackedUpDesk, tmp_path: Path, what: str
+) -> None:
+    with a_small_disk("50m") as disk:
+        if what == "store":
+            _moves_store(desk, disk)
+        else:
+            desk.set("backup", "folder", f'"{disk}/backups"')
+
+        done = _upgrades(desk, tmp_path)
+
+        assert 1 == done.returncode
+        assert re.search(rf"The upgrade needs \d+ KiB free in {disk}", done.stderr)
+        assert "Nothing was changed, and the older version stays in use." in done.stderr
+        assert not list(desk.folder.glob("*"))
+
+
+def test_a_store_that_is_not_where_the_settings_say_is_named(desk: BackedUpDesk, tmp_path: Path) -> None:
+    (desk.var / STORE).rename(desk.var / "away.db")
+
+    done = _upgrades(desk, tmp_path)
+
+    assert 1 == done.returncode
+    assert f"There is no store at {desk.var / STORE}" in done.stderr
+
+
+def _moves_store(desk: BackedUpDesk, folder: Path) -> None:
+    folder.chmod(0o700)
+    for name in (STORE, "last-rewrite"):
+        shutil.move(desk.var / name, folder / name)
+    for section in ("source", "sync"):
+        desk.set(section, "store_path", f'"{folder / STORE}"')
