@@ -7,9 +7,8 @@ from tests.proofs.proof_sizes import IS_WHOLE
 from web.dates import utc_today
 
 # Only `make prove` runs these proofs: to install a Debian and to build packages in this Debian takes minutes.
-collect_ignore = (
-    [] if IS_WHOLE else ["test_same_packages.py", "test_server_package.py", "test_workstation_package.py"]
-)
+_LONG = ("older_commit", "same_packages", "server_package", "workstation_package")
+collect_ignore = [] if IS_WHOLE else [f"test_{name}.py" for name in _LONG]
 
 
 @pytest.fixture(scope="session", params=["bookworm", "trixie"])

@@ -124,6 +124,11 @@ def download_needs(root: Path, package: Path) -> None:
     chroot(root, *_INSTALL, "--download-only", f"/{package.name}")
 
 
+def install(root: Path, *names: str) -> None:
+    """Install packages of Debian in a Debian that does not run, without the packages that they recommend."""
+    chroot(root, *_INSTALL, *names)
+
+
 def chroot(root: Path, *words: str) -> None:
     """Run a command in the folder of a Debian that does not run."""
     subprocess.run(["chroot", root, *words], check=True, env=QUIET, umask=0o022)

@@ -11,7 +11,7 @@ import pytest
 
 from store.database.atomic_files import folder_lock
 from tests.deploy.servers import ROOT
-from tests.proofs.packages.debian_machine import QUIET, chroot
+from tests.proofs.packages.debian_machine import QUIET, chroot, install
 
 _AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 _APT = Path("/etc/apt")
@@ -72,10 +72,17 @@ def install_debian(release: str, folder: Path) -> Debian:
     return Debian(release, folder)
 
 
-def clone_project(folder: Path) -> Path:
-    """Clone the newest commit to a new folder. Return the folder."""
+def clone_project(folder: Path, commit: str = "HEAD") -> Path:
+    """Clone the project to a new folder, with the files of a commit. Return the folder."""
     subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
+    subprocess.run(["git", "checkout", "--quiet", commit], cwd=folder, check=True)
     return folder
+
+
+def is_known_commit(commit: str) -> bool:
+    """Return False if this clone of the project has too little history to have the commit."""
+    words = ["git", "cat-file", "-e", f"{commit}^{{commit}}"]
+    return subprocess.run(words, cwd=ROOT, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def build_packages(project: Path) -> Packages:
@@ -100,15 +107,15 @@ class BuildRoot:
 
     def __init__(self, debian: Debian, folder: Path) -> None:
         self._root = debian.copied(folder)
-        chroot(self._root, "apt-get", "--quiet=2", "install", "--yes", "--no-install-recommends", *_TOOLS)
+        install(self._root, *_TOOLS)
         shutil.copy(_AUTHORITIES, self._root / _AUTHORITIES[1:])  # pip trusts what this machine trusts
 
-    def build(self, place: str, *, clock: str = "+0") -> Packages:
-        """Clone the project to a place in this Debian, and build its packages.
+    def build(self, place: str, *, clock: str = "+0", commit: str = "HEAD") -> Packages:
+        """Clone the project to a place in this Debian, and build the packages of a commit.
 
         `clock` is how far the clock is from the right time, such as "+1d".
         """
-        project = clone_project(self._root / place)
+        project = clone_project(self._root / place, commit)
         words = ["faketime", "-f", clock, "make", "--silent", "--directory", f"/{place}", "deb"]
         environment = QUIET | {"PIP_CERT": _AUTHORITIES, "PIP_CACHE_DIR": f"/{place}.cache", "HOME": "/root"}
         subprocess.run(["chroot", self._root, *words], check=True, env=environment)
@@ -116,9 +123,10 @@ class BuildRoot:
 
 
 def change_package(package: Path, folder: Path, ending: str, change: Callable[[Path], object]) -> Path:
-    """Make a newer package, whose version has one more ending, from a package.
+    """Make another package, whose version has one more ending, from a package.
 
-    `change` gets the folder with the program, and changes its files.
+    The ending ".1" makes the package newer, and "~1" makes it older. `change` gets the folder with the
+    program, and changes its files.
     """
     tree = folder / "tree"
     subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
@@ -129,7 +137,7 @@ def change_package(package: Path, folder: Path, ending: str, change: Callable[[P
             compiled.unlink()  # the program uses a compiled module without a look at its source
     version = package.name.split("_")[1]
     for script in (tree / "DEBIAN").iterdir():
-        script.write_text(script.read_text("utf-8").replace(version, f"{version}.{ending}"), "utf-8")
+        script.write_text(script.read_text("utf-8").replace(version, f"{version}{ending}"), "utf-8")
     subprocess.run(["chmod", "--recursive", "a+rX", tree], check=True)
     subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, folder], check=True)
     shutil.rmtree(tree)

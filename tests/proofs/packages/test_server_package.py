@@ -9,7 +9,7 @@ import pytest
 from bench.memory import peak_bytes, proportional_bytes
 from tests.deploy.two_machines import TwoMachineDesk
 from tests.next_version import NEW_KEY, NEXT, break_next_version, change_to_next_version
-from tests.proofs.packages.debian_machine import DebianMachine, booted, download_needs
+from tests.proofs.packages.debian_machine import DebianMachine, booted, download_needs, install
 from tests.proofs.packages.package_builds import Debian, Packages, change_package
 from tests.proofs.packages.server_steps import (
     GET,
@@ -30,6 +30,7 @@ from tests.proofs.packages.server_steps import (
     store_digest,
     tables,
 )
+from tests.proofs.packages.shells import SHELLS, completes_commands
 from tests.proofs.proof_sizes import print_result
 
 pytestmark = pytest.mark.slow
@@ -43,6 +44,7 @@ def machine(
 ) -> Iterator[DebianMachine]:
     """A booted Debian without a network, which has downloaded what the package needs."""
     root = debian.copied(tmp_path_factory.mktemp("server") / debian.release)
+    install(root, *SHELLS)
     download_needs(root, packages.server)
     with booted(DebianMachine("disk", root)) as started:
         yield started
@@ -51,13 +53,13 @@ def machine(
 @pytest.fixture(scope="module")
 def newer(packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of a made-up next version, which has one more migration and one more setting."""
-    return change_package(packages.server, tmp_path_factory.mktemp("newer"), "1", change_to_next_version)
+    return change_package(packages.server, tmp_path_factory.mktemp("newer"), ".1", change_to_next_version)
 
 
 @pytest.fixture(scope="module")
 def broken(newer: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of a version after it, whose migration fails in its last statement."""
-    return change_package(newer, tmp_path_factory.mktemp("broken"), "1", break_next_version)
+    return change_package(newer, tmp_path_factory.mktemp("broken"), ".1", break_next_version)
 
 
 def test_a_new_package_waits_for_a_desk_and_nothing_fails(machine: DebianMachine, packages: Packages) -> None:
@@ -70,6 +72,10 @@ def test_a_new_package_waits_for_a_desk_and_nothing_fails(machine: DebianMachine
     assert machine.does("dpkg", "--verify", "steunpunt-server") == ""
     assert machine.does("stat", "--format=%a %U:%G", HOME) == "700 steunpunt:steunpunt\n"
     assert machine.does("stat", "--format=%a %U:%G", "/run/steunpunt") == "2750 steunpunt:debian-tor\n"
+
+
+def test_each_shell_completes_a_command_of_root(machine: DebianMachine) -> None:
+    completes_commands(machine)
 
 
 def test_an_operator_sets_up_the_server_and_gets_a_green_check(

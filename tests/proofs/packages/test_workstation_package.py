@@ -6,19 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.deploy.two_machines import Machine
 from tests.next_version import NEXT, change_to_next_version
-from tests.proofs.packages.debian_machine import DebianMachine, booted, chroot, download_needs
+from tests.proofs.packages.debian_machine import DebianMachine
 from tests.proofs.packages.package_builds import Debian, Packages, change_package
-from tests.proofs.packages.server_steps import bring
+from tests.proofs.packages.shells import completes_commands
+from tests.proofs.packages.workstation_steps import (
+    HOME,
+    LAUNCHER,
+    booted_workstation,
+    by_adviser,
+    makes_a_desk,
+    starts_from_the_menu,
+    user_states,
+)
 
 pytestmark = pytest.mark.slow
 
-HOME = "/home/adviser"
-LAUNCHER = "/usr/share/applications/steunpunt-adviser.desktop"
 UNIT = "/usr/lib/systemd/user/steunpunt-adviser.service"
-PROGRAMS = ("steunpunt-adviser", "steunpunt-sweep")
-PAGE = "import urllib.request as web; print(web.urlopen('http://127.0.0.2:8081/').read().decode())"
 # gpg and mat2 read files of sources, in the sandbox of the program.
 IN_SANDBOX = """
 from pathlib import Path
@@ -32,49 +36,14 @@ import sqlite3
 store = sqlite3.connect("steunpunt/var/store.db")
 print(*store.execute("SELECT version_num FROM alembic_version").fetchone())
 """
-# A workstation with a screen has these packages.
-DESKTOP = ("dbus-user-session", "libpam-systemd", "desktop-file-utils")
 
 
 @pytest.fixture(scope="module")
 def machine(
     debian: Debian, packages: Packages, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[DebianMachine]:
-    """A booted Debian without a network, which has downloaded what the package needs."""
-    root = debian.copied(tmp_path_factory.mktemp("workstation") / debian.release)
-    chroot(root, "apt-get", "--quiet=2", "install", "--yes", "--no-install-recommends", *DESKTOP)
-    download_needs(root, packages.workstation)
-    chroot(root, "useradd", "--create-home", "--shell", "/bin/bash", "adviser")
-    (root / "var/lib/systemd/linger").mkdir(exist_ok=True)
-    (root / "var/lib/systemd/linger/adviser").touch()  # systemd starts the adviser's user units at each boot
-    with booted(DebianMachine("disk", root)) as started:
-        started.waits("test -S /run/user/1000/systemd/private")
+    with booted_workstation(debian, tmp_path_factory.mktemp("workstation"), packages.workstation) as started:
         yield started
-
-
-def by_adviser(*words: str) -> tuple[str, ...]:
-    """Return the words that run a command as the adviser, who is logged in."""
-    variables = (f"HOME={HOME}", "XDG_RUNTIME_DIR=/run/user/1000")
-    return ("runuser", "-u", "adviser", "--", "env", f"--chdir={HOME}", *variables, *words)
-
-
-def user_states(machine: DebianMachine) -> list[str]:
-    """Return the states of the two programs, when none of them is just starting or stopping."""
-    ask = " ".join(by_adviser("systemctl", "--user", "is-active", *PROGRAMS))
-    machine.waits(f"! {ask} | grep -q activating")
-    return machine.types(*by_adviser("systemctl", "--user", "is-active", *PROGRAMS)).stdout.split()
-
-
-def starts_from_the_menu(machine: DebianMachine) -> None:
-    """Press the menu entry, and check that the browser gets the page that asks for the passphrase."""
-    menu = machine.does("cat", LAUNCHER)
-    command = re.search(r"(?m)^Exec=(\S+)$", menu)
-    assert command is not None
-    machine.does(*by_adviser(command[1]))
-
-    assert machine.does("cat", f"{HOME}/opened") == "http://127.0.0.2:8081/\n"
-    assert 'type="password"' in machine.does("python3", "-c", PAGE)
-    assert user_states(machine) == ["active", "active"]
 
 
 def test_the_package_brings_all_its_programs_and_a_valid_menu_entry(
@@ -90,27 +59,14 @@ def test_the_package_brings_all_its_programs_and_a_valid_menu_entry(
     assert machine.does("systemctl", "list-units", "--failed", "--quiet") == ""
 
 
+def test_each_shell_completes_a_command_of_the_adviser(machine: DebianMachine) -> None:
+    completes_commands(machine, *by_adviser())
+
+
 def test_an_adviser_makes_a_desk_pairs_and_unlocks_it_from_the_menu(
     machine: DebianMachine, tmp_path: Path
 ) -> None:
-    machine.does("tee", "/usr/bin/xdg-open", text=f'#!/bin/sh\necho "$1" >{HOME}/opened\n')
-    machine.does("chmod", "755", "/usr/bin/xdg-open")
-    said = machine.does(*by_adviser("steunpunt", "setup", "--print-passphrase"))
-    passphrase = re.search(r"(?m)^    (\S+( \S+)+)$", said)
-    fingerprint = re.search(r"RW\S{54}", machine.does(*by_adviser("steunpunt", "keys", "fingerprint")))
-    assert passphrase is not None
-    assert fingerprint is not None
-    server = Machine(tmp_path / "var" / "config.toml", fingerprint[0])
-    server.does("server", "setup", fingerprint[0])
-    server.does("server", "card", "--out", tmp_path / "card")
-    bring(machine, tmp_path / "card")
-    pair = by_adviser("steunpunt", "workstation", "pair", "/srv/card", "--server", "file")
-    machine.does(*pair, text=f"{passphrase[1]}\n")
-
-    starts_from_the_menu(machine)
-
-    server.does("server", "admit", next((machine.root / HOME[1:]).glob("*.pairing")))
-    machine.does(*by_adviser("steunpunt", "check"))
+    makes_a_desk(machine, tmp_path)
 
 
 def test_gpg_and_mat2_run_in_the_sandbox_under_the_limits_of_the_unit(machine: DebianMachine) -> None:
@@ -130,7 +86,7 @@ def test_gpg_and_mat2_run_in_the_sandbox_under_the_limits_of_the_unit(machine: D
 def test_an_upgrade_stops_the_programs_and_the_next_start_migrates_the_store(
     machine: DebianMachine, packages: Packages, tmp_path: Path
 ) -> None:
-    newer = change_package(packages.workstation, tmp_path, "1", change_to_next_version)
+    newer = change_package(packages.workstation, tmp_path, ".1", change_to_next_version)
 
     done = machine.installs(newer)
 

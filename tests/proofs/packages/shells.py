@@ -1,0 +1,23 @@
+"""The command of an installed package, typed in each shell for which the package has completion."""
+
+from importlib.metadata import version
+
+from tests.proofs.packages.debian_machine import DebianMachine
+
+SHELLS = ("zsh", "fish")  # packages of the shells that not every Debian has
+_BASH = (
+    ". /usr/share/bash-completion/completions/steunpunt; COMP_WORDS=(steunpunt ke) COMP_CWORD=1; "
+    "_steunpunt_completion steunpunt; echo ${COMPREPLY[*]}"
+)
+_ZSH = "autoload -Uz compinit && compinit -u\nsteunpunt ke\t --help\nexit\n"
+
+
+def completes_commands(machine: DebianMachine, *user: str) -> None:
+    """Type the beginning `ke` of `steunpunt keys` in each shell, after words that change the user."""
+    assert machine.does(*user, "steunpunt", "--version") == f"steunpunt {version('steunpunt-mailbox')}\n"
+    assert machine.does(*user, "bash", "-c", _BASH) == "keys\n"
+    assert machine.does(*user, "fish", "-c", "complete -C 'steunpunt ke'").startswith("keys\t")
+    # zsh completes only at a terminal, which `script` gives to it.
+    assert "Usage: steunpunt keys [" in machine.does(
+        *user, "script", "-qec", "zsh -f -i", "/dev/null", text=_ZSH
+    )
