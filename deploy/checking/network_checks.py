@@ -1,6 +1,8 @@
 """Checks over the network: Tor and the onion services, and the headers of the site at its visitors."""
 
 import http.client
+import re
+import ssl
 from collections.abc import Iterator
 from contextlib import closing
 from urllib.parse import urlsplit
@@ -25,6 +27,7 @@ _HTTP_PORT = 80
 _ONION = "onion:"
 # Headers that our site never sends: a proxy added them. The last three could recognise a visitor.
 _NEVER = ("content-encoding", "via", "set-cookie", "etag", "last-modified")
+_YEAR = 365 * 24 * 60 * 60
 
 
 def make_network_checks(settings: MachineSettings) -> list[CheckResult]:
@@ -87,5 +90,23 @@ def check_site(origin: str) -> Iterator[CheckResult]:
         if names:
             state = f"Between the site and its visitors, a program {what} headers: {', '.join(names)}."
             yield CheckResult("site", Level.FAULT, state, "See 'Put a reverse proxy in front' in the manual.")
-    if not (changed or added):
+    weak = list(_weak_https(place.netloc, answer)) if place.scheme == "https" else []
+    for what in weak:
+        state = f"The reverse proxy at {origin} {what}."
+        yield CheckResult("site", Level.FAULT, state, "See 'Put a reverse proxy in front' in the manual.")
+    if not (changed or added or weak):
         yield CheckResult("site", Level.OK, f"The site at {origin} has the headers that it sends.")
+
+
+def _weak_https(netloc: str, answer: http.client.HTTPResponse) -> Iterator[str]:
+    age = re.match(r"max-age=(\d+)", answer.headers.get("Strict-Transport-Security", ""))
+    if age is None or int(age[1]) < _YEAR:
+        yield "does not tell browsers to use only https for at least a year (Strict-Transport-Security)"
+    older = ssl.create_default_context()
+    older.maximum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        with closing(http.client.HTTPSConnection(netloc, timeout=_SECONDS, context=older)) as connection:
+            connection.connect()
+    except OSError:  # as it should be
+        return
+    yield "accepts TLS 1.2"

@@ -44,7 +44,7 @@ PROXIES = {
     ),
     "nginx": ("nginx.conf", "etc/nginx/nginx.conf", ["nginx", "-g", "daemon off;"]),
 }
-_CERTIFICATE = f"etc/letsencrypt/live/{ADDRESS}"
+CERTIFICATE = f"etc/letsencrypt/live/{ADDRESS}"
 _CLONE_NEWNET = 0x40000000
 
 
@@ -146,9 +146,9 @@ def _start(folder: Path, proxy: str) -> "subprocess.Popen[bytes]":
     files = folder / "files"
     shutil.copytree(SITES, files / "usr/share/steunpunt/sites")
     (files / "usr/share/steunpunt/sites/try-again.html").write_text(try_again_page(), "utf-8")
-    _certify(folder, files / _CERTIFICATE)
+    certify(folder, files / CERTIFICATE)
     text = (SITES / file).read_text("utf-8").replace("ADDRESS", ADDRESS)
-    text = text.replace("\ttls {", f"\ttls /{_CERTIFICATE}/fullchain.pem /{_CERTIFICATE}/privkey.pem {{")
+    text = text.replace("\ttls {", f"\ttls /{CERTIFICATE}/fullchain.pem /{CERTIFICATE}/privkey.pem {{")
     (files / place).parent.mkdir(parents=True)
     (files / place).write_text(text, "utf-8")
     with (folder / "output").open("wb") as output:
@@ -178,11 +178,11 @@ class _SafeBrowser(Browser):
         return self._site.connect_safely()
 
 
-def _certify(authority: Path, folder: Path) -> None:
-    """Make an authority, and a certificate of this authority in `folder`."""
+def certify(authority: Path, folder: Path, name: str = ADDRESS) -> None:
+    """Make an authority, and a certificate of this authority for a host name in `folder`."""
     folder.mkdir(parents=True)
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
-    root, own = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("a test", ADDRESS))
+    root, own = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in ("a test", name))
     now = dt.datetime.now(dt.UTC)
 
     def certificate(subject: x509.Name, public: ec.EllipticCurvePublicKey, more: x509.ExtensionType) -> bytes:
@@ -193,7 +193,7 @@ def _certify(authority: Path, folder: Path) -> None:
 
     is_authority = x509.BasicConstraints(ca=True, path_length=0)
     (authority / "authority.pem").write_bytes(certificate(root, authority_key.public_key(), is_authority))
-    names = x509.SubjectAlternativeName([x509.DNSName(ADDRESS)])
+    names = x509.SubjectAlternativeName([x509.DNSName(name)])
     (folder / "fullchain.pem").write_bytes(certificate(own, key.public_key(), names))
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()

@@ -130,6 +130,13 @@ def test_plain_http_leads_to_https_at_our_address_only(site: ProxiedSite) -> Non
     assert f"{CANARY}.example".encode() not in site.exchange(ELSEWHERE.encode(), 80)
 
 
+def test_a_request_for_another_host_gets_no_page(site: ProxiedSite) -> None:
+    answer = site.exchange(ELSEWHERE.encode())
+
+    assert not answer.startswith(b"HTTP/1.1 2")
+    assert site.exchange(PAGE.encode()).startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_large_file_is_stored_and_read_again_and_nothing_of_it_is_on_the_disk(site: ProxiedSite) -> None:
     with site.visitor() as source:
         source.open_mailbox()
