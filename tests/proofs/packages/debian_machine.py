@@ -16,7 +16,7 @@ _PROJECT = Path(__file__).parents[3]
 _CGROUPS = Path("/sys/fs/cgroup")
 _BOOTED = {"running\n", "degraded\n"}
 QUIET = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-_INSTALL = ("apt-get", "--quiet=2", "install", "--yes", "--no-install-recommends")
+INSTALL = ("apt-get", "--quiet=2", "install", "--yes", "--no-install-recommends")
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class DebianMachine:
     def installs(self, package: Path) -> subprocess.CompletedProcess[str]:
         """Install a package, or another version of it. What the package needs is downloaded already."""
         shutil.copy(package, self.root / package.name)
-        return self.types(*_INSTALL, "--allow-downgrades", f"/{package.name}")
+        return self.types(*INSTALL, "--allow-downgrades", f"/{package.name}")
 
     def state(self, unit: str) -> str:
         """Return the state of a unit, such as "active"."""
@@ -118,15 +118,10 @@ def booted(machine: DebianMachine) -> Iterator[DebianMachine]:
         machine.kill()
 
 
-def download_needs(root: Path, package: Path) -> None:
-    """Download what a package needs to the cache of a Debian that does not run."""
+def download_needs(root: Path, package: Path, *names: str) -> None:
+    """Download what a package needs, and packages of Debian, to the cache of a Debian that does not run."""
     shutil.copy(package, root / package.name)
-    chroot(root, *_INSTALL, "--download-only", f"/{package.name}")
-
-
-def install(root: Path, *names: str) -> None:
-    """Install packages of Debian in a Debian that does not run, without the packages that they recommend."""
-    chroot(root, *_INSTALL, *names)
+    chroot(root, *INSTALL, "--download-only", f"/{package.name}", *names)
 
 
 def chroot(root: Path, *words: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from store.database.atomic_files import folder_lock
 from tests.deploy.servers import ROOT
-from tests.proofs.packages.debian_machine import QUIET, chroot, install
+from tests.proofs.packages.debian_machine import INSTALL, QUIET, chroot
 
 _AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 _APT = Path("/etc/apt")
@@ -107,7 +107,7 @@ class BuildRoot:
 
     def __init__(self, debian: Debian, folder: Path) -> None:
         self._root = debian.copied(folder)
-        install(self._root, *_TOOLS)
+        chroot(self._root, *INSTALL, *_TOOLS)
         shutil.copy(_AUTHORITIES, self._root / _AUTHORITIES[1:])  # pip trusts what this machine trusts
 
     def build(self, place: str, *, clock: str = "+0", commit: str = "HEAD") -> Packages:

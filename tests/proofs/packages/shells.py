@@ -2,9 +2,9 @@
 
 from importlib.metadata import version
 
-from tests.proofs.packages.debian_machine import DebianMachine
+from tests.proofs.packages.debian_machine import INSTALL, DebianMachine
 
-SHELLS = ("zsh", "fish")  # packages of the shells that not every Debian has
+SHELLS = ("zsh", "fish")  # installed last, because their own needs could hide a need of our packages
 _BASH = (
     ". /usr/share/bash-completion/completions/steunpunt; COMP_WORDS=(steunpunt ke) COMP_CWORD=1; "
     "_steunpunt_completion steunpunt; echo ${COMPREPLY[*]}"
@@ -13,7 +13,11 @@ _ZSH = "autoload -Uz compinit && compinit -u\nsteunpunt ke\t --help\nexit\n"
 
 
 def completes_commands(machine: DebianMachine, *user: str) -> None:
-    """Type the beginning `ke` of `steunpunt keys` in each shell, after words that change the user."""
+    """Install the shells, and type the beginning `ke` of `steunpunt keys` in each.
+
+    `user` are words that change the user.
+    """
+    machine.does(*INSTALL, *SHELLS)
     assert machine.does(*user, "steunpunt", "--version") == f"steunpunt {version('steunpunt-mailbox')}\n"
     assert machine.does(*user, "bash", "-c", _BASH) == "keys\n"
     assert machine.does(*user, "fish", "-c", "complete -C 'steunpunt ke'").startswith("keys\t")

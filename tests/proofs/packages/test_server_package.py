@@ -9,7 +9,7 @@ import pytest
 from bench.memory import peak_bytes, proportional_bytes
 from tests.deploy.two_machines import TwoMachineDesk
 from tests.next_version import NEW_KEY, NEXT, break_next_version, change_to_next_version
-from tests.proofs.packages.debian_machine import DebianMachine, booted, download_needs, install
+from tests.proofs.packages.debian_machine import DebianMachine, booted, download_needs
 from tests.proofs.packages.package_builds import Debian, Packages, change_package
 from tests.proofs.packages.server_steps import (
     GET,
@@ -44,8 +44,7 @@ def machine(
 ) -> Iterator[DebianMachine]:
     """A booted Debian without a network, which has downloaded what the package needs."""
     root = debian.copied(tmp_path_factory.mktemp("server") / debian.release)
-    install(root, *SHELLS)
-    download_needs(root, packages.server)
+    download_needs(root, packages.server, *SHELLS)
     with booted(DebianMachine("disk", root)) as started:
         yield started
 
@@ -72,10 +71,6 @@ def test_a_new_package_waits_for_a_desk_and_nothing_fails(machine: DebianMachine
     assert machine.does("dpkg", "--verify", "steunpunt-server") == ""
     assert machine.does("stat", "--format=%a %U:%G", HOME) == "700 steunpunt:steunpunt\n"
     assert machine.does("stat", "--format=%a %U:%G", "/run/steunpunt") == "2750 steunpunt:debian-tor\n"
-
-
-def test_each_shell_completes_a_command_of_root(machine: DebianMachine) -> None:
-    completes_commands(machine)
 
 
 def test_an_operator_sets_up_the_server_and_gets_a_green_check(
@@ -241,6 +236,10 @@ def test_after_a_reboot_everything_runs_again(machine: DebianMachine) -> None:
 
     assert states(machine) == {"active"}
     assert machine.does("python3", "-c", GET) == "200\n"
+
+
+def test_each_shell_completes_a_command_of_root(machine: DebianMachine) -> None:
+    completes_commands(machine)
 
 
 def test_the_store_outlives_the_package_unless_the_operator_says_delete(

@@ -59,10 +59,6 @@ def test_the_package_brings_all_its_programs_and_a_valid_menu_entry(
     assert machine.does("systemctl", "list-units", "--failed", "--quiet") == ""
 
 
-def test_each_shell_completes_a_command_of_the_adviser(machine: DebianMachine) -> None:
-    completes_commands(machine, *by_adviser())
-
-
 def test_an_adviser_makes_a_desk_pairs_and_unlocks_it_from_the_menu(
     machine: DebianMachine, tmp_path: Path
 ) -> None:
@@ -94,6 +90,10 @@ def test_an_upgrade_stops_the_programs_and_the_next_start_migrates_the_store(
     assert user_states(machine) == ["inactive", "inactive"]
     starts_from_the_menu(machine)
     assert machine.does(*by_adviser("python3", "-c", TABLES)) == f"{NEXT}\n"
+
+
+def test_each_shell_completes_a_command_of_the_adviser(machine: DebianMachine) -> None:
+    completes_commands(machine, *by_adviser())
 
 
 def test_the_desk_outlives_the_package(machine: DebianMachine) -> None:

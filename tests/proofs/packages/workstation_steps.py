@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.deploy.two_machines import Machine
-from tests.proofs.packages.debian_machine import DebianMachine, booted, chroot, download_needs, install
+from tests.proofs.packages.debian_machine import INSTALL, DebianMachine, booted, chroot, download_needs
 from tests.proofs.packages.package_builds import Debian
 from tests.proofs.packages.server_steps import bring
 from tests.proofs.packages.shells import SHELLS
@@ -23,8 +23,8 @@ _DESKTOP = ("dbus-user-session", "libpam-systemd", "desktop-file-utils")
 def booted_workstation(debian: Debian, folder: Path, package: Path) -> Iterator[DebianMachine]:
     """Boot a Debian on which an adviser is logged in. It has no network, and has what the package needs."""
     root = debian.copied(folder / debian.release)
-    install(root, *_DESKTOP, *SHELLS)
-    download_needs(root, package)
+    chroot(root, *INSTALL, *_DESKTOP)
+    download_needs(root, package, *SHELLS)
     chroot(root, "useradd", "--create-home", "--shell", "/bin/bash", "adviser")
     (root / "var/lib/systemd/linger").mkdir(exist_ok=True)
     (root / "var/lib/systemd/linger/adviser").touch()  # systemd starts the adviser's user units at each boot
