@@ -154,6 +154,19 @@ def test_the_page_with_the_words_fits_one_screen_at_a_zoom_of_200_percent(
     assert needed["y"] + needed["height"] <= _ZOOMED["height"]
 
 
+def test_the_words_that_typing_hides_come_back_with_a_tap(visit: Visit, source_url: str) -> None:
+    page = visit().new_page()
+    page.goto(f"{source_url}/en/begin")
+    words, again = page.locator(".words"), page.locator(".list .screen")
+    expect(again).to_be_hidden()
+
+    page.locator("textarea").focus()
+    expect(words).to_be_hidden()
+    again.click()
+
+    expect(words).to_be_visible()
+
+
 @pytest.mark.parametrize("language", ["en", "nl"])
 def test_language_danger_and_other_ways_to_talk_are_on_the_first_screen_of_a_phone(
     visit: Visit, source_url: str, language: str

@@ -6,7 +6,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from protocol.mailbox_keys import MailboxKeys
-from tests.pages import hooks
+from tests.pages import hook, hooks
 from tests.source_app.answering_proposals import form_of, path_of
 from tests.source_app.desks import MULTIPART, TODAY, ADesk, SourceBrowser, multipart
 
@@ -119,6 +119,24 @@ def test_the_mailbox_says_when_it_was_used_and_when_an_answer_was_first_shown(
     assert hooks(second, "shown") == [TODAY.isoformat()]
     assert hooks(first, "last-used") == []  # the only visit before wrote the message that the page shows
     assert hooks(second, "last-used") == [TODAY.isoformat()]
+    assert 'href="/en/help#talk"' in second.partition(hook("last-used", TODAY.isoformat()))[2]
+
+
+def test_a_source_reads_who_sees_the_names_of_their_files(source: SourceBrowser) -> None:
+    fold = source.get("/en/mailbox/write").text
+    without, with_file = (
+        source.get(source.write("a text", files).location).text for files in ([], [("me.txt", b"1")])
+    )
+
+    assert "name" in hooks(fold, "reveals")
+    assert hooks(without, "notice") == ["received"]
+    assert hooks(with_file, "notice") == ["received", "file_names"]
+
+
+@pytest.mark.parametrize("lang", ["en", "nl"])
+def test_no_reader_takes_fifty_thousand_for_fifty(source: SourceBrowser, lang: str) -> None:
+    """In half of the world, the comma of "50,000" is a decimal sign."""
+    assert "50\xa0000" in source.get(f"/{lang}/mailbox/write").text
 
 
 def test_someone_who_just_wrote_a_first_message_is_not_asked_whether_it_was_them(a_desk: ADesk) -> None:

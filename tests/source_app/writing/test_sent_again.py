@@ -72,7 +72,7 @@ def test_a_message_that_is_sent_again_leads_to_the_first_receipt(
     assert second.location == first.location
     assert len(_messages(a_desk, keys)) == 2
     assert _bytes(a_desk, keys) == before  # the second copies of the files are gone
-    assert hooks(source.get(second.location).text, "notice") == ["received"]
+    assert hooks(source.get(second.location).text, "page") == ["mailbox/received"]
     assert hooks(source.get("/en/mailbox").text, "notice") == ["waiting"]  # no text is unsent
 
 
