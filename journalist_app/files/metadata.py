@@ -124,7 +124,8 @@ class Mat2:
         if found["locked"]:
             return not_examined(metadata_sentences.LOCKED)
         lines = _sentences(found)
-        return FileFindings(lines or (metadata_sentences.NOTHING,), is_empty=not lines)
+        none = metadata_sentences.PLAIN_TEXT if ending == ".txt" else metadata_sentences.NOTHING
+        return FileFindings(lines or (none,), is_empty=not lines)
 
     def _refusal(self, file: IO[bytes], ending: str) -> LazyString | None:
         if not os.pread(file.fileno(), 1, 0):

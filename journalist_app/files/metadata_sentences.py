@@ -37,6 +37,9 @@ NOTHING: Final = lazy_gettext(
     "No hidden information was found in this file. The file can still contain hidden information that "
     "no program of the desk can find."
 )
+PLAIN_TEXT: Final = lazy_gettext(
+    "This is a plain text. Such a file contains only what you can read, and no hidden details."
+)
 LOCKED: Final = lazy_gettext(
     "This file opens only with a password, so the file was not examined. What is hidden in the file "
     "is unknown."

@@ -176,6 +176,7 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
     is_emptied = bool(shown) and not left and not mailbox.is_damaged
     waiting = waiting_since(transcript, non_answers(mailbox.opened))
     now = state.current
+    answered = own[-1].proposal if own else None
     promised = now.by if now is not None and now.step is not StepName.CLOSED else None
     entries = _shortened(shown)
     return Thread(
@@ -188,10 +189,10 @@ def read_thread(desk: PublicDesk, keys: MailboxKeys, remembered: Heads = (), *, 
         steps=state.steps,
         to_come=()
         if now is None or state.closing is not None or is_emptied
-        else _USUAL_STEPS[_USUAL_STEPS_DONE.get(now.step, 3) :],
+        else _USUAL_STEPS[3 if answered is not None else _USUAL_STEPS_DONE.get(now.step, 3) :],
         expect_step=_expected(promised, today) if promised is not None else None,
         proposals=proposals,
-        answered=own[-1].proposal if own else None,
+        answered=answered,
         without_consent=tuple(
             {
                 (step.to, step.proposal): step

@@ -38,7 +38,10 @@ def proposal_page(
     conversation = thread.read_thread(desk(), here.keys, here.state.shown[0], today=current_day())
     mailbox = conversation.mailbox
     shown = proposals.read_proposal(mailbox, here.keys, entry_id)
-    seen = mailbox.shown.difference(mailbox.uncovered_words(mailbox.shown)) | {shown.signed.digest}
+    # A read receipt confirms an entry a moment after its page, so the session's own record counts too.
+    confirmed = mailbox.shown.difference(mailbox.uncovered_words(mailbox.shown))
+    on_pages = mailbox.shown & mailbox.transcript.knowledge.within(here.state.shown[0])
+    seen = confirmed | on_pages | {shown.signed.digest}
     form_context = FormContext.new(here.keys.address, *mailbox.heads_for(seen))
     hidden = form_context.hidden_fields(here.token, consent.answer_action(shown.id, shown.digest))
     warned = "yes" if refusal is AnswerRefusal.SEVEN_WORDS else request.form.get("warned", "")

@@ -439,10 +439,10 @@ def test_the_small_picture_in_a_photograph_is_reported_as_a_small_picture(tmp_pa
     assert (detail_sentence("thumbnail", "", ""),) == looked.lines
 
 
-def test_plain_text_is_inspected(tmp_path: Path) -> None:
+def test_a_plain_text_is_inspected_and_frightens_no_one_with_what_no_program_finds(tmp_path: Path) -> None:
     looked = a_mat2(tmp_path, "echo '  No metadata found'").inspect(a_file(tmp_path, b"tekst"), "brief.txt")
 
-    assert looked.lines[0] == str(metadata_sentences.NOTHING)
+    assert looked == FileFindings((str(metadata_sentences.PLAIN_TEXT),), is_empty=True)
 
 
 def test_a_missing_mat2_is_reported(tmp_path: Path) -> None:

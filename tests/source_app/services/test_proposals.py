@@ -1,10 +1,11 @@
 """Sentences about a proposal are true at that moment: of this proposal, this answer and this day."""
 
 import re
+from datetime import date
 
 import pytest
 
-from protocol.content import StepName, StepNote
+from protocol.content import Kind, StepName, StepNote
 from protocol.entry import SignedEntry
 from protocol.identifiers import Digest
 from protocol.mailbox_keys import MailboxKeys
@@ -111,3 +112,66 @@ def test_an_answer_is_still_told_when_a_newer_proposal_has_come(
     assert (hooks(page, "state"), hooks(page, "answered")) == (["obsolete"], [verdict])
     steps = re.findall(r'<li class="done">.*?</li>', mailbox, re.DOTALL)
     assert [hooks(step, "answered") for step in steps if "proposal_made" in step] == [[verdict]]
+
+
+def test_a_closed_mailbox_with_an_open_proposal_says_one_thing(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    """Fault: "we ask you to answer" stood above "you do not have to do anything"."""
+    a_desk.close(keys, "bye", date(2026, 6, 3))
+
+    closed = source.get("/en/mailbox").text
+    say(source, made, "agreed", sure="y")
+    opened = source.get("/en/mailbox").text
+
+    assert hooks(closed, "notice")[:3] == ["closed", "opens_again", "answer_opens"]
+    assert hooks(_now(closed), "next") == ["may_answer"]
+    assert hooks(_now(opened), "step") == ["reopened"]
+    assert hooks(_now(opened), "next") == ["make_file"]
+    later = opened.partition('<li class="later"')[2].partition("</ol>")[0]
+    assert hooks(later, "step") == ["closed"]
+
+
+def test_an_answer_after_a_page_with_the_closing_comes_after_the_closing(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    """Fault: a read receipt comes a second after its page, and the form of a fast reader named no closing."""
+    source.get("/en/mailbox")
+    a_desk.close(keys, "bye", date(2026, 6, 3))
+    late: list[object] = []
+    a_desk.app.extensions["in_background"] = late.append
+    source.get("/en/mailbox")
+    say(source, made, "agreed", sure="y")
+
+    thread = a_desk.thread_of(source)
+
+    assert late
+    assert [entry.kind for entry in thread.entries][-2:] == [Kind.CLOSING, Kind.ANSWER]
+
+
+def test_the_way_to_take_back_stays_on_top_after_another_message(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    say(source, made, "agreed", sure="y")
+    pages = [source.get("/en/mailbox").text]
+    source.write("thank you")
+    pages.append(source.get("/en/mailbox").text)
+    a_desk.answer(keys, "you are welcome")
+    pages.append(source.get("/en/mailbox").text)
+
+    for page in pages:
+        top = page.partition('id="thread-state"')[0]
+        assert hooks(top, "state") == ["agreed"]
+        assert path_of(made) in top.partition(hook("notice", "agreed"))[2]
+    say(source, made, "taken_back")
+    assert "agreed" not in hooks(source.get("/en/mailbox").text, "notice")
+
+
+def test_the_box_for_changes_says_that_a_no_sends_its_text(source: SourceBrowser, made: SignedEntry) -> None:
+    page = source.get(path_of(made)).text
+    say(source, made, "declined")
+    declined = source.get(path_of(made)).text
+
+    assert page.index('id="text-hint"') < page.index("<textarea") < page.index('value="declined"')
+    assert 'aria-describedby="text-hint"' in page
+    assert "text-hint" not in declined  # there is no button to say no again
