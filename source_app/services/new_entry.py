@@ -1,12 +1,15 @@
 """New entry of the source: its place after the entries that a page showed, its signature and its limits.
 
-A new message reads and verifies only what the source wrote since that page, so it takes as long in a mailbox
-of 2,000 entries as in a new one. The page had verified the rest.
+A new message reads and verifies only what the source wrote since that page, and its receipt only what the
+desk wrote since. So both take as long in a mailbox of 2,000 entries as in a new one. The page had verified
+the rest.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+
+from sqlalchemy.orm import Session
 
 from crypto.errors import CryptoError
 from protocol.content import Content
@@ -16,7 +19,7 @@ from protocol.heads import Head, Heads, next_number
 from protocol.identifiers import SOURCE_STRAND, AttachmentId, Digest, EntryId, StrandId
 from protocol.mailbox_keys import MailboxKeys
 from protocol.strand import SourceWriter, StrandKey
-from protocol.transcript.check import heads_after
+from protocol.transcript.check import head_of, heads_after
 from source_app.public_desk import PublicDesk
 from store import entries, mailboxes
 from store.errors import NoSuchMailboxError
@@ -145,21 +148,42 @@ def is_authentic(
     return entry.envelope.address == keys.address
 
 
+def has_news(desk: PublicDesk, keys: MailboxKeys, shown: tuple[Heads, Heads]) -> bool:
+    """Return True if the desk has written something that is newer than the entries in `shown`.
+
+    `shown` has the heads and the unseen entries of the newest page of the whole conversation.
+    """
+    heads, unseen = shown
+    strands = desk.letterhead.strand_keys
+    with desk.store.reading(mailbox=keys.address) as session:
+        newer = [entry for strand in strands for entry in _newer(session, keys, heads, strand, strands)]
+    return any(entry.envelope.is_words and head_of(entry) not in unseen for entry in newer)
+
+
 def _read_newer(
     desk: PublicDesk, keys: MailboxKeys, heads: Heads
 ) -> tuple[StoredMailbox, Sequence[SignedEntry]]:
-    """Read the mailbox's row, and the source's entries that are newer than the entries in `heads`.
-
-    Entries that fail a check are left out.
-    """
-    # Of the heads that the source wrote, the oldest counts.
-    own = (head for head in heads if head.strand == SOURCE_STRAND)
-    _, number, known = min(own, default=Head(SOURCE_STRAND, 1, Digest(b"")))
-    of_source = (keys.address, Author.SOURCE, SOURCE_STRAND)
+    """Read the mailbox's row, and the source's entries that are newer than the entries in `heads`."""
     with desk.store.reading(mailbox=keys.address) as session:
         row = mailboxes.find(session, keys.address)
-        rows = entries.of_strand(session, *of_source, number=number, known=known)
+        newer = _newer(session, keys, heads)
     if row is None:
         raise NoSuchMailboxError("the mailbox has ended")
+    return row, newer
+
+
+def _newer(
+    session: Session,
+    keys: MailboxKeys,
+    heads: Heads,
+    strand: StrandId = SOURCE_STRAND,
+    strands: Mapping[StrandId, StrandKey] = {},
+) -> list[SignedEntry]:
+    """Return the authentic entries of one writer that are newer than the entries in `heads`."""
+    # Of the heads that this writer wrote, the oldest counts.
+    of_writer = (head for head in heads if head.strand == strand)
+    _, number, known = min(of_writer, default=Head(strand, 1, Digest(b"")))
+    author = Author.DESK if strand else Author.SOURCE
+    rows = entries.of_strand(session, keys.address, author, strand, number=number, known=known)
     signed, _ = parse_rows(rows)
-    return row, [entry for entry in signed if entry.envelope.number >= number and is_authentic(entry, keys)]
+    return [each for each in signed if each.envelope.number >= number and is_authentic(each, keys, strands)]

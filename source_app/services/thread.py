@@ -219,16 +219,6 @@ def message_receipt(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> tup
     raise NotFoundError
 
 
-def has_news(desk: PublicDesk, keys: MailboxKeys) -> bool:
-    """Return True if the desk wrote something that no entry of the source confirms yet.
-
-    Raises:
-        NoSuchMailboxError: the mailbox has ended.
-    """
-    mailbox = read_mailbox(desk, keys)
-    return bool(mailbox.uncovered_words(mailbox.shown))
-
-
 def read_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> ThreadEntry:
     """Return one entry of a mailbox, for a page of its own.
 

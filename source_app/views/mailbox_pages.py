@@ -14,6 +14,7 @@ from source_app.page_language import gettext, without_tags
 from source_app.services import deleting, login, mailbox_files, read_receipts, thread
 from source_app.services.absences import shown_absences
 from source_app.services.login import MailboxSession
+from source_app.services.new_entry import has_news
 from source_app.services.thread import Thread
 from source_app.views import answer_pages, keep_pages, write_pages
 from source_app.views.login_page import mailbox_open
@@ -99,9 +100,9 @@ def leave_message() -> ResponseReturnValue:
 def show_receipt(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
     """Show the receipt page of a message that the source has sent."""
     entry, expect_by = thread.message_receipt(desk(), here.keys, parse_id(entry_id))
-    reopened, has_news = "opened_again" in request.args, thread.has_news(desk(), here.keys)
+    reopened, news = "opened_again" in request.args, has_news(desk(), here.keys, here.state.shown)
     return render_page(
-        "mailbox/received.html", entry=entry, expect_by=expect_by, reopened=reopened, has_news=has_news
+        "mailbox/received.html", entry=entry, expect_by=expect_by, reopened=reopened, has_news=news
     )
 
 

@@ -86,6 +86,20 @@ def test_an_answer_that_came_while_the_source_wrote_is_announced_on_the_receipt(
     assert hooks(after.text, "notice") == ["received"]
 
 
+def test_an_answer_that_a_page_showed_is_no_news_if_its_row_gets_a_higher_number(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    a_desk.answer(keys, "an answer")
+    a_desk.answer(keys, "another answer")
+    source.get("/en/mailbox")
+    with a_desk.store.writing() as writing:
+        writing.info["driver"].execute("UPDATE entry SET number = 9 WHERE author = 1 AND number = 1")
+
+    receipt = source.get(source.write("written after I saw both").location)
+
+    assert hooks(receipt.text, "notice") == ["received"]
+
+
 def test_the_receipt_gives_the_day_for_a_calendar_without_saying_what_it_is_for(
     a_desk: ADesk, source: SourceBrowser
 ) -> None:

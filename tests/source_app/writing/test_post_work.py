@@ -1,4 +1,4 @@
-"""Work of one form and one post, counted in statements of SQLite, because time is not steady in a test."""
+"""Work of one form, one post and one receipt, counted in SQLite, because time is not steady in a test."""
 
 import sqlite3
 from pathlib import Path
@@ -12,15 +12,17 @@ from tests.source_app.desks import MULTIPART, ADesk, multipart
 PAGE = "/en/mailbox/write"
 
 
-@pytest.mark.parametrize("answers", [0, 5])
-def test_a_form_and_a_post_read_and_write_each_row_once(
+@pytest.mark.parametrize("answers", [0, 20])
+def test_a_form_a_post_and_a_receipt_read_and_write_each_row_once(
     a_desk: ADesk, monkeypatch: pytest.MonkeyPatch, answers: int
 ) -> None:
     done: list[str] = []
+    steps: list[None] = []
 
     def connect(path: Path, *settings: str, **options: str) -> sqlite3.Connection:
         connection = sqlite_connections.connect(path, *settings, **options)
         connection.set_trace_callback(done.append)
+        connection.set_progress_handler(lambda: steps.append(None), 1)
         return connection
 
     monkeypatch.setattr(sqlite, "connect", connect)
@@ -34,11 +36,20 @@ def test_a_form_and_a_post_read_and_write_each_row_once(
         a_desk.answer(a_desk.keys_of(source), f"answer {number}")
         source.write(f"message {number}")
 
+    source.get("/en/mailbox")
+
     done.clear()
     form = source.get(PAGE)
     assert len(done) <= 7
 
     body = multipart({**source.hidden(form, PAGE), "text": "one more message"}, [])
     done.clear()
-    assert source.client.post(PAGE, data=body, content_type=MULTIPART).status_code == 303
+    sent = source.client.post(PAGE, data=body, content_type=MULTIPART)
+    assert sent.status_code == 303
     assert len(done) <= 24
+
+    done.clear()
+    steps.clear()
+    assert source.get(sent.location).status_code == 200
+    assert len(done) <= 8
+    assert len(steps) <= 150  # of SQLite's machine: reading the whole mailbox takes more
