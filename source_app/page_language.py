@@ -28,9 +28,11 @@ def language_of_request() -> str:
 def page_language() -> PageLanguage:
     """Return the language of the current page."""
     # One page asks about fifty times.
-    if "page_language" not in g:
+    try:
+        return cast("PageLanguage", g.page_language)
+    except AttributeError:
         g.page_language = site_languages()[language_of_request()]
-    return cast("PageLanguage", g.page_language)
+        return cast("PageLanguage", g.page_language)
 
 
 def gettext(text: str) -> str:
@@ -38,9 +40,16 @@ def gettext(text: str) -> str:
     return page_language().translations.gettext(text)
 
 
-def ngettext(one: str, many: str, count: int) -> str:
-    """Return HTML of a sentence with a number in the page's language, or in English."""
-    return page_language().translations.ngettext(one, many, count)
+def sentence(text: str, **values: object) -> Markup:
+    """Return `gettext(text)` for a template, with these values in the sentence."""
+    found = Markup(gettext(text))  # noqa: S704  # the sentence comes from a catalogue
+    return found % values if values else found
+
+
+def counted_sentence(one: str, many: str, num: int, **values: object) -> Markup:
+    """Return HTML of a sentence with a number in the page's language, or in English, for a template."""
+    found = page_language().translations.ngettext(one, many, num)
+    return Markup(found) % {"num": num, **values}  # noqa: S704  # the sentence comes from a catalogue
 
 
 def without_tags(sentence: str) -> str:

@@ -8,11 +8,11 @@ from werkzeug.routing import AnyConverter, Map
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from source_app.page_language import (
+    counted_sentence,
     day_text,
-    gettext,
     language_of_request,
-    ngettext,
     page_language,
+    sentence,
     site_languages,
 )
 from source_app.views.error_pages import wrong_host_page
@@ -45,9 +45,7 @@ def install_request_hooks(app: Flask) -> None:
 
     Call this function after Babel is installed, and before the pages are registered.
     """
-    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # added by jinja's i18n extension
-        gettext=gettext, ngettext=ngettext, newstyle=True
-    )
+    app.jinja_env.globals |= {"gettext": sentence, "ngettext": counted_sentence}
     app.jinja_env.filters["dateformat"] = day_text
     app.url_value_preprocessor(_set_language)
     app.before_request(_note_start)
