@@ -32,6 +32,7 @@ _APOSTROPHES: Final = dict.fromkeys(
         *(0x2B9, 0x2BB, 0x2BC, 0x2BD, 0x2C8, 0x1FFD, 0xFF07),
     ]
 )
+_NO_LETTERS: Final = {code: " " for code in range(128) if not chr(code).isalpha()}
 _LETTERS_AND_DIGITS: Final = re.compile(r"[^\W_]+")
 _LEAST_MEMORY = 8192  # bytes; libsodium's minimum
 _DOTLESS_I: Final = "\N{LATIN SMALL LETTER DOTLESS I}"
@@ -87,13 +88,9 @@ def _without_marks(text: str) -> str:
 
 
 def _without_category(text: str, start: str) -> str:
-    """Return a text without the characters whose Unicode category begins with `start`.
-
-    A text in ASCII is returned unchanged, so `start` must be a category without ASCII characters.
-    """
-    if text.isascii():  # checks a message of 1 KiB four times as fast
-        return text
-    return "".join(char for char in text if not unicodedata.category(char).startswith(start))
+    """Return a text without the characters whose Unicode category begins with `start`."""
+    dropped = [char for char in set(text) if unicodedata.category(char).startswith(start)]
+    return text.translate(dict.fromkeys(map(ord, dropped)))
 
 
 def typed_words(typed: str) -> list[str]:
@@ -110,10 +107,14 @@ def contains_passphrase(text: str) -> bool:
     Digits, punctuation and line ends between the words make no difference. A passphrase with a typing error
     is not recognised.
     """
-    # The normal form finds a passphrase that was typed with other accents.
-    words = [*normalise_passphrase(text).split(), "", *re.findall(r"[^\W\d_]+", text.casefold())]
+    lower = text.casefold()
+    plain = lower.translate(_NO_LETTERS)  # without a regular expression, the search takes half as long
+    words = plain.split() if plain.isascii() else re.findall(r"[^\W\d_]+", lower)
+    if not plain.isascii() or text != text.translate(_APOSTROPHES):
+        # The normal form finds a passphrase that was typed with other accents.
+        words += ["", *normalise_passphrase(text).split()]
     known = all_words()
-    return "x" * PASSPHRASE_WORDS in "".join("x" if word in known else " " for word in words)
+    return "x" * PASSPHRASE_WORDS in "".join(["x" if word in known else " " for word in words])
 
 
 def derive_root_key(typed: str, site_salt: bytes, params: Argon2Params) -> RootKey:
