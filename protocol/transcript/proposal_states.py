@@ -48,7 +48,8 @@ class ProposalState:
     - `void`: digests of the ineffective steps about this proposal
     - `must_destroy`: True if the desk made the file for the recipient without a valid step PASSING_ON. The
       adviser must destroy the file, or record that it was handed over
-    - `unfounded`: digests of the steps that are ignored because their writers did not know the proposal
+    - `unfounded`: digests of retired workstations' steps that are ignored, because their writers did not know
+      the proposal
     """
 
     signed: SignedEntry = field(repr=False)
@@ -113,6 +114,7 @@ class _Facts:
     - `unreadable`: entries in `said` that were removed, are missing or cannot be decrypted
     - `unopened`: the source's entries that were not removed, but cannot be decrypted
     - `lost_of_desk`: the desk's entries that were not removed, but are missing or cannot be decrypted
+    - `doubted`: all entries that retired workstations signed
     - `answers`: maps the digest of a proposal to the answers to this proposal
     - `steps`: maps the digest of a proposal to the steps about this proposal
     """
@@ -131,6 +133,7 @@ class _Facts:
         self.removals = {
             key: entry.envelope.removes for key, entry in authentic.items() if entry.envelope.removes
         }
+        self.doubted = {key for key, it in authentic.items() if it.envelope.strand in self.knowledge.retired}
         self.answers: dict[Digest, list[CountedAnswer]] = defaultdict(list)
         self.steps: dict[Digest, list[tuple[Digest, StepNote]]] = defaultdict(list)
         for signed, content in opened:
@@ -158,9 +161,8 @@ class Consent:
         # it: the desk signed that it had an agreement, and the removal is a withdrawal.
         allowing = [*self._agreed, *facts.unreadable]
         self._known_at = {step: self._knowledge.known_to([step]) for step, _ in facts.steps[digest]}
-        self.unfounded = frozenset(
-            step for step, known in self._known_at.items() if proposal is not None and proposal not in known
-        )
+        doubted = facts.doubted & self._known_at.keys() if proposal is not None else ()
+        self.unfounded = frozenset(step for step in doubted if proposal not in self._known_at[step])
         steps = [each for each in facts.steps[digest] if each[0] not in self.unfounded]
         self._begun = {key: note for key, note in steps if note.step is StepName.PASSING_ON}
         self._made = {key for key, note in steps if note.step is StepName.PASSED_ON}

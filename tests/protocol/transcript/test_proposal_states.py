@@ -324,6 +324,7 @@ def test_a_step_about_a_proposal_that_its_writer_did_not_know_counts_for_nothing
     """Attack: with the key of a retired workstation, someone dates a step back. Only its content names the
     proposal, which was made later.
     """
+    talk.retired = [LAPTOP]
     first = talk.write(talk.source)
     proposal = talk.propose()
     agreement = talk.answer(AGREED, proposal)
@@ -340,6 +341,17 @@ def test_a_step_about_a_proposal_that_its_writer_did_not_know_counts_for_nothing
 
     talk.answer(Verdict.TAKEN_BACK, proposal, hidden=[step, made])
     assert talk.proposal().state is ProposalStatus.TAKEN_BACK
+
+
+def test_a_made_file_is_not_forgotten_if_the_step_before_it_is_missing(talk: Talk) -> None:
+    """Damage: the step PASSED_ON names the proposal only through the step PASSING_ON. Otherwise both pages
+    would say that the desk does not carry out the proposal, and the adviser would read of a stolen key.
+    """
+    digest = an_agreed(talk)
+    step = begin(talk, digest)
+    talk.step(PASSED_ON, digest)
+    proposal = talk.proposal(transcript=talk.without(step))
+    assert (proposal.state, proposal.unfounded) == (ProposalStatus.PASSED_ON, frozenset())
 
 
 def test_names_of_a_retired_workstation_take_no_agreement_back(talk: Talk) -> None:
