@@ -49,6 +49,7 @@ _FORGET_FUTURE = PreparedChange(
     .values({each.key: case((each < bindparam("future"), each), else_=0) for each in _SERIALS})
 )
 _NO_SERIALS = {"sent_serial": 0, "acknowledged_serial": 0, "applied_serial": 0, "letterhead_serial": 0}
+_DELETE_ALL = PreparedChange(delete(PeerRow))
 _DELETE = PreparedChange(delete(PeerRow).where(_HAS_NAME))
 _FORGET_APPLIED = PreparedChange(update(PeerRow).values(applied_serial=0))
 
@@ -89,6 +90,15 @@ def remove_peer(session: Session, name: bytes) -> None:
     """
     outbox.drop_peer(session, name)
     _DELETE.run(session, peer=name)
+
+
+def remove_all(session: Session, name: bytes) -> None:
+    """Delete every peer, also rows whose name is damaged, and the outbox of the peer with this name.
+
+    A peer is another store. The outbox is the queue of items to send.
+    """
+    outbox.drop_peer(session, name)
+    _DELETE_ALL.run(session)
 
 
 def mark_applied(session: Session, name: bytes, serial: int, day: date) -> None:

@@ -9,6 +9,7 @@ from datetime import date
 from typing import Protocol
 
 from crypto.age import PQIdentity, PQRecipient
+from crypto.errors import MalformedError
 from protocol.entry import SignedEntry
 from protocol.identifiers import StrandId
 from protocol.letterhead import Letterhead
@@ -108,7 +109,7 @@ class Endpoint:
         The server uses the desk's key, and a workstation uses the server's key.
 
         Raises:
-            SyncRefusedError: NOT_PAIRED: this workstation was never paired with a server.
+            SyncRefusedError: NOT_PAIRED: this workstation lacks the server's card, or the card is damaged.
         """
         return self.letterhead().current_epoch[1] if self.is_server else self._card().recipient
 
@@ -140,6 +141,7 @@ class Endpoint:
     def _card(self) -> ServerCard:
         with self.store.reading() as session:
             known = peers.find(session, SERVER)
-        if known is None:
-            raise SyncRefusedError(SyncRefusal.NOT_PAIRED)
-        return ServerCard.from_text(known.card.decode("ascii", "replace"))
+        try:
+            return ServerCard.from_text(known.card.decode("ascii", "replace") if known else "")
+        except MalformedError as why:
+            raise SyncRefusedError(SyncRefusal.NOT_PAIRED) from why

@@ -10,7 +10,7 @@ class SyncRefusal(StrEnum):
     UNKNOWN_WORKSTATION = "unknown"  # the letterhead does not name this workstation
     REVOKED_WORKSTATION = "revoked"  # the desk took this workstation out of use
     LETTERHEAD = "letterhead"  # the letterhead in the store must not be used: someone changed the store
-    NOT_PAIRED = "not_paired"  # this workstation was never paired with a server
+    NOT_PAIRED = "not_paired"  # the server's card is missing or damaged in this workstation's store
     NO_ROOM = "no_room"  # there is no room for files: the quota is used up, or the disk is full
     OVERTAKEN = "overtaken"  # another pouch was begun for this peer, on another connection
     UNREACHABLE = "unreachable"  # no connection, a lost connection, or an answer that our server never gives

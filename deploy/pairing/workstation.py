@@ -215,7 +215,7 @@ def _register_server(desk: OpenDesk, card: ServerCard) -> None:
     with desk.store.writing() as session:
         known = peers.find(session, SERVER)
         if known is None or known.card != written:
-            peers.remove_peer(session, SERVER)
+            peers.remove_all(session, SERVER)  # the server is the only peer, and its name may be damaged
             peers.add(session, SERVER, written)
             outbox.enqueue_all(session, SERVER)
 

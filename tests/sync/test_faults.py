@@ -259,10 +259,14 @@ def test_a_retired_workstation_that_the_server_forgot_is_refused_on_its_last_day
         ends.sync(workstation)
 
 
-def test_a_workstation_that_was_never_paired_says_so(ends: Ends) -> None:
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_a_workstation_without_the_servers_keys_says_so(ends: Ends, *, is_damaged: bool) -> None:
     workstation = ends.workstation()
     with workstation.replica.writing() as session:
-        peers.remove_peer(session, SERVER)
+        if is_damaged:
+            peers.add(session, SERVER, b"no card")
+        else:
+            peers.remove_all(session, SERVER)
 
     with sync_refused(SyncRefusal.NOT_PAIRED):
         workstation.endpoint.recipient()

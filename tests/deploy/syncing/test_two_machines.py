@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from deploy.cli.store_commands import damaged_rows_in
 from deploy.desk_for_command import open_desk_for_command
 from deploy.exit_codes import ExitCode
 from deploy.onion import clients
@@ -358,6 +359,26 @@ def test_the_same_pairing_twice_changes_nothing(paired: TwoMachineDesk) -> None:
 
     assert peers_of(paired.server) == before
     store.close()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE peer SET name = 'no bytes'", "UPDATE peer SET card = x'00ff'", "UPDATE peer SET card = 1.5"],
+)
+def test_damaged_keys_of_the_server_are_reported_and_replaced_by_pairing_again(
+    paired: TwoMachineDesk, stick: Path, damage: str
+) -> None:
+    paired.a_source_writes()
+    world = paired.world(paired.first)
+    world.execute(damage)
+    world.store.close()
+    assert "do not know each other" in paired.first.is_told("pouch", "make", stick)
+
+    paired.pair_first()
+    carry(paired.server, paired.first, stick)
+
+    assert texts_held(paired.first) == texts_held(paired.server)
+    assert damaged_rows_in(paired.first.settings.parent / STORE) == []
 
 
 def peers_of(machine: Machine) -> list[peers.Peer]:
