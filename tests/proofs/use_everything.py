@@ -19,6 +19,7 @@ from store.errors import AttachmentMissingError
 from store.quota import recount_bytes
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY
+from tests.journalist_app.views.paper import Paper
 from tests.journalist_app.views.test_views import answer_fields, settle
 from tests.programs.hostile_programs import comes_true
 from tests.proofs.conversation import ProofSource
@@ -172,6 +173,7 @@ def _use_adviser(use: Use, *, every_page: bool) -> None:
     if desk is None:
         use.stopped.append("locked")
         return
+    desk.exporter = Paper(pair.folder)
     unlocking.start_indexing(desk)
     settle(adviser)
     use.require("index is broken", that=desk_readers.wait_until_whole(desk.index, 2).is_whole)
@@ -197,7 +199,9 @@ def _use_adviser(use: Use, *, every_page: bool) -> None:
     use.require("the inbox does not list the good mailbox", that=pair.good.path in "".join(lists))
     is_listed = pair.bad.path in "".join(lists) or 'data-fault="gone"' in "".join(lists)
     use.require("the inbox does not list the bad mailbox", that=is_listed)
-    if "<textarea" in (thread := adviser.get(pair.good.path)).text:
+    thread = adviser.get(pair.good.path)
+    use.require("the good agreement no longer counts", that='data-state="agreed"' in thread.text)
+    if "<textarea" in thread.text:
         fields = answer_fields(thread, "answered after the damage")
         sent = use.page("adviser", lambda path: adviser.answer(path, fields), pair.good.path)
         use.require("adviser did not answer", that="Redirecting" in sent)

@@ -13,6 +13,7 @@ from deploy.pinned_letterhead import LOOK_SECONDS, LetterheadWatch
 from journalist_app import create_adviser_app
 from journalist_app.desk.auto_lock import AutoLock
 from journalist_app.services.records import casefiles, drafts, unsent_forms
+from protocol.content import Verdict
 from protocol.letterhead import Report
 from store import attachments, entries, public_files, sync_findings
 from store.database.engine import Store
@@ -20,7 +21,7 @@ from store.sync_findings import FindingKind
 from tests.journalist_app import desk_readers
 from tests.journalist_app.desk_factories import TODAY
 from tests.journalist_app.desk_factories import ASource as SourceAtStore
-from tests.journalist_app.services.passing_on.test_passing_on import propose
+from tests.journalist_app.services.passing_on.test_passing_on import begin, make, propose
 from tests.journalist_app.views.paper import Paper
 from tests.journalist_app.views.test_views import AdviserBrowser
 from tests.proofs.conversation import Cookies, MailboxSystem, ProofSource, open_system
@@ -46,6 +47,7 @@ class Pair:
     good: ProofSource
     folder: Path
     ids: dict[bytes, dict[str, list[str]]] = field(default_factory=dict)
+    named: dict[str, bytes] = field(default_factory=dict)  # entry ids in the damaged mailbox
     _app: Flask | None = None
     kept: dict[Path, bytes] = field(default_factory=dict)
     cookies: list[tuple[ProofSource, Cookies]] = field(default_factory=list)
@@ -122,7 +124,8 @@ def a_pair(folder: Path) -> Pair:
     at_desk = an_adviser(ends)
     at_desk.desk.exporter = Paper(folder)
     bad.writes("the first question", [("dossier.pdf", b"author: iemand " * 2000)])
-    for each in (good, closed, ended, ending):
+    good.writes("a question", [("dossier.pdf", b"author: iemand")])
+    for each in (closed, ended, ending):
         each.writes("a question")
     removed = f"/en/mailbox/delete/{bad.writes('to be removed')}"
     at_desk.syncs()
@@ -130,7 +133,6 @@ def a_pair(folder: Path) -> Pair:
     at_desk.syncs()
     for each in (bad, good, closed):
         at_desk.answers(source_at(at_desk.store, ends, each), "an answer")
-    propose(at_desk.desk, source_at(at_desk.store, ends, bad))
     at_desk.closes(source_at(at_desk.store, ends, closed))
     with ends.world.store.writing() as session:
         public_files.put(session, "report-2025-nl.html", REPORT)
@@ -139,6 +141,10 @@ def a_pair(folder: Path) -> Pair:
         each.mailbox_page()
         each.writes("thanks")
     end_mailbox(ended)
+    proposed = propose(at_desk.desk, source_at(at_desk.store, ends, good))
+    at_desk.syncs()
+    answer(good, proposed.entry_id, Verdict.AGREED)
+    named = propose_three_times(at_desk, bad)
     for each in (bad, good):
         casefiles.add_casefile_note(at_desk.desk, each.keys.address, "a note", TODAY)
         drafts.keep_draft(at_desk.desk, each.keys.address, "a draft")
@@ -167,7 +173,7 @@ def a_pair(folder: Path) -> Pair:
         sync_findings.add(session, closed.keys.address, b"", FindingKind.LONG_RECORD, TODAY)
     path = f"/mailbox/{bad.keys.address.hex()}/answer"
     unsent_forms.keep_unsent(at_desk.store, at_desk.desk.config, path, [("text", "typed")], TODAY)
-    pair = Pair(ends, site, at_desk, bad, good, folder)
+    pair = Pair(ends, site, at_desk, bad, good, folder, named=named)
     with ends.world.store.reading() as session:
         for each in (bad, good):
             words = sorted(
@@ -178,11 +184,53 @@ def a_pair(folder: Path) -> Pair:
             of_entries = [one.entry_id.hex() for one in (words[0], *words[-2:])]
             pair.ids[each.keys.address] = {
                 "entry_id": of_entries,
-                "proposal_id": [words[-1].entry_id.hex()],
+                "proposal_id": [named[f"proposal_{outcome}"].hex() for outcome in ("passed_on", "standing")],
                 "attachment_id": [one.attachment_id.hex() for one in files] or ["00" * 16],
             }
     pair.keep()
     return pair
+
+
+def propose_three_times(at_desk: AtDesk, source: ProofSource) -> dict[str, bytes]:
+    """Let a source agree to three proposals. The first is passed on, and the source takes the second back.
+
+    Return the entry ids of the desk's proposals and steps, and of the source's answers.
+    """
+    desk, here = at_desk.desk, source_at(at_desk.store, at_desk.ends, source)
+    named: dict[str, bytes] = {}
+    known = words_of(at_desk, source)
+
+    def name_newest(name: str) -> None:
+        at_desk.syncs()
+        (named[name],) = words_of(at_desk, source) - known
+        known.add(named[name])
+
+    for outcome in ("passed_on", "taken_back", "standing"):
+        proposed = propose(desk, here, is_copy=outcome != "passed_on")
+        name_newest(f"proposal_{outcome}")
+        answer(source, proposed.entry_id, Verdict.AGREED)
+        name_newest(f"agreement_{outcome}")
+        if outcome == "passed_on":
+            begin(desk, here, proposed)
+            name_newest("passing_on")
+            make(desk, here, proposed)
+            name_newest("passed_on")
+        if outcome == "taken_back":
+            answer(source, proposed.entry_id, Verdict.TAKEN_BACK)
+            name_newest("taken_back")
+    return named
+
+
+def words_of(at_desk: AtDesk, source: ProofSource) -> set[bytes]:
+    with at_desk.store.reading() as session:
+        return {each.entry_id for each in entries.of_mailbox(session, source.keys.address) if each.epoch}
+
+
+def answer(source: ProofSource, proposal_id: bytes, verdict: Verdict) -> None:
+    source.browser.get("/en/mailbox")
+    path = f"/en/mailbox/proposal/{proposal_id.hex()}"
+    form = {**source.browser.hidden(source.browser.get(path), path), "verdict": verdict.value, "sure": "y"}
+    assert source.browser.post(path, form).status_code == 303
 
 
 def source_at(store: Store, ends: Ends, source: ProofSource) -> SourceAtStore:

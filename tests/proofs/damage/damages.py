@@ -4,7 +4,7 @@ The columns come from the metadata of the tables, so a new column is tested with
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,9 @@ VALUES = {
     "real": "1.5",
     "null": "NULL",
 }
+# Rows of proposals and of what followed them. Each of their columns gets fewer kinds of values.
+OF_PROPOSALS = ("proposal_standing", "agreement_standing", "taken_back", "passing_on", "passed_on")
+_FEW_KINDS = {"blob", "number"}  # of a column, one of these has the right type at most
 _OF_QUESTION = "entry_id IN (SELECT entry_id FROM entry WHERE author = 0 AND number = 1)"
 # The rows of a table that get the damages, as SQL. Of another table, the mailbox's first row gets them.
 ROWS = {
@@ -31,8 +34,13 @@ ROWS = {
         "removal": "author = 0 AND number = 3",
         "answer": "author = 1 AND epoch > 0",
         "receipt": "author = 0 AND epoch = 0 AND number > 3",
+        **{name: f"entry_id = :{name}" for name in OF_PROPOSALS},
     },
-    "attachment": {"whole": _OF_QUESTION, "pending": "pending_half_hour IS NOT NULL"},
+    "attachment": {
+        "whole": _OF_QUESTION,
+        "pending": "pending_half_hour IS NOT NULL",
+        "proposed": "entry_id = :proposal_standing",
+    },
     "chunk": {"": f"attachment_row IN (SELECT id FROM attachment WHERE address = :a AND {_OF_QUESTION})"},
     "letterhead": {"newest": "serial = (SELECT max(serial) FROM letterhead)"},
     "outbox": {"entry": "kind = 'entry'", "record": "kind = 'record'"},
@@ -81,6 +89,7 @@ def all_damages(kinds: tuple[str, ...] = tuple(VALUES)) -> list[Damage]:
         for column in table.columns
         for kind in kinds
         if not (column.primary_key and kind != "number")  # SQLite stores nothing but whole numbers there
+        and (kind in _FEW_KINDS or row not in {*OF_PROPOSALS, "proposed"})
     ]
 
 
@@ -89,12 +98,15 @@ def _with_ciphertext() -> list[str]:
     return ["entry", *sorted(table.__tablename__ for table in SEALED_TABLES)]
 
 
-def write(path: Path, damage: Damage, address: bytes) -> bool:
-    """Damage a row of the mailbox, or the first row of its table. Return False if there is no row."""
+def write(path: Path, damage: Damage, names: Mapping[str, bytes]) -> bool:
+    """Damage a row of the mailbox, or the first row of its table. Return False if there is no row.
+
+    `names` has the mailbox's address under "a", and entry ids.
+    """
     with closing(sqlite3.connect(path)) as connection, connection:
         for pragma in ("ignore_check_constraints", "writable_schema"):
             connection.execute(f"PRAGMA {pragma}=ON")
-        found = _row(connection, damage, address)
+        found = _row(connection, damage, names)
         if found is None:
             return False
         sql = connection.execute("SELECT sql, name FROM sqlite_schema WHERE type = 'table'").fetchall()
@@ -114,11 +126,11 @@ def write(path: Path, damage: Damage, address: bytes) -> bool:
     return changed == 1
 
 
-def _row(connection: sqlite3.Connection, damage: Damage, address: bytes) -> tuple[int] | None:
+def _row(connection: sqlite3.Connection, damage: Damage, names: Mapping[str, bytes]) -> tuple[int] | None:
     wanted = ROWS.get(damage.of, {"": ""})[damage.row] or "1"
     for where in _wheres(Base.metadata.tables[damage.of]):
         found: tuple[int] | None = connection.execute(
-            f"SELECT rowid FROM {damage.of} WHERE {where} AND {wanted} ORDER BY rowid LIMIT 1", {"a": address}
+            f"SELECT rowid FROM {damage.of} WHERE {where} AND {wanted} ORDER BY rowid LIMIT 1", names
         ).fetchone()
         if found is not None:
             return found
