@@ -1,6 +1,7 @@
 """Checks of the store: its file, its last verification and rewrite, its letterhead, and room on the disk."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import UTC, date, datetime
@@ -12,6 +13,7 @@ from deploy.errors import LetterheadError
 from deploy.noted_days import REWRITTEN, SOUND, VERIFIED, last_time, noted_day
 from deploy.onion.folders import give_to_owner_of
 from deploy.pinned_letterhead import inspect_letterhead
+from protocol.letterhead import Letterhead
 from store.database.atomic_files import replace_file
 from store.database.engine import open_store
 from store.dialect.disk_room import free_on_disk
@@ -25,6 +27,7 @@ _LAST_DAYS = 30  # a disk that is full earlier than this is a fault
 _SIZES = "store-sizes"  # file with the size of the store on earlier days, to see its growth
 _SIZES_MAX = 31
 _GIGABYTE = 1_000_000_000
+_TELEPHONE = re.compile(r"\d(?:[ \xa0-]?\d){6,}")  # not the hours, such as 9:00
 
 
 def make_store_checks(settings: MachineSettings, today: date) -> list[CheckResult]:
@@ -105,6 +108,20 @@ def _letterhead(settings: MachineSettings) -> Iterator[CheckResult]:
             state = "This is a trial desk, which can never become a real desk."
             advice = "To make a real desk, run steunpunt setup in another folder."
             yield CheckResult("letterhead", Level.WARNING, state, advice)
+        yield check_telephone(verified)
+
+
+def check_telephone(letterhead: Letterhead) -> CheckResult:
+    """Check whether the text "How to talk to us" has a telephone number in each language."""
+    without = sorted(code for code, text in letterhead.talk.items() if not _TELEPHONE.search(text))
+    if not without:
+        return CheckResult("telephone", Level.OK, "The texts How to talk to us have a telephone number.")
+    state = (
+        "Sources who have no poster cannot call the desk: the text How to talk to us has no telephone number "
+        f"in {', '.join(without)}."
+    )
+    advice = "Ask an adviser to add the number on the page Texts for sources."
+    return CheckResult("telephone", Level.WARNING, state, advice)
 
 
 def _disk(settings: MachineSettings, today: date) -> Iterator[CheckResult]:

@@ -4,15 +4,17 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from crypto.passphrase import Argon2Params
 from deploy.checking import store_checks
 from deploy.checking.check_results import CheckResult, Level
 from deploy.checking.machine_files import read_machine_settings
-from deploy.checking.store_checks import make_store_checks
+from deploy.checking.store_checks import check_telephone, make_store_checks
 from deploy.exit_codes import ExitCode
 from deploy.noted_days import REWRITTEN, UNSOUND, VERIFIED, note_day
+from deploy.pinned_letterhead import inspect_letterhead
 from deploy.setup import SERIAL, STORE
 from protocol import keyring as keyrings
 from protocol.keyring import Slot
@@ -39,9 +41,24 @@ def test_a_good_store_has_a_good_result_for_each_check(desk: Machine) -> None:
 
     good = _checked(desk, days=1)
 
-    names = ["store", "store_verified", "store_rewritten", "letterhead", "disk"]
-    assert [(name, Level.OK) for name in names] == [(each.check, each.level) for each in good]
+    names = ["store", "store_verified", "store_rewritten", "letterhead", "telephone", "disk"]
+    assert names == [each.check for each in good]
+    assert {each.check for each in good if each.level is not Level.OK} == {"telephone"}  # of the example
     assert desk.fingerprint in good[3].state
+
+
+def test_a_desk_is_told_in_which_languages_no_source_without_a_poster_can_call(desk: Machine) -> None:
+    with closing(desk.store()) as store:
+        letterhead = inspect_letterhead(store, desk.fingerprint, desk.settings.parent / SERIAL)
+
+    def checked(**talk: str) -> CheckResult:
+        return check_telephone(msgspec.structs.replace(letterhead, talk=talk))
+
+    hours = "Call us between 9:00 and 17:00, or 9.00-17.00 (UTC+1)."
+    found = checked(nl="Bel 070 - 123 45 67.", en=hours, ar="0031701234567", fr=hours, ru="+31 (0)70 1234567")
+    assert Level.WARNING is found.level
+    assert found.state.endswith(" in en, fr.")
+    assert Level.OK is checked(nl="Bel 0031701234567, van 9.00 tot 17.00 uur.").level
 
 
 @pytest.mark.parametrize("fault", ["missing", "damaged", "outdated"])
