@@ -1,6 +1,6 @@
 """Onion services of Tor: the source's interface, and the sync endpoint.
 
-Imports `deploy.settings`, modules at the root of `deploy`, and `store` and `crypto`.
+Imports `deploy.settings`, modules at the root of `deploy`, and `programs`, `store` and `crypto`.
 
 - `clients`: workstations that may connect to the onion service for sync (client authorisation)
 - `control`: commands to Tor over its control port

@@ -3,7 +3,6 @@
 Source: tor(1), 0.4.9, *HIDDEN SERVICE OPTIONS*.
 """
 
-import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,9 +11,12 @@ from deploy.errors import OnionError, OnionFolderError, os_error_as
 from deploy.onion.clients import client_keys
 from deploy.onion.folders import RIGHT_USER, read_host
 from deploy.settings.onion_settings import TOR_LOG, OnionConfig
+from programs.errors import ProgramFailedError
+from programs.runner import ProgramLimits, run_program
 
 _TORRC = Path("/etc/tor/torrc.d/steunpunt.conf")  # the Debian package of the server lets Tor read this
 _RELOAD = ("/usr/bin/systemctl", "reload", "tor")
+_RELOAD_LIMITS = ProgramLimits(60, memory_bytes=1_000_000_000, output_bytes=100_000)
 _TRIES, _TRY_SECONDS = 300, 0.2
 
 _HEAD = """\
@@ -74,8 +76,10 @@ def publish_with_torrc(lines: str, folders: Sequence[Path], torrc: Path = _TORRC
     with os_error_as(f"{torrc} cannot be written", OnionFolderError, advice=RIGHT_USER):
         torrc.write_text(f"{lines}\nLog notice file {TOR_LOG}\n", "utf-8")
         torrc.chmod(0o644)  # Tor reads the file as Tor's own user
-    if subprocess.run(_RELOAD, check=False).returncode:  # noqa: S603  # a fixed command
-        raise OnionError("Tor did not read its settings again. See: systemctl status tor@default.")
+    try:
+        run_program(_RELOAD, _RELOAD_LIMITS)
+    except (OSError, ProgramFailedError) as why:
+        raise OnionError("Tor did not read its settings again. See: systemctl status tor@default.") from why
     for _ in range(_TRIES):
         hosts = [host for folder in folders if (host := read_host(folder))]
         if len(hosts) == len(folders):

@@ -3,9 +3,11 @@ from pathlib import Path
 import pytest
 
 from deploy.errors import OnionError
+from deploy.onion import torrc
 from deploy.onion.clients import admit_client, dismiss_client, make_client_key
-from deploy.onion.torrc import torrc_lines
+from deploy.onion.torrc import publish_with_torrc, torrc_lines
 from deploy.settings.onion_settings import OnionConfig
+from programs.runner import ProgramLimits
 
 SOCKET = "/run/steunpunt/source.sock"
 
@@ -66,3 +68,14 @@ def test_without_a_socket_nothing_is_written(tmp_path: Path) -> None:
 def test_a_folder_that_would_end_its_line_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(OnionError, match="folder"):
         torrc_lines(_config(tmp_path / name), SOCKET)
+
+
+@pytest.mark.parametrize("command", ["exec sleep 600", "exit 1"])
+def test_a_reload_of_tor_that_hangs_or_fails_ends_with_advice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(torrc, "_RELOAD", ("/bin/sh", "-c", command))
+    monkeypatch.setattr(torrc, "_RELOAD_LIMITS", ProgramLimits(0.5, memory_bytes=10**9, output_bytes=10))
+
+    with pytest.raises(OnionError, match="systemctl status tor@default"):
+        publish_with_torrc("# lines", [tmp_path], tmp_path / "steunpunt.conf")
