@@ -43,5 +43,4 @@ def check_command(settings: Path, *, as_json: bool, watch: bool, rehearsed: bool
     results = check_machine(settings, config, utc_today())
     click.echo(results_as_json(results, utc_today()) if as_json else "\n".join(each.line for each in results))
     if not is_in_order(results):
-        call_on_failure(config, say=partial(click.echo, err=True))
         raise FaultsFoundError("This machine is not in order. The results say what to do.")

@@ -168,7 +168,7 @@ def test_the_command_line_prints_one_line_for_each_result_and_ends_with_its_stat
     assert any(line.startswith("fault: The sweeper does not run") for line in lines)
 
 
-def test_a_unit_that_failed_is_told_to_the_operator_at_once_and_nothing_is_checked(
+def test_a_unit_that_failed_is_told_to_the_operator_and_a_check_by_hand_is_not(
     desk: Machine, tmp_path: Path
 ) -> None:
     text = with_key(desk.settings.read_text("utf-8"), "check", "failure_command", str(_a_command(tmp_path)))
@@ -177,4 +177,5 @@ def test_a_unit_that_failed_is_told_to_the_operator_at_once_and_nothing_is_check
     said = desk.does("check", "--failed", "steunpunt-source")
 
     assert "fault: steunpunt-source failed.\n" == said
+    assert ExitCode.FAULTS_FOUND == desk.types("check").exit_code
     assert 1 == (tmp_path / "called").read_text().count("called")
