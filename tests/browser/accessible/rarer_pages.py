@@ -38,9 +38,9 @@ def _a_mailbox(a_desk: ADesk) -> tuple[SourceBrowser, MailboxKeys]:
 def _answered_proposals(a_desk: ADesk) -> Iterator[tuple[str, TestResponse]]:
     browser, keys = _a_mailbox(a_desk)
     for verdict in ("declined", "changes_asked", "agreed", "taken_back"):
-        made = a_desk.propose(keys, "a text", files=[ToGo("a.txt", b"1", is_cleaned=True)])
+        made = a_desk.propose(keys, "a text", files=[ToGo("a.txt", b"1", about="a name", is_cleaned=True)])
         for each in ("agreed", "taken_back") if verdict == "taken_back" else (verdict,):
-            say(browser, made, each, text="another name", sure="y")
+            say(browser, made, each, text="another name" if each == "changes_asked" else "", sure="y")
         yield f"mailbox, {verdict}", browser.get("/en/mailbox")
         yield f"proposal, {verdict}", browser.get(path_of(made))
     yield "proposal, obsolete", browser.get(path_of(a_desk.propose(keys, "old")))
@@ -112,8 +112,8 @@ def _written_again(a_desk: ADesk) -> Iterator[tuple[str, TestResponse]]:
     browser.post("/en/mailbox/keep", left)
     yield "mailbox, unsent", browser.get("/en/mailbox")
     yield "write, unsent", browser.get("/en/mailbox/write")
-    for _ in range(6):
-        browser.write("x" * 49_000)
+    for letter in "abcdef":  # the same text twice would be one message
+        browser.write(letter * 49_000)
     yield "mailbox, long", browser.get("/en/mailbox")
     yield "save, long", browser.get("/en/mailbox/save")
 

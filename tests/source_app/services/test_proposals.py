@@ -5,9 +5,8 @@ from datetime import date
 
 import pytest
 
-from protocol.content import Kind, StepName, StepNote
+from protocol.content import Kind, StepName
 from protocol.entry import SignedEntry
-from protocol.identifiers import Digest
 from protocol.mailbox_keys import MailboxKeys
 from tests.pages import hook, hooks
 from tests.source_app.answering_proposals import path_of, say, shown
@@ -26,13 +25,6 @@ def source(a_desk: ADesk) -> SourceBrowser:
 def made(a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys) -> SignedEntry:
     assert source.passphrase
     return a_desk.propose(keys, "a text")
-
-
-def _without_consent(a_desk: ADesk, keys: MailboxKeys, made: SignedEntry, name: StepName) -> None:
-    digest = Digest(bytes.fromhex(shown(a_desk, keys, made).digest))
-    a_desk.say_step(
-        keys, "The law obliges us.", StepNote(step=name, to="X", proposal=digest, without_consent=True)
-    )
 
 
 def _now(page: str) -> str:
@@ -54,10 +46,10 @@ def test_passing_on_without_agreement_is_not_called_an_agreement_that_can_no_lon
     for each in answers:
         say(source, made, each, sure="y")
     receipt = shown(a_desk, keys, made).answer_receipt
-    _without_consent(a_desk, keys, made, StepName.PASSING_ON)
+    a_desk.pass_on(keys, made, reason="The law obliges us.")
 
     begun = source.get(path_of(made)).text
-    _without_consent(a_desk, keys, made, StepName.PASSED_ON)
+    a_desk.pass_on(keys, made, StepName.PASSED_ON, reason="The law obliges us.")
     passed_on = source.get(path_of(made)).text
 
     for page in (begun, passed_on):
