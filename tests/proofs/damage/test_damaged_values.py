@@ -59,7 +59,7 @@ TRUE_OF_DAMAGE = {
         ),
         *("rolled_back", "unreadable", "wrong_keys", "wrong_state"),
     },
-    "notice": {"damaged_rows", "left_out", "lost", "missing", "restored"},
+    "notice": {"asked", "damaged_rows", "left_out", "lost", "missing", "news", "restored"},
     "refusal": {
         *("call_first", "do_not_answer", "file_broken", "letterhead", "missing", "no_mailbox", "unsound")
     },

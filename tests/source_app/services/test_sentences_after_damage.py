@@ -19,7 +19,7 @@ PAGE = "/en/mailbox"
 _CLAIM = re.compile(
     r"\byou (?:had )?(?:taken back|took back|deleted|gave another|stopped)|everything .* was deleted"
     r"|deleted a message|not passed on|did not do so|is an answer for you|newest answer to you"
-    r"|no answer to your newest|is our mistake|is our fault|that is your fault",
+    r"|waiting for your answer|no answer to your newest|is our mistake|is our fault|that is your fault",
     re.IGNORECASE,
 )
 
