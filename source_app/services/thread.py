@@ -11,12 +11,14 @@ from datetime import date
 
 from msgspec import UNSET
 
+from crypto.errors import CryptoError
 from protocol.content import Content, Kind, StepName, Verdict
-from protocol.entry import SignedEntry
-from protocol.envelope import Author
+from protocol.entry import SignedEntry, open_entry
+from protocol.envelope import Author, EntryClass
 from protocol.heads import Heads
 from protocol.identifiers import Digest, StrandId, receipt_number
 from protocol.mailbox_keys import MailboxKeys
+from protocol.transcript.check import head_of
 from protocol.transcript.closing import closed_until
 from protocol.transcript.proposal_states import ProposalStatus
 from protocol.transcript.thread_state import ThreadStep, thread_state
@@ -26,9 +28,10 @@ from source_app.public_desk import PublicDesk
 from source_app.services.mailbox_files import ThreadFile, shown_files
 from source_app.services.proposals import ShownProposal, shown_proposals
 from source_app.services.verified_mailbox import SourceMailbox, Withheld, read_mailbox, read_sent_words
-from store import mailboxes
+from store import entries, mailboxes
 from store.errors import NoSuchMailboxError
 from store.mailboxes import StoredMailbox
+from stored_mailbox.reading import parse_row
 
 _USUAL_STEPS = (StepName.BEING_READ, StepName.IN_CONVERSATION, StepName.ADVICE_GIVEN, StepName.CLOSED)
 # Number of usual steps that are done, by current step. Any other step comes between advice and closing.
@@ -228,6 +231,31 @@ def read_entry(desk: PublicDesk, keys: MailboxKeys, entry_id: bytes) -> ThreadEn
         NotFoundError: this mailbox has no such entry.
     """
     return _show_entry(*read_sent_words(desk, keys, entry_id)[0])
+
+
+def find_unanswered(desk: PublicDesk, keys: MailboxKeys, shown: Heads) -> ThreadEntry | None:
+    """Return the desk's newest message to which the source wrote no answer yet.
+
+    `shown` has the newest entries that this session was shown. Only these entries are read, so the source has
+    seen the message before.
+    """
+    if not any(head.strand for head in shown):
+        return None
+    with desk.store.reading() as reading:
+        rows = [entries.find_digest(reading, keys.address, head.digest) for head in shown]
+    read = [entry for row in rows if row and (entry := parse_row(row)) and head_of(entry) in shown]
+    later = (entry.envelope for entry in read if entry.envelope.entry_class is not EntryClass.RECEIPT)
+    answered = {head for part in later if part.author is Author.SOURCE for head in part.heads}
+    of_desk = [entry for entry in read if entry.envelope.is_words and entry.envelope.author is Author.DESK]
+    left = [entry for entry in of_desk if head_of(entry) not in answered]
+    if not left:
+        return None
+    newest = max(left, key=lambda entry: entry.envelope.day)
+    try:
+        message = _show_entry(newest, open_entry(newest, [keys.identity]))
+    except CryptoError:
+        return None
+    return message if message.text and message.kind in (Kind.MESSAGE, Kind.STEP) else None
 
 
 def is_mailbox_closed(desk: PublicDesk, keys: MailboxKeys) -> bool:

@@ -48,7 +48,8 @@ def page_for_text(here: MailboxSession, text: str) -> Response:
     """Return the page on which a source writes a new message, with `text` in its form."""
     closed = "yes" if thread.is_mailbox_closed(desk(), here.keys) else ""
     form_context = FormContext.new(here.keys.address, *here.state.shown)
-    return _write_page(here, form_context, {"text": text, "closed": closed})
+    unanswered = thread.find_unanswered(desk(), here.keys, here.state.shown[0])
+    return _write_page(here, form_context, {"text": text, "closed": closed}, unanswered=unanswered)
 
 
 def receive_message() -> ResponseReturnValue:
@@ -131,13 +132,14 @@ def _refused(here: MailboxSession, received: ReceivedForm) -> WerkzeugResponse:
     return _write_page(here, form_context, kept, refusal, files_refused=received.had_files)
 
 
-def _write_page(
+def _write_page(  # noqa: PLR0913  # the values of the page
     here: MailboxSession,
     form_context: FormContext,
     kept: Mapping[str, str],
     refusal: MessageRefusal | None = None,
     *,
     files_refused: bool = False,
+    unanswered: thread.ThreadEntry | None = None,
 ) -> Response:
     return render_page(
         "mailbox/write.html",
@@ -152,4 +154,5 @@ def _write_page(
         refusal=refusal,
         sealing_words=sealing_words(here.keys.address),
         files_refused=files_refused,
+        unanswered=unanswered,
     )

@@ -40,7 +40,7 @@ def test_a_form_a_post_and_a_receipt_read_and_write_each_row_once(
 
     done.clear()
     form = source.get(PAGE)
-    assert len(done) <= 7
+    assert len(done) <= 7 + (4 if answers else 0)  # the newest answer is on the page
 
     body = multipart({**source.hidden(form, PAGE), "text": "one more message"}, [])
     done.clear()
