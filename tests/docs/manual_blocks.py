@@ -15,18 +15,10 @@ _PLACES = {"server", "workstation", "workstation root", "elsewhere", "new server
 
 # First words of the lines that no test runs, with the reason. A block without a machine begins like this.
 NOT_RUN = {
-    "git clone ADDRESS": "a booted machine of a test has no network",
-    "make -C": "build_once() runs this command, on a machine that has a network",
-    "git -C": "a booted machine of a test has no network",
-    "[backup]": "the set-up writes the same setting",
-    "apt-get install ./steunpunt-server_NEWER": "tests/proofs/packages upgrades to a made-up next version",
-    "apt-get install /usr/local/src/steunpunt/dist/steunpunt-workstation_NEWER": "the same",
-    "dpkg --install": "tests/proofs/packages goes back to an older package",
-    "cp /var/lib/steunpunt/var/before-upgrade": "tests/deploy/upgrading goes there and back",
-    "steunpunt restore /var/lib/steunpunt/var/before-upgrade": "tests/deploy/upgrading goes there and back",
-    "apt-get install nginx certbot": "a booted machine of a test has no network",
-    "certbot certonly": "a booted machine of a test reaches no certificate authority",
-    "systemctl restart nginx": "there is no certificate: tests/deploy/sites starts nginx with this file",
+    "make -C": "a booted machine of a test has no network: build_once() runs `make deb` where there is one",
+    "[backup]": "an example: the set-up has written the same setting",
+    "apt-get install nginx certbot": "a booted machine of a test has no network, and has nginx already",
+    "certbot certonly": "a booted machine of a test reaches no authority, and has a test's certificate",
 }
 
 

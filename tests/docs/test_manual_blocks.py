@@ -1,5 +1,6 @@
 import pytest
 
+from tests.code_lines import ROOT
 from tests.docs.manual_blocks import NOT_RUN, Block, read_blocks
 
 MANUALS = ("operator.md", "adviser.md")
@@ -32,3 +33,12 @@ def test_the_first_hour_has_few_commands() -> None:
     assert typed["server"] < 15
     assert typed["workstation"] < 15
     assert typed["elsewhere"] == 1
+
+
+def test_the_first_hour_fits_on_a_printed_page() -> None:
+    """With letters of 10 points, 510 words and 60 lines of this path fill a page of A4."""
+    text = (ROOT / "docs" / "operator.md").read_text("utf-8")
+    path = text[text.index("\n### Install the program\n") : text.index("\n### Make the poster\n")]
+
+    assert len(path.split()) <= 510
+    assert len(path.splitlines()) <= 120

@@ -12,15 +12,21 @@ from pathlib import Path
 from deploy.exit_codes import ExitCode
 from deploy.settings.settings_text import with_key
 from tests.deploy.person_at_terminal import typing_to
+from tests.deploy.servers import ROOT
+from tests.deploy.sites.proxied_sites import CERTIFICATE, certify
 from tests.docs.manual_blocks import Block
 from tests.proofs.packages.debian_machine import DebianMachine
+from tests.proofs.packages.package_builds import Packages
 
 ADVISER = "adviser"
 _EXCHANGE = "srv/steunpunt"
 _SETTINGS = "var/lib/steunpunt/var/config.toml"
 _BACKUPS = "var/lib/steunpunt/var/backups"
 STICK = "media/STICK"
-DIST = "usr/local/src/steunpunt/dist"
+_SOURCES = "usr/local/src/steunpunt"
+_REPOSITORY = "srv/steunpunt.git"
+_AUTHORITIES = "usr/local/share/ca-certificates"
+_CERTIFICATE = f"/{CERTIFICATE}/fullchain.pem /{CERTIFICATE}/privkey.pem"
 _TRIES, _TRY_SECONDS = 20, 5
 
 # What a newcomer writes down, and the words for which the manual uses the newest note.
@@ -32,6 +38,7 @@ _NOTES = {
     "ADDRESS.onion": r"For workstations: (\S+)",
     "NAME KEY": r"steunpunt onion admit (\w+ \w+)",
     "dismiss NAME": r"steunpunt onion (dismiss \w+)",
+    "before-upgrade/backup-DAY": r"copy in /var/lib/steunpunt/var/(before-upgrade/backup-\S+) after a week",
     "backup-DAY": r"/(backup-\d{4}-\d\d-\d\d(?:-\d+)?): \d+ entries verified",
     "FINGERPRINT": r"(?m)^ +((?:[0-9A-F]{4} +){9}[0-9A-F]{4})",
     "ID": r"([0-9a-f]{8})  passphrase .*New adviser",
@@ -44,6 +51,11 @@ _TOR_KEY = (
     ("workstation root", f"{_GIVE_KEY} /var/lib/tor/onion_auth/"),
     ("workstation root", "systemctl restart tor"),
 )
+_SYNC_AFTER_RESTORE = (
+    ("server", "systemctl start steunpunt-sync"),
+    ("workstation", "steunpunt workstation sync"),
+    ("server", "systemctl start steunpunt.target"),
+)
 # Steps of another section that the manual names after these commands.
 _STEPS_ELSEWHERE: Mapping[str, Sequence[tuple[str, str]]] = {
     "steunpunt workstation pair card --server file": [
@@ -52,6 +64,9 @@ _STEPS_ELSEWHERE: Mapping[str, Sequence[tuple[str, str]]] = {
     "steunpunt workstation pair card --server ssh:": [
         ("server", "steunpunt server admit werkstation-1.pairing")
     ],
+    "systemctl restart caddy": [("server", "steunpunt check")],
+    "systemctl restart nginx": [("server", "steunpunt check")],
+    "steunpunt restore /var/lib/steunpunt/var/before-upgrade": _SYNC_AFTER_RESTORE,
     "rm copy.age": [
         *_TOR_KEY,
         ("server", "steunpunt server admit werkstation-2.pairing"),
@@ -65,13 +80,9 @@ _STEPS_ELSEWHERE: Mapping[str, Sequence[tuple[str, str]]] = {
     ],
 }
 # What the manual says about the end of a command, and about what the command prints.
-_STATUS = {
-    "steunpunt workstation rebuild": 6,
-    "steunpunt check --rehearsed": 3,  # no DNS of a test has the clearnet address
-}
+_STATUS = {"steunpunt workstation rebuild": 6}
 _PRINTS = {
     "ssh -T": "refused unreadable",
-    "steunpunt check --rehearsed": "fault: The site cannot be reached at https://mailbox.example.org",
     "steunpunt setup": "shown only this once",
     "age-keygen": "age1",
     "steunpunt workstation sync": "Synced on ",
@@ -81,7 +92,16 @@ _PRINTS = {
 class Newcomer:
     """Person with a server, a workstation and a third machine, who writes down what a later step needs."""
 
-    def __init__(self, server: DebianMachine, workstation: DebianMachine, elsewhere: Path) -> None:
+    def __init__(
+        self,
+        server: DebianMachine,
+        workstation: DebianMachine,
+        elsewhere: Path,
+        packages: Packages,
+        newer: Packages,
+    ) -> None:
+        self._packages = packages
+        self._newer = newer
         self.server = server
         self.workstation = workstation
         self.new_server: DebianMachine | None = None
@@ -89,6 +109,10 @@ class Newcomer:
         self.notes = {
             "DAY": datetime.now(UTC).date().isoformat(),
             "HOST": "mailbox",
+            "git clone ADDRESS": f"git clone /{_REPOSITORY}",
+            "steunpunt-server_NEWER.deb": newer.server.name,
+            "steunpunt-workstation_NEWER.deb": newer.workstation.name,
+            "steunpunt-server_OLDER.deb": packages.server.name,
             "+31 …": "+31 70 000 0000",
         }
         self.accounts: list[
@@ -110,6 +134,11 @@ class Newcomer:
         }
 
         self._before: dict[str, Callable[[], None]] = {  # what the manual tells in words before a command
+            "workstation root: git clone": self._publishes_sources,
+            "workstation root: apt-get install /usr/local/src": self._has_made_packages,
+            "server: apt-get install ./steunpunt-server_NEWER": self._brings_packages_to_server,
+            "server: systemctl restart caddy": self._names_certificate_for_caddy,
+            "server: systemctl restart nginx": self._gets_certificate_for_nginx,
             "new workstation: cp /media": self._begins_workstation,
             "new server: cd ": self._begins_new_server,
             "workstation: steunpunt keys recover": self._damages_keyring,
@@ -223,6 +252,42 @@ class Newcomer:
             for path in folder.glob("pouch-*"):
                 if not (other / path.name).exists():
                     _carry(path, other / path.name)
+
+    def _publishes_sources(self) -> None:
+        """Make the git repository whose address the manual calls ADDRESS."""
+        bare = self.elsewhere / "bare"
+        subprocess.run(["git", "clone", "--quiet", "--bare", f"file://{ROOT}", bare], check=True)
+        shutil.copytree(bare, self.workstation.root / _REPOSITORY)  # git would follow the link of /proc
+
+    def _has_made_packages(self) -> None:
+        """Put the packages where `make deb` puts them. They were made where there is a network."""
+        dist = self.workstation.root / _SOURCES / "dist"
+        dist.mkdir(exist_ok=True)
+        is_first = not list(dist.iterdir())
+        package = (self._packages if is_first else self._newer).workstation
+        _carry(package, dist / package.name)
+
+    def _brings_packages_to_server(self) -> None:
+        for packages in (self._packages, self._newer):
+            _carry(packages.server, self.server.root / _EXCHANGE / packages.server.name)
+
+    def _names_certificate_for_caddy(self) -> None:
+        """Name a certificate in the Caddyfile as its comment says, and let this machine find the site."""
+        root = self.server.root
+        certify(self.elsewhere, self.elsewhere / "certificate")
+        self.server.does("mkdir", "--parents", f"/{CERTIFICATE}", f"/{_AUTHORITIES}")
+        for path in (self.elsewhere / "certificate").iterdir():
+            _carry(path, root / CERTIFICATE / path.name)
+        _carry(self.elsewhere / "authority.pem", root / _AUTHORITIES / "test.crt")
+        self.server.does("update-ca-certificates")
+        with (root / "etc/hosts").open("a", encoding="ascii") as hosts:
+            hosts.write("127.0.0.1 mailbox.example.org\n")
+        path = root / "etc/caddy/Caddyfile"
+        path.write_text(path.read_text("utf-8").replace("\ttls {", f"\ttls {_CERTIFICATE} {{"), "utf-8")
+
+    def _gets_certificate_for_nginx(self) -> None:
+        """Free the ports that Caddy has. The test's certificate is where `certbot` puts one."""
+        self.server.does("systemctl", "stop", "caddy")
 
     def _begins_workstation(self) -> None:
         """Bring the keyring of the newest workstation to another one: another account on this machine."""

@@ -8,10 +8,11 @@ import pytest
 
 from bench.tor_network import Tor, TorNetwork
 from tests.docs.manual_blocks import read_blocks
+from tests.next_version import change_to_next_version
 from tests.proofs.packages.debian_machine import DebianMachine, booted
-from tests.proofs.packages.package_builds import build_once
+from tests.proofs.packages.package_builds import Packages, build_once, change_package
 from tests.proofs.proof_sizes import IS_WHOLE, print_result
-from tests.tor.manual.newcomer import ADVISER, DIST, STICK, Newcomer
+from tests.tor.manual.newcomer import ADVISER, STICK, Newcomer
 from tests.tor.manual.reachable_machines import machine_reached, tor_network_reached
 from tests.tor.onion_sites import wait_for_answer
 
@@ -22,6 +23,15 @@ pytestmark = [
 
 # `make test` follows the path of the first hour. `make prove` also runs what comes later.
 _AFTER_THE_FIRST_HOUR = "Clearnet"
+
+
+def next_version_of(packages: Packages, folders: pytest.TempPathFactory) -> Packages:
+    """Make the packages of a made-up next version, which has one more migration and one more setting."""
+    made = (
+        change_package(package, folders.mktemp("newer"), ".1", change_to_next_version)
+        for package in (packages.server, packages.workstation)
+    )
+    return Packages(*made)
 
 
 @pytest.fixture
@@ -45,15 +55,13 @@ def newcomer(network: TorNetwork, tmp_path_factory: pytest.TempPathFactory) -> I
         for machine in (server, workstation):
             stack.enter_context(tor_network_reached(machine, network))
         stack.enter_context(machine_reached(workstation, "mailbox", server, 22))
-        person = Newcomer(server, workstation, tmp_path_factory.mktemp("elsewhere"))
+        newer = next_version_of(packages, tmp_path_factory) if IS_WHOLE else packages
+        person = Newcomer(server, workstation, tmp_path_factory.mktemp("elsewhere"), packages, newer)
         if IS_WHOLE:
             person.new_server = begins("new-server")
         person.adds_adviser(ADVISER)
         (workstation.root / STICK).mkdir()
         (workstation.root / STICK).chmod(0o777)
-        (workstation.root / DIST).mkdir(parents=True)
-        copy = workstation.root / DIST / packages.workstation.name
-        copy.write_bytes(packages.workstation.read_bytes())
         yield person
 
 
