@@ -37,6 +37,7 @@ from sync.errors import SyncRefusal, SyncRefusedError
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.journalist_app.refusals import refuses
 from tests.journalist_app.views.paper import KEY, Paper
+from tests.planted import finds_the_fault
 from tests.sync.ends import Ends, Workstation, answer, copy_of, restore, sync_refused
 
 _ids = itertools.count(1)
@@ -204,6 +205,24 @@ def test_a_step_is_not_confirmed_before_the_whole_answer_arrived(
     with refuses(PassOnRefusal.WITHDRAWN):
         case.makes()
     assert case.paper.made == []
+
+
+def test_a_planted_fault_is_found_the_file_is_made_at_once(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(make_export, "is_confirmed_by_server", lambda *_: True)
+    with finds_the_fault():
+        test_a_step_on_its_way_is_not_confirmed(case, "a stick")
+
+
+def test_a_planted_fault_is_found_the_beginning_of_an_answer_confirms_the_step(
+    case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "set_has_more", lambda *_, **__: None)
+    with finds_the_fault():
+        test_a_step_is_not_confirmed_before_the_whole_answer_arrived(
+            case, monkeypatch, "sticks of which one is lost"
+        )
 
 
 def test_a_complete_answer_on_several_sticks_confirms_a_step(case: Case) -> None:

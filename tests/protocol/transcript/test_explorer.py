@@ -3,6 +3,7 @@
 `make prove` searches further (`tests/proofs/test_transcripts.py`).
 """
 
+import copy
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -66,6 +67,21 @@ def _verified_is_shown(patch: pytest.MonkeyPatch) -> None:
         return real(self, strand, self.authentic.keys(), remembered)
 
     patch.setattr(Transcript, "heads_for", planted)
+
+
+def _own_heads_are_forgotten(patch: pytest.MonkeyPatch) -> None:
+    real, read = Transcript.heads_for, check.read_transcript
+
+    def planted_read(*what: Any, **how: Any) -> Transcript:  # noqa: ANN401
+        return read(*what[:4], **how)  # without the heads that the workstation remembers
+
+    def planted(
+        self: Transcript, strand: StrandId, shown: Collection[Digest], _remembered: Heads = ()
+    ) -> tuple[Heads, Heads]:
+        return real(self, strand, shown)
+
+    patch.setattr(Transcript, "heads_for", planted)
+    patch.setattr(check, "read_transcript", planted_read)
 
 
 def _one_head_of_others(_self: object, strand: StrandId, heads: Heads, unseen: Heads) -> tuple[Heads, Heads]:
@@ -140,23 +156,26 @@ def _earlier_receipts_make_late(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Knowledge, "all_cover", planted)
 
 
-def _may_delete(*, checks_unseen: bool, checks_missing: bool) -> Plant:
-    def planted(transcript: Transcript, _strands: Mapping[StrandId, StrandKey], today: date) -> bool:
-        due = closing.closed_until(transcript)
-        last = closing.last_words(transcript)
-        unseen = {head.digest for entry in last for head in entry.envelope.unseen}
-        missing = transcript.knowledge.named.keys() - transcript.authentic.keys() - unseen
-        return (
-            due is not None
-            and due <= today
-            and not (checks_unseen and unseen & transcript.authentic.keys())
-            and not (
-                checks_missing
-                and transcript.knowledge.unknown_to_all(missing, [entry.digest for entry in last])
-            )
-        )
+def _may_delete(blind: Callable[[Transcript, set[Digest]], Transcript]) -> Plant:
+    """Call the real function without a part of the transcript. `blind` gets what the closer had not seen."""
+    real = closing.may_delete
+
+    def planted(transcript: Transcript, strands: Mapping[StrandId, StrandKey], today: date) -> bool:
+        unseen = {head.digest for entry in closing.last_words(transcript) for head in entry.envelope.unseen}
+        return real(blind(transcript, unseen), strands, today)
 
     return lambda patch: patch.setattr(closing, "may_delete", planted)
+
+
+def _without_unseen(transcript: Transcript, unseen: set[Digest]) -> Transcript:
+    authentic = {key: entry for key, entry in transcript.authentic.items() if key not in unseen}
+    return replace(transcript, authentic=authentic)
+
+
+def _without_missing(transcript: Transcript, _unseen: set[Digest]) -> Transcript:
+    knowledge = copy.copy(transcript.knowledge)
+    knowledge.named = {key: head for key, head in knowledge.named.items() if key in transcript.authentic}
+    return replace(transcript, knowledge=knowledge)
 
 
 def _closed_until(choose: Callable[[Sequence[date | None]], date | None]) -> Plant:
@@ -285,9 +304,7 @@ PLANTED: Mapping[str, Planted] = {
         "no one who answered was shown it",
     ),
     "rule 2: a workstation forgets its own heads": Planted(
-        lambda patch: patch.setattr(Explorer, "_remember", lambda _self, world, _name: world),
-        Limits(words=(2, 0), hide=1, is_one_machine=True),
-        "fork",
+        _own_heads_are_forgotten, Limits(words=(2, 0), hide=1, is_one_machine=True), "fork"
     ),
     "rule 2: a retired workstation may know what was written later": Planted(
         lambda patch: patch.setattr(check, "_dated_back", lambda *_: []),
@@ -316,12 +333,12 @@ PLANTED: Mapping[str, Planted] = {
         "without a hostile operator",
     ),
     "rule 4: what the closing lists as unseen is deleted": Planted(
-        _may_delete(checks_unseen=False, checks_missing=True),
+        _may_delete(_without_unseen),
         Limits(message=2, flip=1, closing=(1, 0)),
         "which no one of the desk was shown",
     ),
     "rule 4: what is missing is deleted": Planted(
-        _may_delete(checks_unseen=True, checks_missing=False),
+        _may_delete(_without_missing),
         Limits(message=2, receipt=1, hide=1, closing=(1, 0)),
         "which the operator hid",
     ),
@@ -363,6 +380,14 @@ PLANTED: Mapping[str, Planted] = {
     "rule 8: a void step makes the file": Planted(
         _a_void_step_counts, _consent(made=(1, 0)), "the file is made although"
     ),
+    "waiting: any words of the desk answer": Planted(
+        _any_words_answer, Limits(message=1, words=(1, 0)), "does not wait"
+    ),
+}
+
+# These rules need a store, so the explorer has stand-ins for the real functions. These faults show that the
+# search would notice the harm. The table of docs/proofs.md says which tests break the real functions.
+STAND_INS: Mapping[str, Planted] = {
     "rule 8: the file is made at once": Planted(
         lambda patch: patch.setattr(Explorer, "_is_confirmed", lambda *_: True),
         _consent(made=(1, 0)),
@@ -370,9 +395,6 @@ PLANTED: Mapping[str, Planted] = {
     ),
     "rule 8: the beginning of an answer confirms the step": Planted(
         _sent_is_confirmed, _consent(made=(1, 0), breaks_off=True), "withdrew before the server had the step"
-    ),
-    "waiting: any words of the desk answer": Planted(
-        _any_words_answer, Limits(message=1, words=(1, 0)), "does not wait"
     ),
     "rule 10: a replica keeps a header that does not open": Planted(
         lambda patch: patch.setattr(Explorer, "keeps_unreadable", True),
@@ -383,9 +405,9 @@ PLANTED: Mapping[str, Planted] = {
 }
 
 
-@pytest.mark.parametrize("name", PLANTED)
+@pytest.mark.parametrize("name", [*PLANTED, *STAND_INS])
 def test_a_planted_fault_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    planted = PLANTED[name]
+    planted = {**PLANTED, **STAND_INS}[name]
     sound, trace, _ = Explorer(planted.limits, heals=planted.heals).run(8, states=3_000)
     assert not sound, "\n".join([sound, *trace])
 

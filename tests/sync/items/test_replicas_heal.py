@@ -20,7 +20,9 @@ from store.database.engine import Store
 from store.outbox import OutboxKind
 from store.sync_findings import FindingKind
 from stored_mailbox.appending import store_entry
+from sync.items import entry_item
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
+from tests.planted import finds_the_fault
 from tests.sync.desks import an_adviser
 from tests.sync.ends import Ends, Workstation, all_of, at
 from tests.sync.test_edges import down
@@ -103,6 +105,16 @@ def test_a_header_that_was_flipped_during_one_sync_and_put_back_is_healed_by_the
 
     assert adviser.sees(source) == ["hello"]
     assert all_of(adviser.store) == all_of(ends.world.store)
+
+
+def test_a_planted_fault_is_found_a_replica_keeps_a_header_that_does_not_open(
+    ends: Ends, source: ASource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entry_item, "_is_better", lambda *_: False)
+    with finds_the_fault():
+        test_a_header_that_was_flipped_during_one_sync_and_put_back_is_healed_by_the_whole_check(
+            ends, source, None
+        )
 
 
 @pytest.mark.parametrize(
