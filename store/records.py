@@ -45,6 +45,12 @@ _RECORDS = select(RecordRow.kind, RecordRow.name, RecordRow.revision, WHOLE, Rec
 _FIND = PreparedQuery(_RECORDS.where(_HAS_NAME), Record)
 _ALL_RECORDS = PreparedQuery(_RECORDS.where(_HAS_KIND).order_by(RecordRow.name), Record)
 _REVISIONS = PlainQuery(select(RecordRow.name, RecordRow.revision).where(_HAS_KIND))
+_LISTED = PreparedQuery(
+    select(RecordRow.kind, RecordRow.name, RecordRow.revision).where(
+        RecordRow.goes_to_peers, ~RecordRow.is_dropped
+    ),
+    lambda kind, name, revision: (record_name(kind, name), max(revision, 0)),
+)
 _COUNT = PlainQuery(
     select(func.count(), summed_of_any(SealedRow.size))
     .join(RecordRow, RecordRow.id == SealedRow.id)
@@ -123,6 +129,14 @@ def all_records(session: Session, kind: str) -> Sequence[Record]:
 def revisions(session: Session, kind: str) -> Sequence[tuple[bytes, int]]:
     """Return name and revision of every record (encrypted note) of a kind, without reading ciphertext."""
     return _REVISIONS.all(session, kind=kind)
+
+
+def listed(session: Session) -> tuple[tuple[bytes, int], ...]:
+    """Return name and revision of every record that goes to peers (other stores) and was not dropped, sorted.
+
+    A name has the form "kind:name".
+    """
+    return tuple(sorted(_LISTED.all(session)))
 
 
 def count(session: Session, kind: str) -> tuple[int, int]:

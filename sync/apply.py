@@ -18,7 +18,7 @@ from stored_mailbox.appending import state_of, update_state
 from stored_mailbox.lost_entries import check_envelopes, lost_and_given
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
-from sync.items import held_item, record_item
+from sync.items import held_item, listed_records, record_item
 from sync.items.contexts import ApplyContext, FileKey, VerifyContext
 from sync.items.item_kinds import kind_of, size_of
 from sync.verify import verify_items
@@ -36,6 +36,7 @@ class AppliedPouch:
     - `peer_was_restored`: True if the sender's store was restored from a backup
     - `we_were_restored`: True if this store was restored from a backup
     - `unwanted`: attachments that the sender must not continue to send
+    - `differs`: True if the sender begins a sync, and has other records (notes of the desk) than this store
     """
 
     head: PouchHead
@@ -45,6 +46,7 @@ class AppliedPouch:
     we_were_restored: bool = False
     unwanted: frozenset[FileKey] = frozenset()
     without_room: frozenset[tuple[bytes, bytes]] = frozenset()
+    differs: bool = False
 
     @property
     def partials(self) -> Mapping[FileKey, int]:
@@ -123,6 +125,7 @@ def apply_pouch(
         we_were_restored=we_were_restored,
         unwanted=frozenset(context.unwanted),
         without_room=frozenset(context.without_room),
+        differs=listed_records.is_other_list(context),
     )
 
 

@@ -16,7 +16,7 @@ from store.errors import PeerMissingError
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
 from sync.items.contexts import BuildContext, FileKey, VerifyContext
-from sync.items.item_kinds import ROW_PACKERS, kind_of, pack_damaged, pack_first, pack_mailbox, size_of
+from sync.items.item_kinds import ROW_PACKERS, kind_of, pack_damaged, pack_ends, pack_mailbox, size_of
 from sync.sync_lock import sync_lock
 
 # Target size of a pouch on a connection. It limits the loss when a connection breaks, and the memory in use.
@@ -52,7 +52,8 @@ def build_pouch(  # noqa: PLR0913  # as the fields of the context
     - `partials`: for each attachment, the number of chunks that the peer already has
     - `unwanted`: attachments that the peer must not continue to send
     - `after`: serial of the pouch that the new pouch continues, or None
-    - `tells_held`: True to include a workstation's letterhead and a list of some of its entries
+    - `tells_held`: True to include a workstation's letterhead and a list of some of its entries, or the
+      server's list of records
 
     Raises:
         PeerMissingError: there is no such peer.
@@ -162,20 +163,24 @@ class _PouchBuilder:
 
     def _items(self) -> Iterator[Item]:
         context = self._context
-        if context.tells_held and not context.endpoint.is_server:
-            # First, because the server's answer is perhaps refused until the server has read these items.
+        first: list[Item] = []
+        last: list[Item] = []
+        if context.tells_held:
             with context.endpoint.store.reading() as session:
-                first = pack_first(context, session)
-            for item in first:
-                yield from self._checked(item, None)
+                first, last = pack_ends(context, session)
+        for item in first:
+            yield from self._checked(item, None)
         for kind in ROW_PACKERS:
             yield from self._pack_rows(kind)
         with context.endpoint.store.reading() as session:
             addresses = outbox.mailboxes_to_pack(session, context.peer)
         for address in addresses:
             if context.is_full():
-                return
+                break
             yield from self._pack_mailbox(Address(address))
+        if not context.has_more:  # the workstation has applied all ends of mailboxes when it reads this list
+            for item in last:
+                yield from self._checked(item, None)
 
     def _pack_rows(self, kind: outbox.OutboxKind) -> Iterator[Item]:
         context = self._context

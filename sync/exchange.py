@@ -63,7 +63,7 @@ def answer_pouches(server: Endpoint, pouch: bytes) -> Iterator[bytes]:
     with sync_lock(server):
         sender = _identify_sender(server, pouch)
         applied = apply_pouch(server, lambda: [pouch], is_direct=True)
-        built = build_pouch(server, sender, applied.partials, applied.unwanted)
+        built = build_pouch(server, sender, applied.partials, applied.unwanted, tells_held=applied.differs)
     yield built.pouch
     for _ in range(POUCHES_MAX - 1):
         if not built.has_more:

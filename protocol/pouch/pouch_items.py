@@ -21,24 +21,21 @@ ITEM_BYTES: Final = 16 * 1024 * 1024
 CHUNK_BYTES: Final = 1024 * 1024
 PAST: Final = 33  # the `past` of a record, and one revision that does not verify
 _NAME_BYTES: Final = 64  # of a record's name or kind; the server does not know the kinds
-_LARGEST: Final = 2**63 - 1
 HELD: Final = 1024  # mailboxes or entries in one `HeldItem`
 TALLIES: Final = 64  # a mailbox leaves 8; without a limit, reading 16 MiB of them would take 200 MiB
 
 _Address = Annotated[bytes, Meta(min_length=ADDRESS_BYTES, max_length=ADDRESS_BYTES)]
 _EntryId = Annotated[bytes, Meta(min_length=ENTRY_ID_BYTES, max_length=ENTRY_ID_BYTES)]
 _EntryName = Annotated[bytes, Meta(min_length=52, max_length=52)]  # its address, then its digest
-_EntryDigest = Annotated[bytes, Meta(max_length=DIGEST_BYTES)]  # empty: the mailbox itself
 _AttachmentId = Annotated[bytes, Meta(min_length=ATTACHMENT_ID_BYTES, max_length=ATTACHMENT_ID_BYTES)]
 _Recipient = Annotated[bytes, Meta(min_length=PQ_RECIPIENT_BYTES, max_length=PQ_RECIPIENT_BYTES)]
 _VerifyKey = Annotated[bytes, Meta(min_length=32, max_length=32)]
 _Header = Annotated[bytes, Meta(max_length=HEADER_BYTES_MAX)]
-_Count = Annotated[int, Meta(ge=0, le=_LARGEST)]
+_Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 _Name = Annotated[bytes, Meta(max_length=_NAME_BYTES)]
 _Signature = Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
 _Digest = Annotated[bytes, Meta(min_length=DIGEST_BYTES, max_length=DIGEST_BYTES)]
 _Sealed = Annotated[bytes, Meta(max_length=CHUNK_BYTES)]  # fits one row of the store
-_Tallies = Annotated[tuple[_Sealed, ...], Meta(max_length=TALLIES)]
 Partial = tuple[_Address, _AttachmentId, _Count]  # an attachment and its chunks, in the head of a pouch
 
 
@@ -123,7 +120,7 @@ class TalliesItem(_Item, frozen=True, tag="tallies"):
     """
 
     address: _Address
-    tallies: _Tallies
+    tallies: Annotated[tuple[_Sealed, ...], Meta(max_length=TALLIES)]
 
 
 class RecordItem(_Item, frozen=True, tag="record"):
@@ -135,7 +132,7 @@ class RecordItem(_Item, frozen=True, tag="record"):
 
     kind: Annotated[str, Meta(min_length=1, max_length=40)]
     name: _Name
-    revision: Annotated[int, Meta(ge=1, le=_LARGEST)]
+    revision: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     past: Annotated[tuple[_Digest, ...], Meta(max_length=PAST)]
     is_dropped: bool
     sealed: _Sealed
@@ -161,7 +158,7 @@ class DamagedItem(_Item, frozen=True, tag="damaged"):
     """
 
     address: _Address
-    digest: _EntryDigest
+    digest: Annotated[bytes, Meta(max_length=DIGEST_BYTES)]
 
 
 class HeldItem(_Item, frozen=True, tag="held"):
@@ -174,6 +171,7 @@ class HeldItem(_Item, frozen=True, tag="held"):
     - `addresses`: the mailboxes of these entries
     - `whole`: the entries with an encrypted part
     - `bare`: the entries without an encrypted part
+    - `records`: SHA-256 of the list of records (notes of the desk) that a `RecordsItem` would have
     """
 
     letterhead: _Count
@@ -182,10 +180,17 @@ class HeldItem(_Item, frozen=True, tag="held"):
     addresses: Annotated[tuple[_Address, ...], Meta(max_length=HELD)]
     whole: Annotated[tuple[_Digest, ...], Meta(max_length=HELD)]
     bare: Annotated[tuple[_Digest, ...], Meta(max_length=HELD)]
+    records: _Digest
+
+
+class RecordsItem(_Item, frozen=True, tag="records"):
+    """Item of a sync: list of the records (notes of the desk) that the server has, each with its revision."""
+
+    records: Annotated[tuple[tuple[bytes, _Count], ...], Meta(max_length=65_536)]
 
 
 _ItemOfMailbox = MailboxItem | FileItem | ChunkItem | EntryItem | EndedItem | TalliesItem | DamagedItem
-Item = LetterheadItem | _ItemOfMailbox | RecordItem | TallyItem | PublicFileItem | HeldItem
+Item = LetterheadItem | _ItemOfMailbox | RecordItem | TallyItem | PublicFileItem | HeldItem | RecordsItem
 _DECODER: Final[msgspec.msgpack.Decoder[Item]] = msgspec.msgpack.Decoder(Item)
 
 

@@ -44,7 +44,7 @@ class ShownProposal:
     answered_on: date | None
     answer_text: str = field(repr=False)
     answered_by: Digest | None  # of the entry with the newest answer
-    must_destroy: bool  # the file was made although the source had withdrawn in time
+    must_destroy: bool  # the file was made, and no step to pass on the proposal counts
     is_newest: bool
     without_consent: ThreadStep | None  # newest step that passes on the proposal without the source's consent
     delivered: date | None  # day on which the recipient got the file

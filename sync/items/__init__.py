@@ -10,6 +10,7 @@ To add or remove a kind, add or remove its module and its lines in `item_kinds`.
 - `item_kinds`: table of all kinds, which the drivers `sync.build`, `sync.verify` and `sync.apply` use
 - `contexts`: state of one pouch while it is built, verified or applied
 - `letterhead_item`: the desk's newest letterhead
+- `listed_records`: list of the records of the server, so that a workstation sends again what the server lost
 - `mailbox_item`: a mailbox's public keys, and all items of one mailbox in their order
 - `entry_item`: an entry
 - `attachment_items`: an attachment's header and chunks

@@ -26,7 +26,8 @@ class BuildContext:
     - `size`: number of bytes of the items packed so far
     - `size_limit`: None for a pouch of any size
     - `verified`: the packed entries, whose signatures were verified
-    - `tells_held`: True to include a workstation's letterhead and a list of some of its entries
+    - `tells_held`: True to include a workstation's letterhead and a list of some of its entries, or the
+      server's list of records
     """
 
     endpoint: Endpoint
@@ -96,6 +97,7 @@ class ApplyContext:
     - `asked`: entries (digests by address) that the peer asked for
     - `lacking`: entries (digests by address) that the peer lacks. They are not verified yet.
     - `changed`: mailboxes whose state must be computed again
+    - `listed_at_peer`: digest of the workstation's list of records, or None if the pouch does not have it
     """
 
     endpoint: Endpoint
@@ -108,6 +110,7 @@ class ApplyContext:
     asked: dict[Address, set[Digest]] = field(default_factory=dict)
     lacking: dict[Address, set[Digest]] = field(default_factory=dict)
     changed: set[Address] = field(default_factory=set)
+    listed_at_peer: bytes | None = None
     _removed: dict[Address, set[Digest]] = field(default_factory=dict)
 
     def removed(self, session: Session, address: Address) -> set[Digest]:

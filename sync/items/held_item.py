@@ -17,6 +17,7 @@ from protocol.pouch.pouch_items import HELD, HeldItem
 from store import entries, mailboxes, outbox
 from store.outbox import OutboxKind
 from stored_mailbox.lost_entries import check_envelopes
+from sync.items import listed_records
 from sync.items.contexts import ApplyContext, BuildContext
 
 _LOWEST: Final = bytes(ADDRESS_BYTES + DIGEST_BYTES)
@@ -38,6 +39,7 @@ def pack(context: BuildContext, session: Session) -> HeldItem:
         addresses=tuple(dict.fromkeys(address for address, *_ in rows)),
         whole=tuple(digest for _, digest, has_header in rows if has_header),
         bare=tuple(digest for _, digest, has_header in rows if not has_header),
+        records=listed_records.digest(session),
     )
 
 
@@ -49,6 +51,7 @@ def apply(context: ApplyContext, session: Session, item: HeldItem) -> bool:
     """
     if not context.endpoint.is_server:
         return False
+    context.listed_at_peer = item.records
     if context.endpoint.letterhead().serial > item.letterhead:
         outbox.enqueue_for(session, context.peer, OutboxKind.LETTERHEAD)
     for address in item.addresses:

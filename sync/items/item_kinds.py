@@ -17,6 +17,7 @@ from sync.items import (
     entry_item,
     held_item,
     letterhead_item,
+    listed_records,
     mailbox_item,
     public_file_item,
     record_item,
@@ -56,6 +57,7 @@ ITEM_KINDS: Final[Mapping[type[Item], ItemKind]] = {
     formats.PublicFileItem: ItemKind(public_file_item.apply, is_batched=False),
     formats.DamagedItem: ItemKind(damaged_item.apply),
     formats.HeldItem: ItemKind(held_item.apply),
+    formats.RecordsItem: ItemKind(listed_records.apply),
 }
 
 # Kinds that need one row of the outbox and nothing else, in the order in which a peer can apply them.
@@ -71,10 +73,19 @@ pack_mailbox: Final = mailbox_item.pack
 pack_damaged: Final = damaged_item.pack
 
 
-def pack_first(context: BuildContext, session: Session) -> list[Item]:
-    """Return the items with which a workstation begins a sync: its letterhead, and a list of some entries."""
+def pack_ends(context: BuildContext, session: Session) -> tuple[list[Item], list[Item]]:
+    """Return the first and the last items of the first pouch (sync bundle) of a sync in one direction.
+
+    A workstation begins with its letterhead and a list of some entries. The server ends with a list of its
+    records. The caller reads these items before all others.
+    """
+    if context.endpoint.is_server:
+        # Read before the ends of mailboxes. Otherwise the workstation would send the records of a mailbox
+        # that the server deletes in the meantime.
+        return [], [listed_records.pack(session)]
+    # First, because the server's answer is perhaps refused until the server has read these items.
     letterhead = letterhead_item.pack(context, session)
-    return [*([letterhead] if letterhead else []), held_item.pack(context, session)]
+    return [*([letterhead] if letterhead else []), held_item.pack(context, session)], []
 
 
 def kind_of(item: Item) -> ItemKind:

@@ -73,6 +73,15 @@ def apply(context: ApplyContext, session: Session, item: RecordItem) -> bool:
     return True
 
 
+def is_waiting(session: Session, row_name: bytes) -> bool:
+    """Return True if this workstation has a newer revision of a record that it cannot decrypt yet.
+
+    `row_name` has the form "kind:name". A record is an encrypted note of the desk.
+    """
+    kind, _, name = row_name.partition(b":")
+    return records.find(session, _WAITING, name + b":" + kind) is not None
+
+
 def finish(context: ApplyContext, session: Session) -> None:
     """Try again to store the received records (encrypted notes) that this workstation could not decrypt.
 

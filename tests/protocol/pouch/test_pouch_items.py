@@ -27,6 +27,7 @@ from protocol.pouch.pouch_items import (
     MailboxItem,
     PublicFileItem,
     RecordItem,
+    RecordsItem,
     TalliesItem,
     TallyItem,
     item_from_bytes,
@@ -96,6 +97,7 @@ _ITEMS: st.SearchStrategy[Item] = st.one_of(
     st.builds(TallyItem, sealed=st.binary()),
     st.builds(PublicFileItem, name=_TEXTS, body=st.binary()),
     st.builds(DamagedItem, address=_ADDRESSES, digest=st.binary(max_size=32)),
+    st.builds(RecordsItem, st.lists(st.tuples(st.binary(), _NUMBERS)).map(tuple)),
 )
 
 
@@ -172,6 +174,7 @@ def test_messagepack_that_is_not_an_item_is_malformed(value: object, kind: type[
         RecordItem(kind="x", name=b"", revision=0, past=(), is_dropped=False, sealed=b""),
         RecordItem(kind="x", name=b"", revision=1, past=(bytes(31),), is_dropped=False, sealed=b""),
         TalliesItem(address=bytes(20), tallies=(b"",) * (TALLIES + 1)),
+        RecordsItem(((b"", 1),) * 65_537),
         FileItem(
             address=bytes(20), entry_id=bytes(16), attachment_id=bytes(16), header=bytes(HEADER_BYTES_MAX + 1)
         ),
@@ -188,6 +191,7 @@ def test_messagepack_that_is_not_an_item_is_malformed(value: object, kind: type[
         "before the first revision",
         "half a digest",
         "tallies",
+        "records",
         "header",
         "address",
     ],

@@ -197,7 +197,7 @@ def test_a_workstation_compares_nothing_that_a_server_says_it_holds(
     ends: Ends, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(entries, "held")
-    assert down(ends, workstation, HeldItem(0, bytes(52), bytes(52), (bytes(20),), (), ())) == 0
+    assert down(ends, workstation, HeldItem(0, bytes(52), bytes(52), (bytes(20),), (), (), bytes(32))) == 0
 
 
 def test_a_list_is_small() -> None:

@@ -1,0 +1,48 @@
+"""List of the server's records in a pouch (sync bundle): a workstation sends again what the server has lost.
+
+A record is an encrypted note of the desk. The first pouch of a sync has a digest of the workstation's list.
+The server sends its own list only if the two lists differ.
+"""
+
+import hashlib
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from protocol.pouch.pouch_items import RecordsItem
+from store import outbox, records
+from store.outbox import OutboxKind
+from sync.items.contexts import ApplyContext
+from sync.items.record_item import is_waiting
+
+
+def digest(session: Session) -> bytes:
+    """Return the SHA-256 of the list of this store's records (encrypted notes of the desk)."""
+    return hashlib.sha256(msgspec.msgpack.encode(records.listed(session))).digest()
+
+
+def is_other_list(context: ApplyContext) -> bool:
+    """Return True if the pouch had the digest of a list of records, and this store has another list."""
+    if context.listed_at_peer is None:
+        return False
+    with context.endpoint.store.reading() as session:
+        return context.listed_at_peer != digest(session)
+
+
+def pack(session: Session) -> RecordsItem:
+    """Return the sync item with the list of this store's records (encrypted notes of the desk)."""
+    return RecordsItem(records.listed(session))
+
+
+def apply(context: ApplyContext, session: Session, item: RecordsItem) -> bool:
+    """On a workstation, queue the records that the server lacks, or has in an older revision.
+
+    On the server, do nothing.
+    """
+    if context.endpoint.is_server:
+        return False
+    at_server = dict(item.records)
+    for name, revision in records.listed(session):
+        if at_server.get(name, 0) < revision and not is_waiting(session, name):
+            outbox.enqueue_for(session, context.peer, OutboxKind.RECORD, name=name)
+    return False
