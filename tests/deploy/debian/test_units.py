@@ -74,6 +74,7 @@ def test_each_unit_has_limits_and_tells_the_operator_of_a_failure(unit: Path) ->
         assert _seconds(text, "TimeoutStartSec")  # without this line, systemd would wait forever
         return
     assert "\nRestart=on-failure\n" in text
+    assert "\nRestartMode=direct\n" in text  # or systemd 254 would tell the operator of each new start
     # A program that hangs after each start must fail in the end. Otherwise systemd would start it forever.
     one_start = _seconds(text, "WatchdogSec") + (_seconds(text, "TimeoutStopSec") or STOP_SECONDS)
     all_starts = int(_value(text, "StartLimitBurst")) * (one_start + _seconds(text, "RestartSec"))
