@@ -14,6 +14,8 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +34,7 @@ _SETTINGS = {
     "max_connections": "100",
     "unix_socket_permissions": "0700",
     "log_min_messages": "panic",
+    "wal_recycle": "off",
     "autovacuum": "off",
     "max_wal_size": "64MB",  # a usual journal of 1 GB would fill the memory
 }
@@ -87,21 +90,11 @@ def start_cluster() -> Cluster:
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    settings = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
-    process = subprocess.Popen(
-        [
-            *as_user,
-            "setpriv",
-            "--pdeathsig",
-            "QUIT",
-            programs / "postgres",
-            "-D",
-            data,
-            "-k",
-            folder,
-            *settings,
-        ]
-    )
+    with (data / "postgresql.conf").open("a") as file:  # not as options: ALTER SYSTEM could not change those
+        file.writelines(f"{name} = '{value}'\n" for name, value in _SETTINGS.items())
+    command = [*as_user, "setpriv", "--pdeathsig", "QUIT", programs / "postgres", "-D", data, "-k", folder]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stderr=log)
     cluster = Cluster(folder, process)
     deadline = time.monotonic() + 60
     while True:
@@ -113,6 +106,21 @@ def start_cluster() -> Cluster:
             time.sleep(0.02)
         else:
             return cluster
+
+
+@contextmanager
+def a_setting_of_the_server(cluster: Cluster, name: str, value: str) -> Iterator[None]:
+    try:
+        cluster.run(f"ALTER SYSTEM SET {name} = {value}")
+        cluster.run("SELECT pg_reload_conf()")
+        while cluster.run(f"SHOW {name}") != [(value,)]:
+            pass
+        yield
+    finally:
+        cluster.run(f"ALTER SYSTEM RESET {name}")
+        cluster.run("SELECT pg_reload_conf()")
+        while cluster.run(f"SHOW {name}") == [(value,)]:
+            pass
 
 
 @functools.cache

@@ -31,8 +31,8 @@ def create_store(place: Path | ServerPlace) -> Store:
     if isinstance(place, ServerPlace):
         with closing(_on_server(place, MANY)) as store:
             store.check_server()
-            with store.reading() as session:
-                if session.info["driver"].execute(store.tables.definitions).fetchall():
+            with store.inspecting() as driver:
+                if driver.execute(store.tables.definitions).fetchall():
                     raise StoreError("the database where the new store was to be created has tables")
             _migrate(store)
         return open_store(place)
@@ -103,9 +103,9 @@ def open_store(place: Path | ServerPlace, *, patient: int = MANY, of_source: boo
         store = _on_server(place, patient)
         with closing(store):
             store.check_server()
-            with store.reading() as session:
-                refuse_other_version(session.info["driver"], store.tables)
-                refuse_other_role(session.info["driver"], of_source=of_source)
+            with store.inspecting() as driver:
+                refuse_other_version(driver, store.tables)
+                refuse_other_role(driver, of_source=of_source)
         return store
     if not place.is_file():
         raise StoreMissingError
@@ -124,8 +124,9 @@ def create_roles(place: ServerPlace) -> list[str]:
         StoreError: the user is not an administrator, or the server cannot be reached.
     """
     with closing(_on_server(place, MANY)) as store:
+        roles = store.create_roles()
         store.check_server()
-        return store.create_roles()
+        return roles
 
 
 def _on_server(place: ServerPlace, patient: int) -> "PostgresqlStore":

@@ -6,8 +6,9 @@ lock of the store alone. So no two writers wait for each other, and each sees al
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import date
 from functools import partial
 from typing import Any, Final
@@ -23,8 +24,9 @@ from sqlalchemy.orm import Session
 from store.dialect.forks import close_before_fork
 from store.dialect.opened_store import MANY, WAIT_SECONDS, ServerPlace, Store, TableQueries
 from store.dialect.postgresql_errors import is_lost, translating_postgresql
+from store.dialect.postgresql_rewrite import forget_values, remove_journal, rewrite_rows
 from store.dialect.postgresql_roles import grant_rights, set_up_roles
-from store.errors import StoreError
+from store.errors import StoreBusyError, StoreError
 
 USAGE_ROWS: Final = 16  # so many writers count their bytes without waiting for each other
 _READERS, _WRITERS = 8, 4  # connections of a process
@@ -36,18 +38,34 @@ _LOCK_STORE: Final = f"SELECT pg_advisory_xact_lock(5374283, 1), {_SHOW}"
 _LOCK_MAILBOX: Final = f"""
 SELECT pg_advisory_xact_lock_shared(5374283, 1), pg_advisory_xact_lock(%(number)s), {_SHOW}
 """
-_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"  # sees one snapshot
+# PostgreSQL takes the snapshot of a reader after this lock. Otherwise, a reader that began just before a
+# rewrite of the tables would see the tables empty after the rewrite.
+_READ: Final = """
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {};
+LOCK TABLE usage IN ACCESS SHARE MODE
+"""
 _NO_LIMIT: Final = 2**62  # bytes: the database's disk is on another machine, and no one can ask for its room
-_SERVER_SETTINGS = """
-SELECT current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on',
-    current_setting('server_encoding') = 'UTF8'
-"""
 _LOSES_WRITES = "the database server does not wait for its disk: set fsync and full_page_writes to on"
-_OTHER_TEXT = "the store's database must have the encoding UTF8"
-_TABLES = """
-SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
-AND relname <> 'alembic_version' ORDER BY relname
-"""
+_LOGS_VALUES = (
+    "the database server can write values of rows into its log: run steunpunt store create-roles, which sets "
+    "log_min_messages to fatal for this database"
+)
+# For each setting: the right values, and what is wrong with another value.
+_SETTINGS: Final = {
+    "fsync": (("on",), _LOSES_WRITES),
+    "full_page_writes": (("on",), _LOSES_WRITES),
+    "server_encoding": (("UTF8",), "the store's database must have the encoding UTF8"),
+    "wal_recycle": (
+        ("off",),
+        "the database server keeps deleted content in old files of its journal: set wal_recycle to off",
+    ),
+    "track_commit_timestamp": (
+        ("off",),
+        "the database server notes the time of each message: set track_commit_timestamp to off",
+    ),
+    "log_min_messages": (("fatal", "panic"), _LOGS_VALUES),
+}
+_IN_USE = "another program keeps a view of the database open, so the store could not be rewritten"
 _SIZE = "SELECT pg_database_size(current_database())"
 _REFERENCES = """
 SELECT conrelid::regclass::text, child.attname, confrelid::regclass::text, parent.attname FROM pg_constraint
@@ -140,7 +158,7 @@ class PostgresqlStore(Store):
     @contextmanager
     def reading(self, *, mailbox: bytes | None = None) -> Iterator[Session]:
         """Open a session with a reading connection. It sees one snapshot and waits for no writer."""
-        begin = partial(_begin_reading, mailbox=mailbox)
+        begin = partial(_begin_reading, mailbox=mailbox, seconds=self._wait_seconds)
         with translating_postgresql(), self._begun(self._readers, begin) as connection:
             driver = _driver(connection)
             with self._session(connection, driver) as session:
@@ -180,12 +198,23 @@ class PostgresqlStore(Store):
             return int(session.info["driver"].execute(_SIZE).fetchone()[0])
 
     def vacuum(self) -> None:
-        """Rewrite each table in the order of its ids. Readers wait too."""
-        with translating_postgresql(), self._writers.connect() as connection:
-            driver = _driver(connection)
-            driver.execute(f"SET lock_timeout = {int(self._wait_seconds * 1000)}")
-            for (table,) in driver.execute(_TABLES).fetchall():
-                driver.execute(f'CLUSTER "{table}" USING "pk_{table}"')
+        """Rewrite each table in the order of its ids, and remove the old journal. Readers wait too."""
+        until = time.monotonic() + self._wait_seconds
+        while not self._rewrites_rows():
+            if time.monotonic() > until:
+                raise StoreBusyError(_IN_USE)
+        with self.inspecting() as driver:
+            forget_values(driver)
+            remove_journal(driver, self._wait_seconds)
+
+    def _rewrites_rows(self) -> bool:
+        """Rewrite all rows. Return False if another program used a table for too long."""
+        try:
+            with self.writing() as session:
+                rewrite_rows(session.info["driver"])
+        except StoreBusyError:
+            return False
+        return True
 
     def room_for_files(self, session: Session, reserve_bytes: int) -> int:  # noqa: ARG002  # of SQLite's disk
         """Return a very large number: only `Quota.store_bytes` limits the files."""
@@ -208,17 +237,26 @@ class PostgresqlStore(Store):
         self._writers.dispose()
 
     def check_server(self) -> None:
-        """Check that the server loses no write, and stores texts in UTF-8.
+        """Check that the server loses no write, keeps no deleted content, and stores texts in UTF-8.
 
         Raises:
             StoreError: the server has other settings, or cannot be reached.
         """
-        with self.reading() as session:
-            (is_durable, is_utf8) = session.info["driver"].execute(_SERVER_SETTINGS).fetchone()
-        if not is_durable:
-            raise StoreError(_LOSES_WRITES)
-        if not is_utf8:
-            raise StoreError(_OTHER_TEXT)
+        with self.inspecting() as driver:
+            for name, (right, fault) in _SETTINGS.items():
+                ((value,),) = driver.execute(f"SHOW {name}").fetchall()
+                if value not in right:
+                    raise StoreError(fault)
+
+    @contextmanager
+    def inspecting(self) -> Iterator[_Driver]:
+        """Open a new connection without a transaction. The database may have no tables.
+
+        Raises:
+            StoreError: PostgreSQL or the connection reported a failure.
+        """
+        with translating_postgresql(), closing(self._connect()) as driver:
+            yield driver
 
     def grant_rights(self, session: Session) -> None:
         """Give each role of the database its rights on the tables. Without roles, do nothing."""
@@ -295,8 +333,8 @@ def _begin(connection: Connection) -> None:
         connection.info["begin"](driver)
 
 
-def _begin_reading(driver: _Driver, *, mailbox: bytes | None) -> None:
-    driver.execute(_READ)
+def _begin_reading(driver: _Driver, *, mailbox: bytes | None, seconds: float) -> None:
+    driver.execute(_READ.format(int(seconds * 1000)))
     if mailbox is not None:
         driver.execute(_SHOW_MAILBOX, {"address": mailbox.hex()})
 

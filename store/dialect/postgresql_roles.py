@@ -96,6 +96,11 @@ def set_up_roles(driver: Driver) -> list[str]:
         )
     owner = roles[OWNER]
     _run(driver, "ALTER DATABASE {} OWNER TO {}", database, owner)
+    # Errors, and all that settings such as log_statement write, can contain values of rows.
+    _run(driver, "ALTER DATABASE {} SET log_min_messages = fatal", database)
+    # What the rewrite of the store needs (`postgresql_rewrite`).
+    _run(driver, "GRANT pg_checkpoint TO {}", owner)
+    _run(driver, "GRANT EXECUTE ON FUNCTION pg_switch_wal(), pg_ls_waldir() TO {}", owner)
     _run(driver, "ALTER SCHEMA public OWNER TO {}", owner)
     _run(driver, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
     _run(driver, "REVOKE ALL ON SCHEMA public FROM PUBLIC")

@@ -2,7 +2,7 @@ import multiprocessing
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from store.errors import (
     StoreReadOnlyError,
     StoreUnreachableError,
 )
-from tests.postgresql_cluster import Cluster, the_cluster
+from tests.postgresql_cluster import a_setting_of_the_server, the_cluster
 from tests.store.factories import a_mailbox, add, an_entry, rows, usage
 
 
@@ -60,21 +60,6 @@ def hasty(store: Store) -> PostgresqlStore:
 def setting(store: Store, name: str, *, durable: bool) -> object:
     with store.writing(durable=durable) as session:
         return session.execute(text(f"SHOW {name}")).scalar_one()
-
-
-@contextmanager
-def a_setting_of_the_server(cluster: Cluster, name: str, value: str) -> Iterator[None]:
-    try:
-        cluster.run(f"ALTER SYSTEM SET {name} = {value}")
-        cluster.run("SELECT pg_reload_conf()")
-        while cluster.run(f"SHOW {name}") != [(value,)]:
-            pass
-        yield
-    finally:
-        cluster.run(f"ALTER SYSTEM RESET {name}")
-        cluster.run("SELECT pg_reload_conf()")
-        while cluster.run(f"SHOW {name}") == [(value,)]:
-            pass
 
 
 def test_a_durable_commit_waits_for_the_disk_of_the_server(store: Store) -> None:

@@ -1,0 +1,100 @@
+"""Nightly rewrite of a store on a PostgreSQL server: no file of the server keeps deleted content after it.
+
+`CLUSTER` and `VACUUM FULL` would not be enough. They keep the number of the transaction in which each row
+arrived (`xmin`), and the growing numbers of long values. Both tell the order of arrival.
+"""
+
+import time
+from graphlib import TopologicalSorter
+from typing import Final
+
+from psycopg.sql import SQL, Identifier
+
+from store.dialect.opened_store import Driver
+from store.errors import StoreBusyError, StoreError
+
+TABLES: Final = """
+SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
+AND relname <> 'alembic_version'
+"""
+_PARENTS = (
+    "SELECT confrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND conrelid = {}::regclass"
+)
+# While the rewrite waits for a lock, all readers wait behind it. So each attempt is short.
+_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
+_PAUSE_SECONDS = 0.5
+_FILE_OF_STATISTICS = "SELECT pg_relation_filenode('pg_statistic')"
+_IS_IN_JOURNAL = """
+SELECT count(*) > 0 FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{{24}}$' AND substr(name, 9) <= '{}'
+"""
+_NOT_OWNER = (
+    "only the owner of the database can remove deleted content: use the role whose name ends in _owner"
+)
+_KEEPS_JOURNAL = (
+    "the database server keeps its old journal, which has deleted content: see wal_keep_size, replication "
+    "slots and the archive"
+)
+
+
+def rewrite_rows(driver: Driver) -> None:
+    """Write all rows again in the order of their random ids. The caller is the only writer, and commits.
+
+    All rows then seem to have arrived in this one transaction.
+    """
+    parents = {}
+    for (table,) in driver.execute(TABLES).fetchall():
+        found = driver.execute(SQL(_PARENTS).format(table).as_string(None)).fetchall()
+        parents[table] = {parent for (parent,) in found}
+    tables = list(TopologicalSorter(parents).static_order())
+    driver.execute(_LOCK_TIMEOUT)
+    # Our readers lock `usage` first. So no reader keeps another table that the rewrite needs.
+    driver.execute("LOCK TABLE usage IN ACCESS EXCLUSIVE MODE")
+    _run(driver, "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables)
+    for table in tables:
+        # With the same storage, so that no value comes back compressed.
+        _run(
+            driver, "CREATE TEMP TABLE {} (LIKE {} INCLUDING STORAGE) ON COMMIT DROP", [_copy(table)], [table]
+        )
+        _run(driver, "INSERT INTO {} SELECT * FROM {}", [_copy(table)], [table])
+    _run(driver, "TRUNCATE {}", tables)
+    for table in tables:
+        _run(driver, "INSERT INTO {} SELECT * FROM {} ORDER BY 1", [table], [_copy(table)])
+
+
+def forget_values(driver: Driver) -> None:
+    """Replace the statistics of the query planner, which contain values of deleted rows.
+
+    Raises:
+        StoreError: the user does not own the database, so PostgreSQL left the old statistics in their file.
+    """
+    _run(driver, "ANALYZE {}", [table for (table,) in driver.execute(TABLES).fetchall()])
+    before = driver.execute(_FILE_OF_STATISTICS).fetchone()
+    driver.execute("VACUUM (FULL) pg_statistic")  # for another user, PostgreSQL only warns
+    if driver.execute(_FILE_OF_STATISTICS).fetchone() == before:
+        raise StoreError(_NOT_OWNER)
+
+
+def remove_journal(driver: Driver, seconds: float) -> None:
+    """Remove the files of the journal (WAL) that were written until now. Replicas get `seconds` to read them.
+
+    Raises:
+        StoreBusyError: the server still keeps these files.
+    """
+    (last,) = driver.execute("SELECT substr(pg_walfile_name(pg_switch_wal()), 9)").fetchone()
+    until = time.monotonic() + seconds
+    while True:
+        driver.execute("CHECKPOINT")
+        if driver.execute(_IS_IN_JOURNAL.format(last)).fetchone() == (False,):
+            return
+        if time.monotonic() > until:
+            raise StoreBusyError(_KEEPS_JOURNAL)
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _copy(table: str) -> str:
+    return f"copy_of_{table}"
+
+
+def _run(driver: Driver, pattern: str, *names: list[str]) -> None:
+    lists = (SQL(", ").join(map(Identifier, each)) for each in names)
+    driver.execute(SQL(pattern).format(*lists).as_string(None))
