@@ -241,7 +241,7 @@ def find_unanswered(desk: PublicDesk, keys: MailboxKeys, shown: Heads) -> Thread
     """
     if not any(head.strand for head in shown):
         return None
-    with desk.store.reading() as reading:
+    with desk.store.reading(mailbox=keys.address) as reading:
         rows = [entries.find_digest(reading, keys.address, head.digest) for head in shown]
     read = [entry for row in rows if row and (entry := parse_row(row)) and head_of(entry) in shown]
     later = (entry.envelope for entry in read if entry.envelope.entry_class is not EntryClass.RECEIPT)
