@@ -8,7 +8,9 @@ import os
 import re
 import shutil
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,8 @@ _FIRST = (
     "tests/proofs/test_many_entries.py",
 )
 
+_NEEDS = Path(__file__).with_name("missing_packages.toml")
+
 # Coverage is measured in the workers, not in the programs that tests start: that would slow them, and every
 # line that they reach is also reached in a worker.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -78,12 +82,21 @@ def _on_database(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests that take longest first. With `--no-loadscope-reorder` they start in this order."""
+    """Put the tests that take longest first, and leave out those whose Debian package is missing.
+
+    With `--no-loadscope-reorder`, the tests start in this order.
+    """
     items.sort(
         key=lambda item: next(
             (at for at, name in enumerate(_FIRST) if item.nodeid.startswith(name)), len(_FIRST)
         )
     )
+    path = Path(os.environ.get("STEUNPUNT_MISSING", "/"))
+    needs = tomllib.loads(_NEEDS.read_text("utf-8"))
+    for package in path.read_text("utf-8").split() if path.is_file() else []:
+        for item in items:
+            if any(fnmatch(item.nodeid, pattern) for pattern in needs[package]):
+                item.add_marker(pytest.mark.skip(reason=f"the Debian package {package} is missing"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
