@@ -59,7 +59,10 @@ TRUE_OF_DAMAGE = {
         ),
         *("rolled_back", "unreadable", "wrong_keys", "wrong_state"),
     },
-    "notice": {"asked", "damaged_rows", "left_out", "lost", "missing", "news", "restored"},
+    "notice": {
+        *("asked", "damaged_rows", "left_out", "lost", "missing", "news", "restored"),
+        *("may_take_agreement_back", "must_be_destroyed", "was_in_time"),
+    },
     "refusal": {
         *("call_first", "do_not_answer", "file_broken", "letterhead", "missing", "no_mailbox", "unsound")
     },
