@@ -20,6 +20,7 @@ from crypto.passphrase import ENGLISH, LANGUAGES, Language, RootKey
 from protocol import session
 from protocol.entry import SignedEntry
 from protocol.heads import HEADS_OF_STRAND, Heads
+from protocol.identifiers import Digest
 from protocol.mailbox_keys import MailboxKeys, derive_mailbox_keys
 from protocol.session import SessionState
 from protocol.transcript.check import heads_after
@@ -222,15 +223,18 @@ def remember_page(desk: PublicDesk, opened: MailboxSession, shown: tuple[Heads, 
     _change_shown(desk, opened, change, now=now)
 
 
-def remember_written(
+def remember_written(  # noqa: PLR0913  # what was written, and in which session
     desk: PublicDesk,
     opened: MailboxSession,
     form_context: FormContext,
     written: Sequence[SignedEntry],
+    text: str | None = None,
     *,
     now: int,
 ) -> None:
     """Record in a source's session the entry that a form added, so that the source's next entry names it.
+
+    `text` is the text of a message.
 
     If `written` is empty, or if the store fails, the session stays as it is.
     """
@@ -243,8 +247,14 @@ def remember_written(
     def change(heads: Heads, unseen: Heads) -> tuple[Heads, Heads]:
         return heads_after(tuple(set(heads) - replaced), written), unseen
 
+    sent = b"" if text is None or not written else sent_mark(written[-1].digest, text)
     with suppress(StoreError):
-        _change_shown(desk, opened, change, now=now)
+        _change_shown(desk, opened, change, sent, now=now)
+
+
+def sent_mark(digest: Digest, text: str) -> bytes:
+    """Return what a session records of a sent message: the digest of its entry, and a hash of its text."""
+    return digest + hashlib.sha256(text.encode()).digest()
 
 
 def log_out(desk: PublicDesk, token: bytes | None) -> None:
@@ -326,15 +336,18 @@ def _open_session(desk: PublicDesk, root: RootKey, *, now: int) -> MailboxSessio
     return MailboxSession(token, state, box)
 
 
-def _change_shown(desk: PublicDesk, opened: MailboxSession, change: _Change, *, now: int) -> None:
-    """Change a session's record of what the source was shown. Do nothing if the session has ended."""
+def _change_shown(
+    desk: PublicDesk, opened: MailboxSession, change: _Change, sent: bytes = b"", *, now: int
+) -> None:
+    """Change a session's record of what the source saw and sent. Do nothing if the session has ended."""
     # If another request changed the session since it was found, the state of that request is read first.
     name, expires = session.token_hash(opened.token), now + desk.session_half_hours
     latest: MailboxSession | None = opened
     while latest is not None:
-        shown = change(*latest.state.shown)
-        box = session.seal_session(replace(latest.state, shown=shown), opened.token, desk.server_secret)
-        if shown == latest.state.shown or desk.sessions.change(name, latest.box, box, expires):
+        before = latest.state
+        state = replace(before, shown=change(*before.shown), sent=sent or before.sent)
+        box = session.seal_session(state, opened.token, desk.server_secret)
+        if state == before or desk.sessions.change(name, latest.box, box, expires):
             return
         latest = find_session(desk, opened.token, now=now)
 

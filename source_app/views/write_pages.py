@@ -99,7 +99,9 @@ def _commit(here: MailboxSession, message: Posting) -> None:
 
 
 def _posted(here: MailboxSession, posted: Posting, fields: Mapping[str, str]) -> WerkzeugResponse:
-    login.remember_written(desk(), here, posted.form_context, posted.written, now=half_hour_now())
+    login.remember_written(
+        desk(), here, posted.form_context, posted.written, posted.text, now=half_hour_now()
+    )
     forget_sent(here, fields)
     closed = fields.get("closed") or None
     entry_id = posted.sent_as.hex()

@@ -37,6 +37,7 @@ def test_a_form_a_post_and_a_receipt_read_and_write_each_row_once(
         source.write(f"message {number}")
 
     source.get("/en/mailbox")
+    source.write("the newest message")  # its text is in the session, so the next post does not decrypt it
 
     done.clear()
     form = source.get(PAGE)
@@ -46,7 +47,7 @@ def test_a_form_a_post_and_a_receipt_read_and_write_each_row_once(
     done.clear()
     sent = source.client.post(PAGE, data=body, content_type=MULTIPART)
     assert sent.status_code == 303
-    assert len(done) <= 24
+    assert len(done) <= 20
 
     done.clear()
     steps.clear()
