@@ -152,4 +152,5 @@ def _update_state(session: Session, mailbox: mailboxes.StoredMailbox, parts: Seq
     for part in parts:  # of the source: quick, also in a long mailbox
         if part.is_words:
             since = waiting_since_with(part, since)
-            entries.set_state(session, mailbox.address, waiting_since=since, due=None)
+            if (since, None) != (mailbox.waiting_since, mailbox.due):
+                entries.set_state(session, mailbox.address, waiting_since=since, due=None)
