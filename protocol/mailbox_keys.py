@@ -35,12 +35,11 @@ class MailboxKeys:
 
 def derive_mailbox_keys(root: RootKey) -> MailboxKeys:
     """Derive all keys of a mailbox from its root key, each by HKDF-SHA256 with a different label."""
-    identity = PQIdentity(hkdf(root, info=b"steunpunt/v1/identity"))
+    identity = PQIdentity(hkdf(root, info=b"steunpunt/v1/identity"), is_last=True)
     signing_key = SigningKey(hkdf(root, info=b"steunpunt/v1/signing"))
     recipient = identity.recipient.to_bytes()
     verify_key = bytes(signing_key.verify_key)
-    address = _address(recipient, verify_key)
-    return MailboxKeys(root, address, recipient, verify_key, identity, signing_key)
+    return MailboxKeys(root, _address(recipient, verify_key), recipient, verify_key, identity, signing_key)
 
 
 def check_mailbox_keys(address: Address, recipient: bytes, verify_key: bytes) -> None:

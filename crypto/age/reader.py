@@ -95,7 +95,7 @@ def unwrap(header: bytes, identities: Sequence[AgeIdentity]) -> bytes:
 
 def _first_file_key(header: AgeHeader, identities: Sequence[AgeIdentity]) -> bytes | None:
     for identity in identities:
-        for stanza in header.stanzas:
+        for stanza in header.stanzas[:: -1 if identity.is_last else 1]:
             file_key = identity.unwrap(stanza)
             if file_key is not None:
                 return file_key

@@ -43,7 +43,12 @@ class AgeRecipient(Protocol):
 
 
 class AgeIdentity(Protocol):
-    """Interface of a secret key that decrypts age files."""
+    """Interface of a secret key that decrypts age files.
+
+    `is_last` is True if the last stanza of a file's header is usually for this key, and is tried first.
+    """
+
+    is_last: bool
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
         """Decrypt the file key in a stanza. Return None if the stanza was made for another secret key.
@@ -116,17 +121,20 @@ class PQRecipient:
 class PQIdentity:
     """Post-quantum hybrid identity: a seed of 32 secret bytes, and the keys derived from the seed."""
 
-    __slots__ = ("_key", "_seed", "recipient")
+    __slots__ = ("_key", "_seed", "is_last", "recipient")
     recipient: Final[PQRecipient]
 
-    def __init__(self, seed: bytes) -> None:
+    def __init__(self, seed: bytes, *, is_last: bool = False) -> None:
         """Derive the keys from a seed of 32 bytes, which comes from a CSPRNG or from HKDF.
+
+        `AgeIdentity` explains `is_last`.
 
         Raises:
             MalformedError: the seed has another length.
         """
         if len(seed) != SEED_BYTES:
             raise MalformedError
+        self.is_last = is_last
         expanded = hashlib.shake_256(seed).digest(_MLKEM_SEED_BYTES + _X25519_BYTES)
         mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:_MLKEM_SEED_BYTES])
         x25519 = X25519PrivateKey.from_private_bytes(expanded[_MLKEM_SEED_BYTES:])
@@ -230,7 +238,7 @@ class X25519Recipient:
 class X25519Identity:
     """X25519 identity: a secret scalar of 32 bytes."""
 
-    __slots__ = ("_key", "recipient")
+    __slots__ = ("_key", "is_last", "recipient")
     recipient: Final[X25519Recipient]
 
     def __init__(self, seed: bytes) -> None:
@@ -241,6 +249,7 @@ class X25519Identity:
         """
         if len(seed) != SEED_BYTES:
             raise MalformedError
+        self.is_last = False
         self._key = X25519PrivateKey.from_private_bytes(seed)
         self.recipient = X25519Recipient.from_bytes(self._key.public_key().public_bytes_raw())
 
