@@ -42,6 +42,10 @@ class StoreBusyError(WholeStoreError):
     sentence = "the store is in use by another program"
 
 
+class StoreConflictError(StoreBusyError):
+    """The database ended this transaction, because it and another one could not both go on. Try again."""
+
+
 class StoreReadOnlyError(WholeStoreError):
     """The store's file or its disk is read-only."""
 

@@ -13,7 +13,7 @@ from protocol.transcript.closing import closed_until
 from protocol.transcript.waiting import waiting_since, waiting_since_with
 from store import entries, mailboxes
 from store.database.engine import Store
-from store.errors import EntryMissingError, MailboxChangedError
+from store.errors import EntryMissingError, MailboxChangedError, StoreConflictError
 from stored_mailbox.lost_entries import CheckedEnvelopes
 from stored_mailbox.reading import read_envelopes, read_stored
 
@@ -66,7 +66,7 @@ def append_entries(store: Store, prepare: Callable[[], PreparedAppend | None]) -
                 _update_state(session, mailbox, [new.signed.envelope for new in prepared.new])
                 if prepared.hook is not None:
                     prepared.hook(session)
-        except MailboxChangedError:
+        except (MailboxChangedError, StoreConflictError):
             continue
         return [new.signed for new in prepared.new]
     raise MailboxChangedError("the mailbox changed at every attempt")

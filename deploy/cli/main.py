@@ -25,7 +25,7 @@ from deploy.errors import DeployError
 from deploy.exit_codes import MEANINGS, ExitCode
 from deploy.hardening import end_with_parent, harden_process
 from deploy.serving.gc_tuning import collect_seldom
-from store.errors import StoreBusyError, StoreError
+from store.errors import StoreBusyError, StoreError, StoreUnreachableError
 
 
 class _OneSentenceGroup(click.Group):
@@ -50,7 +50,8 @@ class _OneSentenceGroup(click.Group):
             _refuse(str(why), why.status)
         except StoreError as why:
             sentence = f"{why}."
-            status = ExitCode.BUSY if isinstance(why, StoreBusyError) else ExitCode.STORE
+            is_away = isinstance(why, StoreBusyError | StoreUnreachableError)
+            status = ExitCode.BUSY if is_away else ExitCode.STORE
             _refuse(sentence[:1].upper() + sentence[1:], status)
         except (click.Abort, KeyboardInterrupt):
             click.echo(err=True)  # the sentence gets a line of its own, below the question

@@ -20,7 +20,7 @@ _BY_SQLSTATE: dict[str, type[errors.StoreError]] = {
     "53100": errors.StoreFullError,
     "53": errors.StoreBusyError,  # no more connections, or no memory
     "55P03": errors.StoreBusyError,  # a lock was not free within `lock_timeout`
-    "40": errors.StoreBusyError,  # a deadlock, or transactions that cannot follow each other
+    "40": errors.StoreConflictError,  # a deadlock, or transactions that cannot follow each other
     "57014": errors.StoreBusyError,  # a statement was cancelled
     "25006": errors.StoreReadOnlyError,  # a reading session, or a server that only follows another
     "42501": errors.StoreReadOnlyError,  # a missing right

@@ -231,7 +231,7 @@ def test_another_backup_is_being_made(at: TypedCommands) -> None:
 
 
 def test_a_database_server_that_cannot_be_reached(at: TypedCommands) -> None:
-    _asserts_refused(at.types("store create-roles"), ExitCode.STORE)
+    _asserts_refused(at.types("store create-roles"), ExitCode.BUSY)
 
 
 def test_a_server_that_cannot_be_reached(at: TypedCommands) -> None:

@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -12,7 +14,7 @@ from protocol.entry import SignedEntry
 from protocol.envelope import EntryClass
 from protocol.transcript.closing import closed_until
 from protocol.transcript.waiting import waiting_since
-from store import entries, mailboxes
+from store import entries, letterheads, mailboxes
 from store.database.engine import Store
 from store.errors import EntryMissingError, MailboxChangedError, NoSuchMailboxError
 from stored_mailbox.appending import (
@@ -276,3 +278,37 @@ def test_what_was_restored_after_its_removal_is_destroyed_again(store: Store, ta
         assert destroy_restored(session, b"a" * 20) == 0
     assert found is not None
     assert found.header is None
+
+
+@pytest.mark.databases("postgresql")
+def test_an_entry_whose_transaction_met_a_deadlock_is_appended_in_the_next_one(
+    store: Store, talk: Talk
+) -> None:
+    """An operator's session locks rows in another order than the store does."""
+    from tests.postgresql_cluster import database_of, the_cluster  # noqa: PLC0415  # needs libpq
+
+    operator = psycopg.connect(the_cluster().url(database_of(store)))
+    meetings: list[None] = []
+    waits = "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+    def goes_on() -> None:
+        operator.execute("SELECT pg_advisory_xact_lock(5374283, 1)")
+        operator.commit()
+
+    def meets(session: Session) -> None:
+        meetings.append(None)
+        if len(meetings) == 1:
+            thread.submit(goes_on)
+            while the_cluster().run(waits) == []:
+                pass
+        session.execute(text("SELECT * FROM letterhead FOR UPDATE"))
+
+    with store.writing() as session:
+        letterheads.add(session, 1, b"body", b"signature")
+    with operator, ThreadPoolExecutor(1) as thread:
+        operator.execute("SET deadlock_timeout = '1h'")  # PostgreSQL ends the other one
+        operator.execute("SELECT * FROM letterhead FOR UPDATE")
+        entry = talk.write(talk.source)
+        assert append_entries(store, lambda: prepared(store, talk, entry, hook=meets))
+    assert {entry.digest} == digests(store, talk)
+    assert 2 == len(meetings)

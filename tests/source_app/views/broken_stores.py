@@ -68,6 +68,18 @@ def server_read_only(a_desk: ADesk) -> Repair:
     return _on_server(a_desk, "SET default_transaction_read_only = on", "RESET default_transaction_read_only")
 
 
+def server_without_connections(a_desk: ADesk) -> Repair:
+    """Let the database server end all connections of the source's site, and have no connection for it."""
+    role = f"{database_of(a_desk.store)}_source"
+
+    def limit(connections: int) -> None:
+        the_cluster().run(f"ALTER ROLE {role} CONNECTION LIMIT {connections}")
+        the_cluster().run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'")  # noqa: S608  # ours
+
+    limit(0)
+    return lambda: limit(-1)
+
+
 def _on_server(a_desk: ADesk, broken: str, repaired: str) -> Repair:
     name = database_of(a_desk.store)
     ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608

@@ -36,6 +36,7 @@ FAULTS: dict[Callable[[ADesk], Repair], set[str]] = {
 }
 FAULTS_OF_A_SERVER = {
     broken_stores.server_gone: READS | WRITES | ENTRIES,
+    broken_stores.server_without_connections: READS | WRITES | ENTRIES,
     broken_stores.server_read_only: WRITES | {"practise"},
 }
 Ask = Callable[[], TestResponse]

@@ -1,4 +1,6 @@
 import multiprocessing
+import os
+import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from alembic.config import Config
 from sqlalchemy import StaticPool, create_engine, text
 from sqlalchemy.exc import TimeoutError as QueueTimeoutError
 
@@ -20,6 +23,7 @@ from store.dialect.postgresql_errors import translating_postgresql
 from store.errors import (
     BrokenConstraintError,
     StoreBusyError,
+    StoreConflictError,
     StoreDamagedError,
     StoreError,
     StoreFullError,
@@ -29,6 +33,7 @@ from store.errors import (
     StoreUnreachableError,
 )
 from tests.postgresql_cluster import a_setting_of_the_server, the_cluster
+from tests.small_disk import CAN_MOUNT, a_small_disk
 from tests.store.factories import a_mailbox, add, an_entry, rows, usage
 
 
@@ -307,7 +312,7 @@ def error_with(sqlstate: str | None, kind: type[psycopg.Error] = psycopg.Error) 
     [
         (error_with("53100"), StoreFullError),
         (error_with("53300"), StoreBusyError),
-        (error_with("40P01"), StoreBusyError),
+        (error_with("40P01"), StoreConflictError),
         (error_with("57P01"), StoreUnreachableError),
         (error_with("42P01"), StoreOutdatedError),
         (error_with("42501"), StoreReadOnlyError),
@@ -333,3 +338,57 @@ def test_an_engine_of_another_driver_is_refused() -> None:
     engine = create_engine("sqlite://", creator=Other, poolclass=StaticPool, _initialize=False)
     with engine.connect() as connection, pytest.raises(TypeError):
         _driver(connection)
+
+
+def test_a_migration_that_is_interrupted_leaves_the_old_tables(
+    store: Store, address: bytes, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program is killed, or the server restarts, after the first statements of a migration."""
+
+    def half(settings: Config, _: str) -> None:
+        connection = settings.attributes["connection"]
+        connection.exec_driver_sql("ALTER TABLE entry ADD COLUMN note text")
+        connection.exec_driver_sql("UPDATE entry SET note = 'a note'")
+        pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        the_cluster().run(f"SELECT pg_terminate_backend({pid})")
+        connection.exec_driver_sql("ALTER TABLE entry DROP COLUMN day")
+
+    an_entry(store, address)
+    place = ServerPlace(the_cluster().url(database), store.path)
+    with monkeypatch.context() as patch:
+        patch.setattr("alembic.command.upgrade", half)
+        with pytest.raises(StoreUnreachableError):
+            upgrade_store(place)
+    open_store(place).close()
+    upgrade_store(place)
+    assert 1 == rows(store, "entry")
+
+
+def fill_pages_that_are_left(store: Store, address: bytes) -> None:
+    for _ in range(200):
+        an_entry(store, address, payload=os.urandom(20_000))
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="only root may mount a small disk")
+def test_a_full_disk_of_the_server_stores_nothing_half_and_is_usable_with_room_again(
+    store: Store, address: bytes, database: str
+) -> None:
+    cluster = the_cluster()
+    with a_small_disk("40m") as disk:
+        store.close()
+        shutil.chown(disk, "nobody")
+        cluster.run(f"CREATE TABLESPACE small LOCATION '{disk}'")
+        cluster.run(f"ALTER DATABASE {database} SET TABLESPACE small")
+        filler = disk / "filler"
+        filler.write_bytes(bytes(shutil.disk_usage(disk).free))
+        with pytest.raises(StoreFullError):
+            fill_pages_that_are_left(store, address)
+        stored = rows(store, "entry")
+        assert stored == rows(store, "sealed") < 200
+        filler.unlink()
+        an_entry(store, address)
+        assert stored + 1 == rows(store, "entry")
+        store.close()
+        cluster.run("CHECKPOINT")
+        cluster.run(f"ALTER DATABASE {database} SET TABLESPACE pg_default")
+        cluster.run("DROP TABLESPACE small")

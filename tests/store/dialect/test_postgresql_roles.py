@@ -173,8 +173,60 @@ def test_an_address_that_is_not_set_is_not_the_address_of_items_without_mailbox(
 
 
 def test_the_source_starts_writes_uploads_deletes_and_ends_a_mailbox(store: Store, source: Store) -> None:
-    address, entry_id, attachment_id = os.urandom(20), os.urandom(16), os.urandom(16)
     a_peer(store)
+    address = start_write_delete_and_end(store, source)
+    with source.reading(mailbox=address) as session:
+        assert mailboxes.find(session, address) is None
+        assert mailboxes.find_ended(session, address) is not None
+    assert 6 == cleanup.destroy_deleted(store, NOW)
+    assert 0 == rows(store, "sealed")
+
+
+_MANY = 2_000
+_ROW = "i, substr(sha256(i::text::bytea), 1, 20) AS address"
+_MANY_ROWS = f"(SELECT {_ROW} FROM generate_series(1, {_MANY}) AS i) AS row"  # noqa: S608  # ours
+
+
+def test_the_source_reads_no_table_from_its_beginning_to_its_end(store: Store, source: Store) -> None:
+    """Fault: row security or a query uses no index, so each request takes longer with each mailbox."""
+    a_peer(store)
+    database = database_of(store)
+    for statement in (
+        "INSERT INTO mailbox SELECT i, address, '', '', '2026-11-23', 0, 0 FROM",
+        "INSERT INTO sealed SELECT i, 3, '', 'h', 'p' FROM",
+        "INSERT INTO sealed SELECT -i, 3, '', 'h', 'p' FROM",
+        "INSERT INTO sealed SELECT -10000 - i, 3, '', 'h', 'p' FROM",
+        "INSERT INTO entry SELECT i, address, 0, '', 1, address, address, '', '', 1, '2026-11-23' FROM",
+        "INSERT INTO attachment SELECT -i, address, address, address, 1, true, NULL, NULL FROM",
+        "INSERT INTO chunk SELECT -10000 - i, -i, 0 FROM",
+        "INSERT INTO deletion_queue SELECT i FROM",
+        "INSERT INTO outbox SELECT i, name, 'entry', address, address, '', NULL, NULL, false FROM peer,",
+    ):
+        the_cluster().run(f"{statement} {_MANY_ROWS}", database)
+    the_cluster().run("ANALYZE", database)
+    before = rows_read(store)
+    start_write_delete_and_end(store, source)
+    source.close()  # PostgreSQL counts what a connection has read at its end
+    while connections(store):
+        pass
+    read = rows_read(store) - before
+    assert read < _MANY
+
+
+def connections(store: Store) -> int:
+    count = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{database_of(store)}_source'"  # noqa: S608
+    return int(str(the_cluster().run(count)[0][0]))
+
+
+def rows_read(store: Store) -> int:
+    """Return how many rows PostgreSQL has read without an index."""
+    count = "SELECT sum(seq_tup_read) FROM pg_stat_user_tables WHERE relname <> 'usage'"
+    return int(str(the_cluster().run(count, database_of(store))[0][0]))
+
+
+def start_write_delete_and_end(store: Store, source: Store) -> bytes:
+    """Do all that a source can do in a mailbox. Return the mailbox's address."""
+    address, entry_id, attachment_id = os.urandom(20), os.urandom(16), os.urandom(16)
     with source.writing(mailbox=address) as session:
         mailboxes.create_mailbox(session, address=address, recipient=b"r", verify_key=b"v", opened_day=DAY)
     with source.writing(durable=False, mailbox=address, alone=True) as session:
@@ -190,17 +242,14 @@ def test_the_source_starts_writes_uploads_deletes_and_ends_a_mailbox(store: Stor
         entries.set_state(session, address, waiting_since=DAY, due=None)
     assert b"the file" == b"".join(attachments.read_chunks(source, address, attachment_id))
     with source.writing(mailbox=address) as session:
+        assert 1 == len(entries.of_mailbox(session, address))
         assert entries.destroy(session, address, [digest]) > 0
     with source.writing(mailbox=address) as session:
         add(session, address)
     put_tallies(store, address)
     with source.writing(mailbox=address) as session:
         mailboxes.end_for_good(session, address, proof=b"p", day=DAY)
-    with source.reading(mailbox=address) as session:
-        assert mailboxes.find(session, address) is None
-        assert mailboxes.find_ended(session, address) is not None
-    assert 6 == cleanup.destroy_deleted(store, NOW)
-    assert 0 == rows(store, "sealed")
+    return address
 
 
 _EVERY_TABLE = (*_ROWS_OF_MAILBOXES, "letterhead", "ledger_tally", "peer", "public_file", "record")
