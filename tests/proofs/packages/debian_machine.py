@@ -1,6 +1,7 @@
 """Debian that boots in namespaces of its own, with systemd as PID 1 and no network. Only root can do this."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -89,11 +90,12 @@ class DebianMachine:
     def processes(self, unit: str = "") -> list[int]:
         """Return the ids, on this machine, of the machine's processes, or only of one unit's processes."""
         assert self._booting is not None
-        group = f"/steunpunt-test-{self._booting.pid}/"
-        if unit:
-            group += f"system.slice/{unit}.service\n"
+        ending = f"/{unit}.service\n" if unit else ""
+        group = re.compile(f"/steunpunt-test-{self._booting.pid}/.*{re.escape(ending)}")
         return [
-            int(path.parent.name) for path in Path("/proc").glob("[1-9]*/cgroup") if group in _text_of(path)
+            int(path.parent.name)
+            for path in Path("/proc").glob("[1-9]*/cgroup")
+            if group.search(_text_of(path))
         ]
 
     def is_used_by(self, *words: str) -> None:

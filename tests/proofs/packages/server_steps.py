@@ -2,12 +2,16 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
 from tests.deploy.two_machines import TwoMachineDesk
 from tests.journalist_app.desk_factories import a_source
-from tests.proofs.packages.debian_machine import DebianMachine
+from tests.proofs.packages.debian_machine import DebianMachine, booted, download_needs
+from tests.proofs.packages.package_builds import Debian
+from tests.proofs.packages.shells import SHELLS
 from web.dates import utc_today
 
 HOME = "/var/lib/steunpunt"
@@ -17,12 +21,21 @@ GET = "import urllib.request as web; print(web.urlopen('http://127.0.0.1:8080/en
 _AGE_KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 
 
-def set_up_server(machine: DebianMachine, desk: TwoMachineDesk) -> None:
+@contextmanager
+def booted_server(debian: Debian, folder: Path, package: Path) -> Iterator[DebianMachine]:
+    """Boot a Debian without a network, which has downloaded what the package needs."""
+    root = debian.copied(folder / debian.release)
+    download_needs(root, package, *SHELLS)
+    with booted(DebianMachine("disk", root)) as started:
+        yield started
+
+
+def set_up_server(machine: DebianMachine, desk: TwoMachineDesk, *options: str, way: str = "file") -> None:
     """Set up the server of a desk, admit the desk's workstation, and start everything."""
-    machine.does("steunpunt", "server", "setup", desk.keyring.fingerprint)
+    machine.does("steunpunt", "server", "setup", desk.keyring.fingerprint, *options)
     card = machine.does("steunpunt", "server", "card")
     (desk.folder / "card").write_text(card, "utf-8")
-    words = ("--server", "file", "--out", desk.folder / "first.pairing")
+    words = ("--server", way, "--out", desk.folder / "first.pairing")
     desk.first.does("workstation", "pair", desk.folder / "card", *words)
     bring(machine, desk.folder / "first.pairing")
     machine.does("steunpunt", "server", "admit", "/srv/first.pairing")

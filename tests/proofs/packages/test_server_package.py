@@ -6,46 +6,35 @@ from pathlib import Path
 
 import pytest
 
-from bench.memory import peak_bytes, proportional_bytes
 from tests.deploy.two_machines import TwoMachineDesk
 from tests.next_version import NEW_KEY, NEXT, break_next_version, change_to_next_version
-from tests.proofs.packages.debian_machine import DebianMachine, booted, download_needs
+from tests.proofs.packages.debian_machine import DebianMachine
 from tests.proofs.packages.package_builds import Debian, Packages, change_package
 from tests.proofs.packages.server_steps import (
     GET,
     HOME,
-    PROGRAMS,
     SETTINGS,
-    bring,
-    change_setting,
+    booted_server,
     entries,
     installed_version,
     is_green,
-    main_process,
     message_arrives,
     set_up_server,
     settings_text,
-    sources_write,
     states,
     store_digest,
     tables,
 )
-from tests.proofs.packages.shells import SHELLS, completes_commands
-from tests.proofs.proof_sizes import print_result
+from tests.proofs.packages.shells import completes_commands
 
 pytestmark = pytest.mark.slow
-
-COMMAND = "#!/bin/sh\necho told >>/var/lib/steunpunt/told\n"
 
 
 @pytest.fixture(scope="module")
 def machine(
     debian: Debian, packages: Packages, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[DebianMachine]:
-    """A booted Debian without a network, which has downloaded what the package needs."""
-    root = debian.copied(tmp_path_factory.mktemp("server") / debian.release)
-    download_needs(root, packages.server, *SHELLS)
-    with booted(DebianMachine("disk", root)) as started:
+    with booted_server(debian, tmp_path_factory.mktemp("server"), packages.server) as started:
         yield started
 
 
@@ -79,83 +68,6 @@ def test_an_operator_sets_up_the_server_and_gets_a_green_check(
     set_up_server(machine, desk)
     message_arrives(machine, desk)
     is_green(machine)
-
-
-def test_the_kernel_enforces_the_limits_of_the_units(machine: DebianMachine) -> None:
-    for program in PROGRAMS:
-        process = main_process(machine, program)
-        status = machine.does("cat", f"/proc/{process}/status")
-        assert re.search(r"(?m)^CapBnd:\s0+$", status)
-        assert re.search(r"(?m)^NoNewPrivs:\s1$", status)
-        assert re.search(r"(?m)^Seccomp:\s2$", status)  # SystemCallFilter
-        assert _memory_limit(machine, process) == _shown(machine, program, "MemoryMax")
-    is_enforced = Path("/sys/kernel/security/apparmor").exists()
-    print_result(f"the kernel of this machine {'has' if is_enforced else 'has no'} AppArmor")
-
-
-def test_idle_memory_and_the_limits_of_the_units(machine: DebianMachine) -> None:
-    """Each unit may use three to thirty times what it used while six sources were busy."""
-    idle = sum(proportional_bytes(process) for process in machine.processes())
-    print_result(f"idle: {idle >> 20} MiB (PSS of all processes, with systemd, the journal and Tor)")
-
-    sources_write(machine, 20)
-
-    for program in PROGRAMS:
-        processes = machine.processes(program)
-        used = sum(peak_bytes(process) for process in processes)
-        tasks = int(_shown(machine, program, "TasksCurrent"))
-        limits = int(_shown(machine, program, "MemoryMax")), int(_shown(machine, program, "TasksMax"))
-        print_result(f"{program}: {used >> 20} MiB of {limits[0] >> 20}, {tasks} tasks of {limits[1]}")
-        assert 3 * used < limits[0] < 30 * used
-        assert 3 * tasks < limits[1] < 30 * tasks
-
-
-def test_a_program_that_hangs_is_started_again(machine: DebianMachine) -> None:
-    drop_in = "/run/systemd/system/steunpunt-sync.service.d"
-    machine.does("mkdir", drop_in)
-    machine.does("tee", f"{drop_in}/short.conf", text="[Service]\nWatchdogSec=3\nTimeoutAbortSec=3\n")
-    machine.does("systemctl", "daemon-reload")
-    machine.does("systemctl", "restart", "steunpunt-sync")
-    before = main_process(machine, "steunpunt-sync")
-
-    machine.does("systemctl", "kill", "--kill-whom=main", "--signal=STOP", "steunpunt-sync")
-
-    machine.waits("systemctl show --property=NRestarts --value steunpunt-sync | grep -qvx 0")
-    machine.does("rm", "-r", drop_in)
-    machine.does("systemctl", "daemon-reload")
-    machine.does("systemctl", "restart", "steunpunt-sync")
-    assert main_process(machine, "steunpunt-sync") != before
-
-
-def test_a_reload_takes_the_new_letterhead(machine: DebianMachine, desk: TwoMachineDesk) -> None:
-    machine.does("steunpunt", "server", "card", "--out", f"{HOME}/card")
-    card, pairing = machine.root / HOME[1:] / "card", desk.folder / "second.pairing"
-    words = ["--keyring", desk.copy_of_keyring(), "--name", "Werkstation 2"]
-    words += ["--fingerprint", desk.keyring.fingerprint, "--out", pairing]
-    desk.machine("second").does("workstation", "pair", card, "--server", "file", *words)
-    bring(machine, pairing)
-    machine.does("steunpunt", "server", "admit", "/srv/second.pairing")
-    process = main_process(machine, "steunpunt-source")
-
-    machine.does("systemctl", "reload", "steunpunt-source")
-
-    log = "journalctl --quiet --unit steunpunt-source"
-    machine.waits(f"python3 -c \"{GET}\"; {log} | grep 'letterhead number 3 is in use'")
-    assert main_process(machine, "steunpunt-source") == process
-
-
-def test_the_operators_command_is_called_when_a_unit_fails(machine: DebianMachine) -> None:
-    machine.does("tee", "/usr/local/bin/tell", text=COMMAND)
-    machine.does("chmod", "755", "/usr/local/bin/tell")
-    change_setting(machine, "failure_command", '"/usr/local/bin/tell"')
-    machine.does("mv", f"{HOME}/var/store.db", f"{HOME}/var/store.away")
-
-    done = machine.types("systemctl", "start", "steunpunt-backup.service")
-
-    machine.does("mv", f"{HOME}/var/store.away", f"{HOME}/var/store.db")
-    assert done.returncode != 0
-    machine.waits(f"test -e {HOME}/told")
-    machine.does("systemctl", "reset-failed")
 
 
 def test_without_room_for_the_backup_the_older_version_goes_on(
@@ -286,16 +198,3 @@ def _goes_back(machine: DebianMachine, packages: Packages, said: str) -> None:
     machine.does("dpkg", "--install", f"/{command[1]}")
 
     is_green(machine)
-
-
-def _shown(machine: DebianMachine, program: str, name: str) -> str:
-    return machine.does("systemctl", "show", f"--property={name}", "--value", program).strip()
-
-
-def _memory_limit(machine: DebianMachine, process: str) -> str:
-    """Return the most bytes of memory that the kernel gives to the control group of a process."""
-    groups = machine.does("cat", f"/proc/{process}/cgroup")
-    if found := re.search(r"(?m)^\d+:memory:(.*)$", groups):
-        return machine.does("cat", f"/sys/fs/cgroup/memory{found[1]}/memory.limit_in_bytes").strip()
-    path = groups.strip().partition("::")[2]
-    return machine.does("cat", f"/sys/fs/cgroup{path}/memory.max").strip()

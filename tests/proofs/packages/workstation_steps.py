@@ -13,8 +13,8 @@ from tests.proofs.packages.shells import SHELLS
 
 HOME = "/home/adviser"
 LAUNCHER = "/usr/share/applications/steunpunt-adviser.desktop"
-_PROGRAMS = ("steunpunt-adviser", "steunpunt-sweep")
-_PAGE = "import urllib.request as web; print(web.urlopen('http://127.0.0.2:8081/').read().decode())"
+PROGRAMS = ("steunpunt-adviser", "steunpunt-sweep")
+PAGE = "import urllib.request as web; print(web.urlopen('http://127.0.0.2:8081/').read().decode())"
 # A workstation with a screen has these packages.
 _DESKTOP = ("dbus-user-session", "libpam-systemd", "desktop-file-utils")
 
@@ -41,9 +41,9 @@ def by_adviser(*words: str) -> tuple[str, ...]:
 
 def user_states(machine: DebianMachine) -> list[str]:
     """Return the states of the two programs, when none of them is just starting or stopping."""
-    ask = " ".join(by_adviser("systemctl", "--user", "is-active", *_PROGRAMS))
+    ask = " ".join(by_adviser("systemctl", "--user", "is-active", *PROGRAMS))
     machine.waits(f"! {ask} | grep -q activating")
-    return machine.types(*by_adviser("systemctl", "--user", "is-active", *_PROGRAMS)).stdout.split()
+    return machine.types(*by_adviser("systemctl", "--user", "is-active", *PROGRAMS)).stdout.split()
 
 
 def starts_from_the_menu(machine: DebianMachine) -> None:
@@ -54,12 +54,15 @@ def starts_from_the_menu(machine: DebianMachine) -> None:
     machine.does(*by_adviser(command[1]))
 
     assert machine.does("cat", f"{HOME}/opened") == "http://127.0.0.2:8081/\n"
-    assert 'type="password"' in machine.does("python3", "-c", _PAGE)
+    assert 'type="password"' in machine.does("python3", "-c", PAGE)
     assert user_states(machine) == ["active", "active"]
 
 
-def makes_a_desk(machine: DebianMachine, folder: Path) -> None:
-    """Set up a desk, pair it with a server in `folder`, press the menu entry, and check the machine."""
+def makes_a_desk(machine: DebianMachine, folder: Path) -> tuple[str, Machine]:
+    """Set up a desk, pair it with a server in `folder`, press the menu entry, and check the machine.
+
+    Return the desk's passphrase, and the server.
+    """
     machine.does("tee", "/usr/bin/xdg-open", text=f'#!/bin/sh\necho "$1" >{HOME}/opened\n')
     machine.does("chmod", "755", "/usr/bin/xdg-open")
     said = machine.does(*by_adviser("steunpunt", "setup", "--print-passphrase"))
@@ -78,3 +81,4 @@ def makes_a_desk(machine: DebianMachine, folder: Path) -> None:
 
     server.does("server", "admit", next((machine.root / HOME[1:]).glob("*.pairing")))
     machine.does(*by_adviser("steunpunt", "check"))
+    return passphrase[1], server
