@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,7 +45,37 @@ class Cluster:
     """A running cluster. `folder` has its socket and its files."""
 
     folder: Path
-    process: subprocess.Popen[bytes] = field(repr=False)
+    command: list[str | Path]
+    process: subprocess.Popen[bytes] = field(init=False, repr=False)
+
+    def start(self) -> None:
+        """Start the server, and wait until it accepts connections."""
+        self._launch()
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                self.run("SELECT 1")
+            except psycopg.OperationalError:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+                if self.process.poll() is not None:  # a process of the killed server still had its memory
+                    self._launch()
+            else:
+                return
+
+    def _launch(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(self.command, stderr=log)
+
+    def kill(self) -> None:
+        """End the server as a crash does, with all its processes."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        self.process.kill()
+        self.process.wait()
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(int(child), signal.SIGKILL)
 
     def url(self, database: str, user: str = "steunpunt") -> str:
         return f"postgresql://{user}@/{database}?host={self.folder}"
@@ -93,19 +123,9 @@ def start_cluster() -> Cluster:
     with (data / "postgresql.conf").open("a") as file:  # not as options: ALTER SYSTEM could not change those
         file.writelines(f"{name} = '{value}'\n" for name, value in _SETTINGS.items())
     command = [*as_user, "setpriv", "--pdeathsig", "QUIT", programs / "postgres", "-D", data, "-k", folder]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stderr=log)
-    cluster = Cluster(folder, process)
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            cluster.run("SELECT 1")
-        except psycopg.OperationalError:
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
-        else:
-            return cluster
+    cluster = Cluster(folder, command)
+    cluster.start()
+    return cluster
 
 
 @contextmanager
