@@ -1,4 +1,4 @@
-"""A server that crashes in use loses no entry that was acknowledged, and the store goes on by itself."""
+"""A server that crashes in use loses no entry that was acknowledged. The store connects again by itself."""
 
 import time
 from collections.abc import Iterator
