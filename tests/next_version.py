@@ -125,6 +125,11 @@ def change_to_next_version(folder: Path) -> None:
     add_migration(folder / "store")
     versions = folder / "store" / "database" / "table_versions.py"
     _replace(versions, "\nVERSIONS = {", f'\nVERSIONS = {{"{NEXT}": "{next_digest()}", ')
+    add_setting(folder)
+
+
+def add_setting(folder: Path) -> None:
+    """Add the next version's setting to a folder with the program, whose changed files are not links."""
     for before in ("# A session ends after", "# After this number of minutes without activity"):
         _replace(folder / "config.example.toml", before, f"{NEW_COMMENT}\n{NEW_KEY} = 30\n\n{before}")
     for app in _APPS:

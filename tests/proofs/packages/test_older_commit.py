@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.deploy.two_machines import TwoMachineDesk
+from tests.next_version import add_setting
 from tests.proofs.packages.debian_machine import DebianMachine, booted, download_needs
 from tests.proofs.packages.package_builds import BuildRoot, Debian, Packages, change_package, is_known_commit
 from tests.proofs.packages.server_steps import (
@@ -36,23 +37,36 @@ OLDER = "8c53e6fc3292597ba8f0b68cbea913744309521e"
 
 
 @pytest.fixture(scope="module")
-def older(build_root: BuildRoot, packages: Packages, tmp_path_factory: pytest.TempPathFactory) -> Packages:
+def versions(
+    build_root: BuildRoot, packages: Packages, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Packages, Packages]:
+    """The older packages, and the newer ones, which have one more setting."""
     if is_known_commit(OLDER):
-        return build_root.build("older", commit=OLDER)
-    print_result("this clone has no history: the older packages have today's program and an older number")
-    folders = tmp_path_factory.mktemp("server"), tmp_path_factory.mktemp("workstation")
-    files = packages.server, packages.workstation
-    return Packages(
-        *(change_package(file, folder, "~1", str) for file, folder in zip(files, folders, strict=True))
+        return build_root.build("older", commit=OLDER), packages
+    print_result("this clone has no history: the older packages are today's, and the newer ones are made up")
+    newer = (
+        change_package(package, tmp_path_factory.mktemp("newer"), ".1", add_setting)
+        for package in (packages.server, packages.workstation)
     )
+    return packages, Packages(*newer)
+
+
+@pytest.fixture(scope="module")
+def older(versions: tuple[Packages, Packages]) -> Packages:
+    return versions[0]
+
+
+@pytest.fixture(scope="module")
+def newer(versions: tuple[Packages, Packages]) -> Packages:
+    return versions[1]
 
 
 @pytest.fixture(scope="module")
 def server(
-    debian: Debian, older: Packages, packages: Packages, tmp_path_factory: pytest.TempPathFactory
+    debian: Debian, older: Packages, newer: Packages, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[DebianMachine]:
     root = debian.copied(tmp_path_factory.mktemp("server") / debian.release)
-    for version in (older, packages):
+    for version in (older, newer):
         download_needs(root, version.server)
     with booted(DebianMachine("disk", root)) as started:
         yield started
@@ -67,7 +81,7 @@ def workstation(
 
 
 def test_an_older_server_is_backed_up_and_upgraded_and_keeps_every_message(
-    server: DebianMachine, older: Packages, packages: Packages, desk: TwoMachineDesk
+    server: DebianMachine, older: Packages, newer: Packages, desk: TwoMachineDesk
 ) -> None:
     assert server.installs(older.server).returncode == 0
     set_up_server(server, desk)
@@ -75,19 +89,19 @@ def test_an_older_server_is_backed_up_and_upgraded_and_keeps_every_message(
     is_green(server)
     before, keys = entries(server), _keys(server)
 
-    done = server.installs(packages.server)
+    done = server.installs(newer.server)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert installed_version(server) == packages.version
+    assert installed_version(server) == newer.version
     assert re.search(r"backup-\S+: \d+ entries verified", done.stdout + done.stderr)
     assert entries(server) == before
-    assert "sync_host" in _keys(server)
+    assert _keys(server) > keys
     is_green(server)
-    print_result(f"{older.version} became {packages.version}, with {len(_keys(server) - keys)} new settings")
+    print_result(f"{older.version} became {newer.version}, with {len(_keys(server) - keys)} new settings")
 
 
 def test_the_older_program_runs_again_and_gives_way_once_more(
-    server: DebianMachine, older: Packages, packages: Packages
+    server: DebianMachine, older: Packages, newer: Packages
 ) -> None:
     """The upgrade changed only the settings. They go back first, because this older package refuses them."""
     before = entries(server)
@@ -96,23 +110,26 @@ def test_the_older_program_runs_again_and_gives_way_once_more(
 
     server.does("cp", f"{copy}/config.toml", SETTINGS)
     server.does("dpkg", "--install", f"/{older.server.name}")
+    server.does(
+        "systemctl", "start", "steunpunt.target"
+    )  # a package starts nothing if it knows that it is older
 
     assert installed_version(server) == older.version
     assert entries(server) == before
     is_green(server)
-    assert server.installs(packages.server).returncode == 0
+    assert server.installs(newer.server).returncode == 0
     assert states(server) == {"active"}
 
 
 def test_an_older_workstation_is_upgraded_and_keeps_its_desk(
-    workstation: DebianMachine, older: Packages, packages: Packages, tmp_path_factory: pytest.TempPathFactory
+    workstation: DebianMachine, older: Packages, newer: Packages, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     assert workstation.installs(older.workstation).returncode == 0
     makes_a_desk(workstation, tmp_path_factory.mktemp("other-server"))
     desk = workstation.does(*by_adviser("steunpunt", "keys", "fingerprint"))
     workstation.does(*by_adviser("systemctl", "--user", "stop", "steunpunt-adviser", "steunpunt-sweep"))
 
-    done = workstation.installs(packages.workstation)
+    done = workstation.installs(newer.workstation)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert user_states(workstation) == ["inactive", "inactive"]
