@@ -15,7 +15,6 @@ from tests.proofs.packages.server_steps import (
     entries,
     installed_version,
     is_green,
-    message_arrives,
     set_up_server,
     settings_text,
     states,
@@ -85,8 +84,7 @@ def test_an_older_server_is_backed_up_and_upgraded_and_keeps_every_message(
 ) -> None:
     assert server.installs(older.server).returncode == 0
     set_up_server(server, desk)
-    message_arrives(server, desk)
-    is_green(server)
+    is_green(server)  # a source writes here: the older server may refuse a pouch of today's workstation
     before, keys = entries(server), _keys(server)
 
     done = server.installs(newer.server)
@@ -94,7 +92,7 @@ def test_an_older_server_is_backed_up_and_upgraded_and_keeps_every_message(
     assert done.returncode == 0, done.stdout + done.stderr
     assert installed_version(server) == newer.version
     assert re.search(r"backup-\S+: \d+ entries verified", done.stdout + done.stderr)
-    assert entries(server) == before
+    assert entries(server) == before > 0
     assert _keys(server) > keys
     is_green(server)
     print_result(f"{older.version} became {newer.version}, with {len(_keys(server) - keys)} new settings")
