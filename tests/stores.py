@@ -13,12 +13,15 @@ from store.database.engine import Store, create_store, open_store
 
 @dataclass
 class TestDatabase:
-    """Database in which `an_empty_store` makes stores: "sqlite", or "postgresql" for tests of both."""
+    """Database in which `an_empty_store` makes stores.
+
+    `name` is "sqlite" or "postgresql", or "postgresql_sync" for a user with the role of the sync.
+    """
 
     __test__ = False  # no test
     name: str = "sqlite"
     made: list[Store] = field(default_factory=list)
-    opened: list[Store] = field(default_factory=list)  # with the role of the source
+    opened: list[Store] = field(default_factory=list)  # with a role of the database
 
     def drop_all(self) -> None:
         """Delete the databases of all stores that `an_empty_store` made on the server."""
@@ -37,11 +40,14 @@ database = TestDatabase()
 
 def an_empty_store(path: Path) -> Store:
     """Create an empty store as `create_store` does, but a tenth of a second faster."""
-    if database.name == "postgresql":
-        from tests.postgresql_cluster import an_empty_store_on_a_server  # noqa: PLC0415  # needs libpq
+    if database.name.startswith("postgresql"):
+        from tests.postgresql_cluster import an_empty_store_on_a_server, opened_as  # noqa: PLC0415  # needs libpq
 
         database.made.append(an_empty_store_on_a_server(path))
-        return database.made[-1]
+        if database.name == "postgresql":
+            return database.made[-1]
+        database.opened.append(opened_as(database.made[-1], "sync"))
+        return database.opened[-1]
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.touch(0o600, exist_ok=False)
     path.write_bytes(_empty_store_bytes())

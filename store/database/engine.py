@@ -98,9 +98,9 @@ def open_store(place: Path | ServerPlace, *, patient: int = MANY, of_source: boo
         StoreError: this SQLite cannot overwrite deleted content, or the server could lose what it stored.
     """
     if isinstance(place, ServerPlace):
+        store = _on_server(place, patient)
         from store.dialect.postgresql_roles import refuse_other_role  # noqa: PLC0415  # needs libpq, as below
 
-        store = _on_server(place, patient)
         with closing(store):
             store.check_server()
             with store.inspecting() as driver:
@@ -130,6 +130,8 @@ def create_roles(place: ServerPlace) -> list[str]:
 
 
 def _on_server(place: ServerPlace, patient: int) -> "PostgresqlStore":
-    from store.dialect.postgresql import PostgresqlStore  # noqa: PLC0415  # needs libpq, which SQLite does not
-
+    try:
+        from store.dialect.postgresql import PostgresqlStore  # noqa: PLC0415  # needs libpq, which SQLite does not
+    except ImportError:
+        raise StoreError("this machine has no library for PostgreSQL: install Debian's libpq5") from None
     return PostgresqlStore(place, patient=patient)

@@ -34,7 +34,7 @@ from sync.items.contexts import ApplyContext
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
 from tests.sync.ends import Ends, Workstation, all_of, all_tallies, at
 
-pytestmark = [pytest.mark.usefixtures("_on_database"), pytest.mark.databases("sqlite", "postgresql")]
+pytestmark = [pytest.mark.usefixtures("_on_database"), pytest.mark.databases("sqlite", "postgresql_sync")]
 
 
 TALLIES = tuple(bytes([n]) * 40 for n in range(8))
