@@ -110,7 +110,7 @@ def test_a_damaged_count_of_bytes_stops_no_text_and_is_corrected(
     an_entry(store, address)
     before = room_in(store, address, Quota(10_000, WIDE, 0))
     store.close()
-    assert write(store.path, Damage(table, "sealed_bytes", kind, table), address)
+    assert write(store.path, Damage(table, "sealed_bytes", kind, table), {"a": address})
 
     an_entry(store, address)
     an_upload(store, address, os.urandom(16), [bytes(300)], header=bytes(100))
@@ -125,7 +125,7 @@ def test_a_changed_id_of_the_count_of_bytes_lifts_no_quota(store: Store, address
     an_upload(store, address, os.urandom(16), [bytes(300)], header=bytes(100))
     before = room_in(store, address, Quota(WIDE, 10_000, 0))
     store.close()
-    assert write(store.path, Damage("usage", "id", "number", "usage"), address)
+    assert write(store.path, Damage("usage", "id", "number", "usage"), {"a": address})
 
     recount_bytes(store)
 

@@ -100,7 +100,7 @@ def test_a_finding_whose_kind_is_damaged_stays_until_the_adviser_has_seen_it(sto
     with store.writing() as session:
         sync_findings.add(session, address, b"", FindingKind.DAMAGED, DAY)
     store.close()
-    assert write(store.path, Damage("sync_finding", "kind", kind, "sync_finding"), address)
+    assert write(store.path, Damage("sync_finding", "kind", kind, "sync_finding"), {"a": address})
 
     with store.writing() as session:
         assert [FindingKind.OTHER] == [each.kind for each in sync_findings.all_findings(session)]
