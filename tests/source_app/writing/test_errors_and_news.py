@@ -8,7 +8,7 @@ from werkzeug.test import TestResponse
 from protocol.mailbox_keys import MailboxKeys
 from tests.pages import hook, hooks
 from tests.source_app.answering_proposals import form_of, path_of
-from tests.source_app.desks import MULTIPART, TODAY, ADesk, SourceBrowser, multipart
+from tests.source_app.desks import MULTIPART, TODAY, ADesk, SourceBrowser, ToGo, multipart
 
 _TITLE = {"en": "Error: ", "nl": "Fout: "}
 
@@ -176,3 +176,17 @@ def test_the_receipt_the_mailbox_and_the_calendar_promise_the_day_of_the_one_set
     assert hooks(receipt.text, "expected") == [day.isoformat()]
     assert set(hooks(source.get("/en/mailbox").text, "expected")) == {day.isoformat()}
     assert f"DTSTART;VALUE=DATE:{day:%Y%m%d}" in source.get(link).text
+
+
+@pytest.mark.parametrize("from_whom", ["source", "desk"])
+def test_a_mailbox_with_files_says_that_an_opened_file_leaves_a_copy_on_the_device(
+    from_whom: str, a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    without = source.get("/en/mailbox").text
+    if from_whom == "source":
+        source.write("a text", [("me.txt", b"1")])
+    else:
+        a_desk.propose(keys, "a text", files=[ToGo("proof.pdf", b"proof")])
+    with_file = source.get("/en/mailbox").text
+
+    assert ["copies_of_files" in hooks(page, "notice") for page in (without, with_file)] == [False, True]
