@@ -7,7 +7,7 @@ row and replaces an existing row. `drop` deletes a row, or does nothing if the r
 `apply_from_peer` writes a row that arrived in a pouch (sync bundle) of a peer (another store).
 
 - `attachments`: files of entries, in chunks, also while they are uploaded
-- `cleanup`: destruction of deleted rows, the nightly rewrite of the store's file, and copies for backups
+- `cleanup`: destruction of deleted rows, the nightly rewrite, and copies for backups or in another database
 - `entries`: entries of a mailbox, added after a compare-and-set of its version
 - `errors`: exceptions of the store
 - `ledger_tallies`: anonymous counts that are kept about deleted mailboxes

@@ -4,14 +4,16 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import BindParameter, and_, bindparam, delete, exists, func, select, update
 
 from store.database.deletion_queue import queue_attachment
-from store.database.engine import Store, open_store
+from store.database.engine import ServerPlace, Store, open_copy, open_store, refuse_use
 from store.database.file_copies import write_copy
 from store.database.prepared_statements import PlainQuery, PreparedChange
+from store.database.row_copies import copy_rows, refuse_damaged
 from store.database.schema import CHUNK_BYTES, SEALED_TABLES, AttachmentRow, DeletionQueueRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, count_in_store
 from store.dialect.differing_sql import summed
@@ -93,6 +95,35 @@ def copy_store(path: Path, copy: Path, now_half_hour: int) -> None:
     copied.settle()
     with copy.open("rb") as file:
         os.fsync(file.fileno())
+
+
+def copy_to_place(
+    place: Path | ServerPlace,
+    to: Path | ServerPlace,
+    now_half_hour: int,
+    on_progress: Callable[[int, int], None],
+) -> int:
+    """Copy a store to a new place, which may be in another database, and return the number of rows.
+
+    First, the deleted rows of the store are destroyed. No one can write in the store during the copying.
+    After an interruption, call this function again. Until the copy is complete, no program opens the copy.
+    `now_half_hour` counts from 1970 in UTC. For `on_progress`, see `row_copies.copy_rows`.
+
+    Raises:
+        StoreBusyError: a program has the store open.
+        StoreDamagedError: the store has damaged rows.
+        StoreError: the new place has something else, or has an incomplete copy with other rows.
+    """
+    refuse_use(place)
+    with closing(open_store(place)) as store:
+        destroy_deleted(store, now_half_hour)
+        with store.writing() as source:  # a writer: others must wait
+            refuse_damaged(source)
+            with closing(open_copy(to)) as copy:
+                rows = copy_rows(source, copy, on_progress)
+                copy.settle()
+        store.settle()
+        return rows
 
 
 def rewrite_store(store: Store) -> None:

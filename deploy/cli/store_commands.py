@@ -1,4 +1,4 @@
-"""Command group `store`: verify and clean the store, print its letterhead, and create a database's roles.
+"""Command group `store`: verify, clean and copy the store, print its letterhead, create a database's roles.
 
 No command of this group needs a secret key.
 """
@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING
 import click
 
 from deploy.cli.run_commands import open_sweeper, refuse_unsafe_option, warn_of_states
-from deploy.cli.terminal import examples, json_option, show_count, show_step, show_verified
-from deploy.errors import FaultsFoundError
+from deploy.cli.terminal import examples, json_option, show_count, show_rows, show_step, show_verified
+from deploy.errors import ConfigError, FaultsFoundError, os_error_as
 
 if TYPE_CHECKING:
     from protocol.letterhead import Letterhead
+    from store.database.engine import ServerPlace
 
 
 @click.group(name="store")
 def store_group() -> None:
-    """Verify and clean the store, on a server or on a workstation."""
+    """Verify, clean and copy the store of this machine."""
 
 
 @store_group.command("verify", epilog=examples("store verify", "store verify --json"))
@@ -98,6 +99,51 @@ def create_roles_command(url: str) -> None:
 
     names = create_roles(read_server_place(url, Path()))
     click.echo("\n".join(["The database has these roles:", *names]))
+
+
+_DATABASE = "'postgresql://steunpunt_owner@/steunpunt?host=/run/postgresql'"
+_FILE_URL = "sqlite:///var/lib/steunpunt/store.db"
+
+
+@store_group.command(
+    "copy", epilog=examples(f"store copy {_FILE_URL} {_DATABASE}", f"store copy {_DATABASE} {_FILE_URL}")
+)
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+def copy_command(source: str, target: str) -> None:
+    """Copy the store to a new file or to an empty database.
+
+    FROM and TO are the addresses of a file (sqlite://) or of a database (postgresql://), without a password.
+    First stop all programs that use the store. Each row of the copy is compared with the store. If the
+    command was interrupted, run the same command again. No program opens the copy before the copy is
+    complete. The old store stays as it is.
+    """
+    from store.cleanup import copy_to_place
+    from web.dates import half_hour_now
+
+    place, to = _read_place(source), _read_place(target)
+    show_step("Destroying deleted content, and looking for damaged rows")
+    with os_error_as("The store cannot be copied"):
+        rows = copy_to_place(place, to, half_hour_now(), show_rows)
+    click.echo(
+        f"Copied {rows} rows, and compared each with its copy. Start no program before the settings name the "
+        "copy. When everything works, delete the old store."
+    )
+
+
+def _read_place(url: str) -> "Path | ServerPlace":
+    """Return the place of a store at a URL.
+
+    Raises:
+        ConfigError: the URL has another form, or contains a password.
+    """
+    from deploy.settings.database_url import read_server_place
+
+    if not url.startswith("sqlite:"):
+        return read_server_place(url, Path())
+    if not url.startswith("sqlite:///"):
+        raise ConfigError("The address of a file must be sqlite:///FOLDER/FILE, with three slashes.")
+    return Path(url.removeprefix("sqlite://"))
 
 
 @store_group.command("letterhead", epilog=examples("store letterhead", "store letterhead --json"))

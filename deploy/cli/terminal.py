@@ -86,6 +86,11 @@ def show_verified(done: int, total: int) -> None:
     _show_bar(done, total, "mailboxes verified")
 
 
+def show_rows(done: int, total: int) -> None:
+    """Show how many steps of a copy are done. Each row is copied, and later compared."""
+    _show_bar(done, total, "steps: each row is copied and compared")
+
+
 def show_items_left(left: int) -> None:
     """Show how many items a sync must still send."""
     end_step()

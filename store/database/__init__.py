@@ -10,6 +10,7 @@ Imports only `store.dialect` and the exceptions at the root of `store`.
 - `damaged_rows`: counts rows with values that our code never writes
 - `one_by_one`: work on many mailboxes, in which a fault of one never ends the work on the others
 - `deletion_queue`: marks encrypted rows for destruction
+- `row_copies`: copies all rows to a store that may be in another database
 - `file_copies`: writes a copy of the file for a backup, and puts a copy in its place
 - `atomic_files`: replaces a file in one step, such as the keyring, and flushes folders to the disk
 - `keyring_backups`: the keyring's backups in a folder, as files that only advisers can open

@@ -8,9 +8,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from store.database.table_versions import refuse_other_version, version_of
+from store.database.file_copies import refuse_store_in_use
+from store.database.table_versions import is_empty, mark_incomplete, refuse_other_version, version_of
 from store.dialect.opened_store import MANY, ServerPlace, Store
-from store.dialect.sqlite import SqliteStore
+from store.dialect.sqlite import TABLES, SqliteStore
 from store.dialect.sqlite_connections import SETTINGS, connect
 from store.dialect.sqlite_errors import translating
 from store.dialect.sqlite_pages import PAGE_BYTES
@@ -19,7 +20,17 @@ from store.errors import StoreError, StoreMissingError
 if TYPE_CHECKING:
     from store.dialect.postgresql import PostgresqlStore
 
-__all__ = ["ServerPlace", "Store", "create_roles", "create_store", "open_store", "upgrade_store"]
+__all__ = [
+    "ServerPlace",
+    "Store",
+    "create_roles",
+    "create_store",
+    "open_copy",
+    "open_store",
+    "refuse_use",
+    "upgrade_store",
+]
+_NEW_FILE = (f"page_size={PAGE_BYTES}", "journal_mode=WAL")
 
 
 def create_store(place: Path | ServerPlace) -> Store:
@@ -39,14 +50,44 @@ def create_store(place: Path | ServerPlace) -> Store:
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     place.parent.chmod(0o700)
     try:
-        os.close(os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        _make_file(place)
     except FileExistsError:
         raise StoreError("a file exists where the new store was to be created") from None
     with translating(place):
-        connect(place, f"page_size={PAGE_BYTES}", "journal_mode=WAL").close()
+        connect(place, *_NEW_FILE).close()
     with closing(SqliteStore(place)) as store:
         _migrate(store)
     return open_store(place)
+
+
+def open_copy(place: Path | ServerPlace) -> Store:
+    """Create an empty store that no program opens yet, or open such a store again.
+
+    `row_copies.copy_rows` fills the store, and then lets programs open it. A new file gets mode 0600.
+
+    Raises:
+        StoreError: the place has something else, or a server has wrong settings.
+    """
+    if isinstance(place, ServerPlace):
+        from store.dialect.postgresql_roles import refuse_other_role  # noqa: PLC0415  # needs libpq, as below
+
+        on_server = _on_server(place, MANY)
+        on_server.check_server()
+        with on_server.inspecting() as driver:
+            is_new = is_empty(driver, on_server.tables)
+        if is_new:
+            _migrate(on_server, is_copy=True)
+        with on_server.inspecting() as driver:
+            refuse_other_role(driver, of_source=False)
+        return on_server
+    if not place.exists():
+        _make_file(place)
+    with translating(place), closing(connect(place, *_NEW_FILE)) as connection:
+        is_new = is_empty(connection, TABLES)
+    store = SqliteStore(place)
+    if is_new:
+        _migrate(store, is_copy=True)
+    return store
 
 
 def upgrade_store(place: Path | ServerPlace) -> None:
@@ -60,6 +101,8 @@ def upgrade_store(place: Path | ServerPlace) -> None:
     if isinstance(place, ServerPlace):
         with closing(_on_server(place, MANY)) as store:
             store.check_server()
+            with store.inspecting() as driver:
+                version_of(driver, store.tables)
             _migrate(store)
         return
     with translating(place), closing(connect(place, "journal_mode=WAL")) as connection:
@@ -68,7 +111,11 @@ def upgrade_store(place: Path | ServerPlace) -> None:
         _migrate(store)
 
 
-def _migrate(store: Store) -> None:
+def _make_file(path: Path) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+
+
+def _migrate(store: Store, *, is_copy: bool = False) -> None:
     from alembic import command  # noqa: PLC0415  # 8 MiB that web workers do not need
     from alembic.config import Config  # noqa: PLC0415  # for the same reason
 
@@ -78,6 +125,8 @@ def _migrate(store: Store) -> None:
         settings.attributes["connection"] = session.connection()
         command.upgrade(settings, "head")
         refuse_other_version(session.info["driver"], store.tables)
+        if is_copy:
+            mark_incomplete(session.info["driver"])
         store.grant_rights(session)
 
 
@@ -127,6 +176,19 @@ def create_roles(place: ServerPlace) -> list[str]:
         roles = store.create_roles()
         store.check_server()
         return roles
+
+
+def refuse_use(place: Path | ServerPlace) -> None:
+    """Check that no program has a store open. A file that is damaged or missing counts as not in use.
+
+    Raises:
+        StoreBusyError: a program has a connection to the store.
+    """
+    if isinstance(place, ServerPlace):
+        with closing(_on_server(place, MANY)) as store:
+            store.refuse_other_programs()
+    else:
+        refuse_store_in_use(place)
 
 
 def _on_server(place: ServerPlace, patient: int) -> "PostgresqlStore":

@@ -11,7 +11,7 @@ from store.dialect.opened_store import Driver, TableQueries
 from store.dialect.own_journal import journal_of, refuse_foreign_journal
 from store.dialect.sqlite import TABLES
 from store.dialect.sqlite_errors import translating
-from store.errors import StoreDamagedError, StoreMissingError, StoreOutdatedError
+from store.errors import StoreDamagedError, StoreError, StoreMissingError, StoreOutdatedError
 
 # For each version, the digest of its tables (`_digest`). `store/migrations/versions/` makes them. The web
 # workers read this without loading Alembic.
@@ -20,6 +20,8 @@ POSTGRESQL_VERSIONS = {"0001": "2e508ea83cc32882d20fd51cbfa216707e56388c6b857cd1
 SCHEMA = max(VERSIONS)  # of this program
 
 _VERSION = re.compile(r"[0-9]{4}")
+_INCOMPLETE_COPY = "incomplete copy"  # instead of a version
+_SET_VERSION = "UPDATE alembic_version SET version_num = '{}'"
 _WAL_AT = 18  # byte of the file that is 2 in the mode WAL; source: sqlite.org/fileformat2.html, section 1.3
 # Reading of a journal whose file -shm a power cut lost. No program uses this store, so SQLite takes no locks,
 # and makes the content of -shm in memory (locking_mode=EXCLUSIVE). With mode=ro, it cannot move the journal.
@@ -36,6 +38,10 @@ _CHANGED = (
     "the store's tables are not those of version {}, so someone changed them by hand: stop all programs, and "
     "restore a backup"
 )
+_INCOMPLETE = (
+    "the store is a copy that is not complete yet: run the same command again (steunpunt store copy)"
+)
+_NOT_EMPTY = "the place of the copy is not empty: name a new file, or an empty database"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +75,44 @@ def version_of(driver: Driver, tables: TableQueries = TABLES) -> str:
         StoreDamagedError: the file is not a store, or someone changed its tables by hand.
     """
     digests = VERSIONS if tables is TABLES else POSTGRESQL_VERSIONS
-    found = driver.execute(tables.has_version).fetchall()
-    rows = driver.execute("SELECT version_num FROM alembic_version").fetchall() if found else []
-    version = str(rows[0][0]) if len(rows) == 1 else ""
+    version = _noted_version(driver, tables)
     if version not in digests:
+        if version == _INCOMPLETE_COPY:
+            raise StoreOutdatedError(_INCOMPLETE)
         if _VERSION.fullmatch(version) and version > SCHEMA:
             raise StoreOutdatedError(_NEWER.format(version, SCHEMA))
         raise StoreDamagedError
     if _digest(driver, tables) != digests[version]:
         raise StoreDamagedError(_CHANGED.format(version))
     return version
+
+
+def mark_incomplete(driver: Driver) -> None:
+    """Mark a new store as an incomplete copy, in the current transaction. No program opens such a store."""
+    driver.execute(_SET_VERSION.format(_INCOMPLETE_COPY))
+
+
+def complete_version(driver: Driver, tables: TableQueries) -> None:
+    """Mark a copy as complete, in the current transaction.
+
+    Raises:
+        StoreDamagedError: someone changed the tables of the copy.
+    """
+    driver.execute(_SET_VERSION.format(SCHEMA))
+    refuse_other_version(driver, tables)
+
+
+def is_empty(driver: Driver, tables: TableQueries) -> bool:
+    """Return True if a database has no tables, and False if it has a copy that is not complete.
+
+    Raises:
+        StoreError: the database has other tables.
+    """
+    if _noted_version(driver, tables) == _INCOMPLETE_COPY:
+        return False
+    if driver.execute(tables.definitions).fetchall():
+        raise StoreError(_NOT_EMPTY)
+    return True
 
 
 def inspect_store(path: Path) -> StoreForm:
@@ -103,6 +137,12 @@ def inspect_store(path: Path) -> StoreForm:
         if how == _ALONE:
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         return StoreForm(version_of(connection), SCHEMA, is_wal)
+
+
+def _noted_version(driver: Driver, tables: TableQueries) -> str:
+    found = driver.execute(tables.has_version).fetchall()
+    rows = driver.execute("SELECT version_num FROM alembic_version").fetchall() if found else []
+    return str(rows[0][0]) if len(rows) == 1 else ""
 
 
 def _digest(driver: Driver, tables: TableQueries = TABLES) -> str:

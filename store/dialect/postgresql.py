@@ -65,6 +65,10 @@ _SETTINGS: Final = {
     ),
     "log_min_messages": (("fatal", "panic"), _LOGS_VALUES),
 }
+_OTHER_PROGRAMS = """
+SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'steunpunt'
+AND pid <> pg_backend_pid()
+"""
 _IN_USE = "another program keeps a view of the database open, so the store could not be rewritten"
 _SIZE = "SELECT pg_database_size(current_database())"
 _REFERENCES = """
@@ -257,6 +261,16 @@ class PostgresqlStore(Store):
         """
         with translating_postgresql(), closing(self._connect()) as driver:
             yield driver
+
+    def refuse_other_programs(self) -> None:
+        """Check that no other program of this project has a connection to the database.
+
+        Raises:
+            StoreBusyError: a program has a connection.
+        """
+        with self.inspecting() as driver:
+            if driver.execute(_OTHER_PROGRAMS).fetchall():
+                raise StoreBusyError
 
     def grant_rights(self, session: Session) -> None:
         """Give each role of the database its rights on the tables. Without roles, do nothing."""

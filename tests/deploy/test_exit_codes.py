@@ -59,6 +59,7 @@ LINES = {
     "keys make-openpgp": ("first", ""),
     "store verify": ("server", ""),
     "store sweep": ("server", ""),
+    "store copy": ("server", "FROM sqlite:///nowhere/to.db"),
     "store create-roles": ("new", "'postgresql://administrator@/nowhere?host=/nowhere'"),
     "store letterhead": ("server", ""),
     "onion setup": ("server", ""),
@@ -74,7 +75,7 @@ LINES = {
     "report make": ("first", "2026 --folder OUT"),
 }
 # These commands read no settings, or refuse any settings that exist.
-NO_SETTINGS = {"demo", "workstation rebuild", "onion restore", "store create-roles"}
+NO_SETTINGS = {"demo", "workstation rebuild", "onion restore", "store copy", "store create-roles"}
 # These commands open no store of this machine, or do their work without it.
 NO_STORE = {
     *("setup", "check", "demo", "restore", "server setup", "server card", "workstation rebuild"),
@@ -110,6 +111,7 @@ class TypedCommands:
             "FINGERPRINT": self.desk.keyring.fingerprint,
             "RECIPIENT": str(IDENTITY.recipient),
             "BACKUP": str(next(backups, "")),
+            "FROM": f"sqlite://{self.var('store copy') / STORE}",
             **{each: str(self.desk.folder / each) for each in ("DEMO", "OUT")},
             **{path.name: str(path) for path in self.desk.folder.iterdir()},
         }

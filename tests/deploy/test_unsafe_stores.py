@@ -30,6 +30,7 @@ _ON_SERVER = [
     ("server", "dismiss", FIRST),
     ("backup",),
     ("server", "poster"),
+    ("store", "copy", "FROM", "sqlite:///nowhere/to.db"),
 ]
 _ON_WORKSTATION = [
     *_ON_BOTH,
@@ -62,7 +63,8 @@ def _asserts_refused(desk: TwoMachineDesk, machine: Machine, words: tuple[str, .
     sealed = age.encrypt(b"", [age.PQIdentity(bytes(32)).recipient])
     pouch = tmp_path / "pouch"
     pouch.write_bytes(sealed.header + sealed.payload)
-    files = {"FILE": desk.folder / "first.pairing", "CARD": desk.folder / "card"}
+    files: dict[str, str | Path] = {"FILE": desk.folder / "first.pairing", "CARD": desk.folder / "card"}
+    files["FROM"] = f"sqlite://{machine.settings.parent / STORE}"
     files |= {"OUT": tmp_path / "out", "POUCH": pouch}
 
     sentence = machine.is_told(*(files.get(word, word) for word in words))
