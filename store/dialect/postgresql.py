@@ -6,7 +6,6 @@ lock of the store alone. So no two writers wait for each other, and each sees al
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import date
@@ -24,7 +23,7 @@ from sqlalchemy.orm import Session
 from store.dialect.forks import close_before_fork
 from store.dialect.opened_store import MANY, WAIT_SECONDS, ServerPlace, Store, TableQueries
 from store.dialect.postgresql_errors import is_lost, translating_postgresql
-from store.dialect.postgresql_rewrite import forget_values, remove_journal, rewrite_rows
+from store.dialect.postgresql_rewrite import ATTEMPTS, forget_values, remove_journal, rewrite_rows
 from store.dialect.postgresql_roles import grant_rights, set_up_roles
 from store.errors import StoreBusyError, StoreError
 
@@ -203,10 +202,11 @@ class PostgresqlStore(Store):
 
     def vacuum(self) -> None:
         """Rewrite each table in the order of its ids, and remove the old journal. Readers wait too."""
-        until = time.monotonic() + self._wait_seconds
-        while not self._rewrites_rows():
-            if time.monotonic() > until:
-                raise StoreBusyError(_IN_USE)
+        for _ in range(ATTEMPTS):
+            if self._rewrites_rows():
+                break
+        else:
+            raise StoreBusyError(_IN_USE)
         with self.inspecting() as driver:
             forget_values(driver)
             remove_journal(driver, self._wait_seconds)
@@ -215,7 +215,7 @@ class PostgresqlStore(Store):
         """Rewrite all rows. Return False if another program used a table for too long."""
         try:
             with self.writing() as session:
-                rewrite_rows(session.info["driver"])
+                rewrite_rows(session.info["driver"], self._wait_seconds)
         except StoreBusyError:
             return False
         return True

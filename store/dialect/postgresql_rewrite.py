@@ -20,9 +20,8 @@ AND relname <> 'alembic_version'
 _PARENTS = (
     "SELECT confrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND conrelid = {}::regclass"
 )
-# While the rewrite waits for a lock, all readers wait behind it. So each attempt is short.
-_LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
-_PAUSE_SECONDS = 0.5
+# While the rewrite waits for a lock, all readers wait behind it. So no attempt waits for long.
+ATTEMPTS: Final = 15
 _FILE_OF_STATISTICS = "SELECT pg_relation_filenode('pg_statistic')"
 _IS_IN_JOURNAL = """
 SELECT count(*) > 0 FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{{24}}$' AND substr(name, 9) <= '{}'
@@ -36,17 +35,18 @@ _KEEPS_JOURNAL = (
 )
 
 
-def rewrite_rows(driver: Driver) -> None:
+def rewrite_rows(driver: Driver, seconds: float) -> None:
     """Write all rows again in the order of their random ids. The caller is the only writer, and commits.
 
-    All rows then seem to have arrived in this one transaction.
+    All rows then seem to have arrived in this one transaction. This is one of the attempts that may take
+    `seconds` together.
     """
     parents = {}
     for (table,) in driver.execute(TABLES).fetchall():
         found = driver.execute(SQL(_PARENTS).format(table).as_string(None)).fetchall()
         parents[table] = {parent for (parent,) in found}
     tables = list(TopologicalSorter(parents).static_order())
-    driver.execute(_LOCK_TIMEOUT)
+    driver.execute(f"SET LOCAL lock_timeout = {max(1, int(seconds * 1000 / ATTEMPTS))}")
     # Our readers lock `usage` first. So no reader keeps another table that the rewrite needs.
     driver.execute("LOCK TABLE usage IN ACCESS EXCLUSIVE MODE")
     _run(driver, "LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", tables)
@@ -81,14 +81,12 @@ def remove_journal(driver: Driver, seconds: float) -> None:
         StoreBusyError: the server still keeps these files.
     """
     (last,) = driver.execute("SELECT substr(pg_walfile_name(pg_switch_wal()), 9)").fetchone()
-    until = time.monotonic() + seconds
-    while True:
+    for _ in range(ATTEMPTS):
         driver.execute("CHECKPOINT")
         if driver.execute(_IS_IN_JOURNAL.format(last)).fetchone() == (False,):
             return
-        if time.monotonic() > until:
-            raise StoreBusyError(_KEEPS_JOURNAL)
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(seconds / ATTEMPTS)
+    raise StoreBusyError(_KEEPS_JOURNAL)
 
 
 def _copy(table: str) -> str:

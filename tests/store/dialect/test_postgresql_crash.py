@@ -62,7 +62,7 @@ def test_a_server_that_is_killed_during_a_rewrite_has_all_rows(cluster: Cluster,
         address = a_mailbox(store)
         digests = {an_entry(store, address) for _ in range(20)}
         other = psycopg.connect(place.url)
-        rewrite_rows(other)  # type: ignore[arg-type]  # another driver's execute
+        rewrite_rows(other, 30)  # type: ignore[arg-type]  # another driver's execute
         cluster.run("CHECKPOINT")  # all that was written so far is in the files
         cluster.kill()
         other.close()

@@ -198,7 +198,7 @@ def test_a_reader_that_waits_for_a_rewrite_sees_all_rows(store: Store) -> None:
         waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation IS NOT NULL"
         while rewriting.execute(waits).fetchone() == (0,):  # type: ignore[call-overload]
             pass
-        rewrite_rows(rewriting)
+        rewrite_rows(rewriting, 30)
         rewriting.commit()
         assert 1 == reader.result(timeout=30)
 
