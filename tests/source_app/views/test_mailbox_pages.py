@@ -532,7 +532,7 @@ def test_the_page_to_delete_an_answer_says_what_becomes_of_this_answer(
         "deleted",
         *after,
     ]
-    assert ("No one can read it any more" in shown) is not begins
+    assert ("No one can read it in this mailbox any more" in shown) is not begins
     assert "deleted" not in hooks(source.get("/en/mailbox").text, "notice")
 
 
