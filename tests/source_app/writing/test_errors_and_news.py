@@ -189,4 +189,4 @@ def test_a_mailbox_with_files_says_that_an_opened_file_leaves_a_copy_on_the_devi
         a_desk.propose(keys, "a text", files=[ToGo("proof.pdf", b"proof")])
     with_file = source.get("/en/mailbox").text
 
-    assert ["copies_of_files" in hooks(page, "notice") for page in (without, with_file)] == [False, True]
+    assert ["copies_of_files" in hooks(page, "advice") for page in (without, with_file)] == [False, True]
