@@ -94,3 +94,10 @@ def test_the_limits_of_secrecy_and_no_consequences_come_before_writing(example_d
         assert 'data-promise="no_consequences"' in start
         assert all(escape(limit) in start for limit in example_desk.letterhead.secrecy_limits[lang])
         assert f'href="/{lang}/limits"' in start
+
+
+def test_the_warning_about_a_device_from_work_comes_before_the_button_to_begin(example_desk: ADesk) -> None:
+    for lang in _LANGUAGES:
+        start = example_desk.browser().get(f"/{lang}/").text
+
+        assert start.index('data-warning="work_device"') < start.index(f'href="/{lang}/begin"')
