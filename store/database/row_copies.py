@@ -113,16 +113,20 @@ def copy_rows(source: Session, copy: Store, on_progress: Callable[[int, int], No
                     table.add(session, rows)
                 elif found != rows:
                     raise StoreError(_OTHER_ROWS)
-            done += len(rows)
-            on_progress(done, 2 * rows_in_all)
+            done = _tell(on_progress, done, rows, 2 * rows_in_all)
     # In one transaction: if the database lost an earlier one in a crash, the comparison ends with an error.
     with copy.writing() as session:
         for table in _TABLES:
             for first, last, rows in table.pages(source):
                 if table.between(session, first, last) != rows:
                     raise StoreError(_OTHER_ROWS)
-                done += len(rows)
-                on_progress(done, 2 * rows_in_all)
+                done = _tell(on_progress, done, rows, 2 * rows_in_all)
         _SET_TOTAL.run(session, total=_TOTAL.first(source))
         complete_version(session.info["driver"], copy.tables)
     return rows_in_all
+
+
+def _tell(on_progress: Callable[[int, int], None], done: int, rows: _Rows, total: int) -> int:
+    if rows:  # the last page of a table may be empty
+        on_progress(done + len(rows), total)
+    return done + len(rows)
