@@ -319,6 +319,12 @@ def test_line_breaks_survive_without_a_stylesheet(every_page: EveryPage) -> None
     assert "one<br>&lt;b&gt;two" in every_page[2]["mailbox, answered"].text
 
 
+def test_links_to_languages_stand_apart_without_a_stylesheet(tmp_path: Path) -> None:
+    a_desk = make_desk(tmp_path, languages=("en", "nl", "fr"))
+
+    assert "</a><a" not in a_desk.browser().get("/en/").text
+
+
 def test_a_newer_letterhead_holds_from_the_next_request_on_and_for_the_whole_of_it(tmp_path: Path) -> None:
     first = make_desk(tmp_path)
     asked: list[Letterhead] = []
