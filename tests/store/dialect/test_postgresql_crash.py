@@ -1,4 +1,4 @@
-"""A server that crashes in use loses no entry that was acknowledged. The store connects again by itself."""
+"""A server that is killed and started again has each acknowledged entry, and the store connects by itself."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import pytest
 from store import entries
 from store.database.engine import ServerPlace, create_store
 from store.dialect.postgresql_rewrite import rewrite_rows
-from store.errors import StoreUnreachableError
+from store.errors import StoreError, StoreUnreachableError
 from tests.postgresql_cluster import Cluster, start_cluster
 from tests.store.factories import a_mailbox, an_entry, rows
 
@@ -73,3 +73,12 @@ def test_a_server_that_is_killed_during_a_rewrite_has_all_rows(cluster: Cluster,
         assert all(entry.payload for entry in found)
         store.vacuum()
         assert 20 == rows(store, "entry") == rows(store, "sealed")
+
+
+def test_a_server_that_keeps_the_time_of_each_message_is_refused(cluster: Cluster, tmp_path: Path) -> None:
+    """Attack: with the number of its transaction, each row then tells when it arrived, to the microsecond."""
+    cluster.run("ALTER SYSTEM SET track_commit_timestamp = on")
+    cluster.kill()  # the setting counts from the next start
+    cluster.start()
+    with pytest.raises(StoreError, match="track_commit_timestamp"):
+        create_store(ServerPlace(cluster.url(cluster.a_database()), tmp_path / "store.db"))
