@@ -772,7 +772,9 @@ def test_a_removal_is_shown_with_the_workstations_that_confirmed_it(
 
     for _ in range(2):  # one workstation that confirms twice is one workstation
         a_desk.receipt(keys)
-        assert hooks(source.get(PAGE).text, "confirmed-by") == ["1"]
+        page = source.get(PAGE).text
+        assert hooks(page, "confirmed-by") == ["1"]
+        assert re.search(r"\s<span data-confirmed-by", page)  # a space between the two sentences
 
 
 def test_a_workstation_that_was_retired_since_does_not_confirm_for_those_in_use(

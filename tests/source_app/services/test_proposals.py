@@ -91,19 +91,23 @@ def test_a_no_speaks_of_this_proposal_when_another_one_was_passed_on(
         assert "pass on nothing" not in page
 
 
-@pytest.mark.parametrize("verdict", ["declined", "changes_asked"])
+@pytest.mark.parametrize("verdict", ["agreed", "declined", "changes_asked"])
 def test_an_answer_is_still_told_when_a_newer_proposal_has_come(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry, verdict: str
 ) -> None:
-    """Fault: a declined proposal became one that "we no longer carry out", and the list lost the answer."""
-    say(source, made, verdict, text="shorter")
+    """Fault: a declined proposal became one that "we no longer carry out", and the list lost the answer.
+
+    Fault: the list said "You agreed to this proposal" without the words that this proposal no longer counts.
+    """
+    more = {"sure": "y"} if verdict == "agreed" else {"text": "shorter"}
+    say(source, made, verdict, **more)
     a_desk.propose(keys, "a newer text")
 
     mailbox, page = source.get("/en/mailbox").text, source.get(path_of(made)).text
 
     assert (hooks(page, "state"), hooks(page, "answered")) == (["obsolete"], [verdict])
     steps = re.findall(r'<li class="done">.*?</li>', mailbox, re.DOTALL)
-    assert [hooks(step, "answered") for step in steps if "proposal_made" in step] == [[verdict]]
+    assert [hooks(step, "answered") for step in steps if "proposal_made" in step] == [[verdict, "obsolete"]]
 
 
 def test_a_closed_mailbox_with_an_open_proposal_says_one_thing(
