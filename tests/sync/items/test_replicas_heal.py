@@ -11,6 +11,7 @@ import pytest
 from crypto.errors import CryptoError
 from journalist_app.services.whole_desk import unlocking
 from journalist_app.services.whole_desk.whole_check import check_whole_store
+from protocol.content import Content, Kind
 from protocol.entry import SignedEntry, open_entry
 from protocol.pouch.pouch_file import SERVER
 from protocol.pouch.pouch_items import EntryItem
@@ -166,6 +167,23 @@ def test_a_header_that_does_not_open_replaces_no_other_that_does_not(
     assert down(ends, workstation, item_of(entry)) == 1
 
     assert is_readable(at(ends, workstation, source), entry)
+
+
+def test_a_header_that_someone_changes_on_a_workstation_during_a_sync_does_not_open_at_the_server(
+    ends: Ends, source: ASource, workstation: Workstation
+) -> None:
+    """Not stopped: no signature covers the header, and the server has no key to open it."""
+    source.writes("hello")
+    ends.sync(workstation)
+    entry = at(ends, workstation, source).is_told(Content(kind=Kind.MESSAGE, text="an answer"))
+    puts_header(ends, workstation.replica, entry, flipped(entry.header))
+    ends.sync(workstation)
+    puts_header(ends, workstation.replica, entry, entry.header)
+
+    ends.sync(workstation)
+
+    assert is_readable(at(ends, workstation, source), entry)
+    assert not is_readable(source, entry)
 
 
 # ---- rows that the server lost -------------------------------------------------------------------------
