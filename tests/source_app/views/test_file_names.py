@@ -72,7 +72,7 @@ def test_a_file_without_bytes_is_kept_and_the_page_says_that_it_is_empty(a_desk:
     receipt = received(source, [b"empty.pdf"], b"")
 
     assert named(receipt) == [("empty.pdf", "0")]
-    assert hooks(receipt, "notice") == ["received", "empty_file"]
+    assert hooks(receipt, "notice") == ["received", "file_names", "empty_file"]
 
 
 def test_a_form_with_no_file_chosen_sends_none(a_desk: ADesk) -> None:
