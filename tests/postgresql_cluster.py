@@ -103,11 +103,11 @@ class Cluster:
 
 def start_cluster() -> Cluster:
     """Make and start a cluster. The caller stops it."""
-    in_memory = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=_MEMORY if in_memory else None))
     found = list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     assert found, "install Debian's postgresql: deploy/system-packages.sh test"
     programs = max(found, key=lambda path: int(path.parts[-3])).parent
+    in_memory = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM
+    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=_MEMORY if in_memory else None))
     as_user: list[str] = []
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
         user = pwd.getpwuid(65534)  # Debian's user for programs without rights
