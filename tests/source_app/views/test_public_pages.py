@@ -349,3 +349,9 @@ def test_a_newer_letterhead_holds_from_the_next_request_on_and_for_the_whole_of_
         (stored,) = entries.of_mailbox(reading, keys.address)
     assert 2 == Envelope.from_bytes(stored.envelope).letterhead_serial
     first.store.close()
+
+
+def test_each_end_of_a_session_says_what_stays_in_the_history_of_the_browser(a_desk: ADesk) -> None:
+    """Fault: only the page after a log-out said this, and not the page after the end of a mailbox."""
+    for path in ("logged-out", "mailbox/ended"):
+        assert hook("notice", "history") in a_desk.browser().get(f"/en/{path}").text
