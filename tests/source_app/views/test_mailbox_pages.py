@@ -492,7 +492,7 @@ def test_the_pages_to_delete_and_to_end_say_only_what_applies(
 
     assert hooks(asked, "notice") == on_delete
     assert hooks(shown.text, "notice") == on_end
-    kept = ["proposal_stays"] if state == "begun" else []
+    kept = ["proposal_stays", "history"] if state == "begun" else ["history"]
     assert hooks(source.get(left.location).text, "notice") == kept
 
 
