@@ -301,6 +301,20 @@ def test_as_many_working_days_as_the_desk_has_in_a_week_are_called_a_week(
     assert (str(working_days) in said) is (within == "working_days")
 
 
+@pytest.mark.parametrize(("path", "words"), [("/en/", "if we are closed"), ("/nl/help", "gesloten zijn")])
+def test_within_a_week_agrees_with_the_receipt_around_easter(a_desk: ADesk, path: str, words: str) -> None:
+    """Broken promise: the page named absences only, and a holiday made the receipt's day four days later."""
+    letterhead = msgspec.structs.replace(
+        a_desk.letterhead, working_days=(0, 1, 3), answer_working_days=3, closed_days=(date(2027, 3, 29),)
+    )
+    a_desk.app.extensions["newest_letterhead"] = lambda: letterhead
+    written = date(2027, 3, 25)
+
+    assert (letterhead.expect_by(written) - written).days == 11
+    assert (letterhead.expect_by(date(2027, 3, 11)) - date(2027, 3, 11)).days == 7
+    assert words in a_desk.browser().get(path).text
+
+
 @pytest.mark.parametrize("path", ["/", "/nl/", "/en/"])
 def test_the_start_page_and_its_looks_fit_in_fourteen_kib_and_two_requests(a_desk: ADesk, path: str) -> None:
     browser = a_desk.browser()
