@@ -45,7 +45,8 @@ def proposal_page(
     form_context = FormContext.new(here.keys.address, *mailbox.heads_for(seen))
     hidden = form_context.hidden_fields(here.token, consent.answer_action(shown.id, shown.digest))
     warned = "yes" if refusal is AnswerRefusal.SEVEN_WORDS else request.form.get("warned", "")
-    kept = {"text": text, "kept": "yes" if text else "", "warned": warned}
+    # The page of an agreed proposal only shows the text, and its form does not send the text.
+    kept = {"text": text, "kept": "yes" if text and "agreed" in shown.may else "", "warned": warned}
     form = ConsentForm(digest=shown.digest, mailbox=here.tag(), **kept, **hidden)
     return render_page(
         "mailbox/proposal.html",

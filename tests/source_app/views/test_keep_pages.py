@@ -2,19 +2,25 @@
 
 import re
 import sqlite3
-from html import unescape
+from collections.abc import Iterator
+from html import escape, unescape
+from html.parser import HTMLParser
 
 import pytest
+from werkzeug.test import TestResponse
 
 from protocol.mailbox_keys import MailboxKeys
 from protocol.session import token_hash
 from store.errors import StoreError
 from store.sessions import SessionStore
 from tests.pages import hooks
-from tests.source_app.answering_proposals import form_of, path_of
-from tests.source_app.desks import ADesk, SourceBrowser, multipart
+from tests.source_app.answering_proposals import form_of, path_of, say
+from tests.source_app.desks import ADesk, SourceBrowser, ToGo, multipart
+from tests.source_app.views import broken_stores
 
 TEXT = "do not lose <me>"
+# Ways off a page that do not carry its text, each with its reason.
+_WITHOUT_TEXT = {"/en/leave": "who leaves in a hurry leaves the text", "/en/log-out": "ends the session"}
 
 
 def typed_text(page: str) -> str:
@@ -270,3 +276,86 @@ def test_a_page_with_a_text_to_copy_opens_its_links_in_another_tab(
     stays = [link for link in links if 'target="_blank"' not in link]
     assert [re.findall('href="([^"]*)"', link)[0] for link in stays] == ["/en/leave"]
     assert all('target="_blank"' in link for link in links if "hreflang" in link)
+
+
+class _Ways(HTMLParser):
+    """Collects where the links and the forms of a page lead that would replace the page without its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.lossy: set[str] = set()
+        self._form: dict[str, str | None] = {}
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "form":
+            self._form = given
+        if tag == "a":
+            href = given.get("href") or ""
+            is_kept = given.get("target") == "_blank" or "download" in given or href.startswith("#")
+            self.lossy |= set() if is_kept else {href}
+        if tag == "button":
+            form = given.get("form") or self._form.get("id")
+            is_kept = form == "typed" or self._form.get("target") == "_blank"
+            self.lossy |= set() if is_kept else {self._form.get("action") or ""}
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._form = {}
+
+
+def _pages_with_a_text(a_desk: ADesk) -> Iterator[tuple[str, TestResponse]]:
+    """Return every page that shows a text that was not sent."""
+    source, visitor, stranger = a_desk.browser(), a_desk.browser(), a_desk.browser()
+    source.start()
+    source.write("the first message")
+    stranger.start()
+    keys = a_desk.keys_of(source)
+    form = source.form_context()
+    yield "refused", source.write(TEXT, [("a", b"1")] * 4)
+    yield "kept", source.get("/en/mailbox/write")
+    yield "another mailbox", stranger.write(TEXT, form_context=form)
+    yield "expired", (expired := visitor.write(TEXT, form_context=form))
+    waiting = {**visitor.hidden(expired, "/en/log-in"), "text": TEXT}
+    yield "in another language", visitor.post("/en/log-in", {**waiting, "look": "en"})
+    yield "wrong words", visitor.log_in("abacus", **waiting)
+    old = a_desk.propose(keys, "old", files=[ToGo("a.pdf", b"x")])
+    answer = form_of(source, old)
+    new = a_desk.propose(keys, "new", files=[ToGo("a.pdf", b"x")])
+    yield "obsolete", source.post(path_of(old), {**answer, "verdict": "changes_asked", "text": TEXT})
+    yield "wish", say(source, new, "agreed", text=TEXT)
+    say(source, new, "agreed", sure="y")
+    yield "agreed", say(source, new, "agreed", sure="y", text=TEXT)
+    repair = broken_stores.missing(a_desk)
+    yield "no store", source.write(TEXT, form_context=form)
+    yield "no store for the log-in", visitor.log_in(source.passphrase, **waiting)
+    repair()
+    a_desk.end(source)
+    yield "gone", source.write(TEXT, form_context=form)
+
+
+def test_no_link_and_no_form_of_a_page_with_a_text_loses_the_text(a_desk: ADesk) -> None:
+    lossy = {}
+    for name, page in _pages_with_a_text(a_desk):
+        assert f"{escape(TEXT)}</textarea>" in page.text, name
+        lossy[name] = _Ways(page.text).lossy - set(_WITHOUT_TEXT)
+
+    assert {name: ways for name, ways in lossy.items() if ways} == {}
+    assert len(lossy) == 12
+
+
+def test_who_takes_back_an_agreement_keeps_the_wish_of_another_tab(
+    source: SourceBrowser, a_desk: ADesk, keys: MailboxKeys
+) -> None:
+    """The page of an agreed proposal can only show the text, and its form cannot send the text."""
+    made = a_desk.propose(keys, "to pass on")
+    older = form_of(source, made)
+    say(source, made, "agreed", sure="y")
+    source.post(path_of(made), {**older, "verdict": "changes_asked", "text": TEXT})
+    assert f"{escape(TEXT)}</textarea>" in source.get(path_of(made)).text
+
+    say(source, made, "taken_back")
+
+    page = source.get(path_of(made)).text
+    assert (hooks(page, "state"), typed_text(page)) == (["taken_back"], TEXT)
