@@ -1,8 +1,11 @@
+import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from deploy.exit_codes import ExitCode
 
 ROOT = Path(__file__).parents[3]
 DEBIAN = ROOT / "deploy" / "debian"
@@ -68,3 +71,54 @@ def test_each_apparmor_profile_can_be_parsed(profile: str) -> None:
     path = DEBIAN / "server/etc/apparmor.d" / profile
 
     subprocess.run(["/sbin/apparmor_parser", "--skip-kernel-load", "--skip-cache", path], check=True)
+
+
+SERVER, WORKSTATION = "/var/lib/steunpunt/var/config.toml", "/home/adviser/steunpunt/var/config.toml"
+
+
+@pytest.mark.parametrize(
+    ("package", "typed", "settings", "command", "is_root_kept"),
+    [
+        ("server", "check", SERVER, "check", False),
+        ("server", "onion status", SERVER, "onion status", True),
+        ("server", "--settings demo/config.toml upgrade", "demo/config.toml", "upgrade", False),
+        ("server", "--settings=demo/config.toml check", "demo/config.toml", "check", False),
+        ("server", "--settings demo/config.toml backup", "demo/config.toml", "backup", True),
+        ("server", "", SERVER, "", False),
+        ("workstation", "check", WORKSTATION, "check", True),
+        ("workstation", "--settings demo/config.toml upgrade", "demo/config.toml", "upgrade", True),
+        ("workstation", "--settings=demo/config.toml check", "demo/config.toml", "check", True),
+    ],
+)
+def test_the_installed_command_uses_the_settings_that_someone_names(
+    tmp_path: Path, package: str, typed: str, settings: str, command: str, *, is_root_kept: bool
+) -> None:
+    """Fault: the installed command named its own settings too, so that the program refused both."""
+    for name, body in {"program": 'echo "$@"', "id": "echo 0", "setpriv": 'echo setpriv "$@"'}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n", "utf-8")
+        (tmp_path / name).chmod(0o755)
+    installed = (DEBIAN / package / "usr/bin/steunpunt").read_text("utf-8")
+    script = installed.replace("/usr/lib/steunpunt/bin/steunpunt", str(tmp_path / "program"))
+
+    said = subprocess.run(
+        ["sh", "-c", script, "steunpunt", *typed.split()],
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": "/home/adviser"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    words = said.stdout.split()
+    assert is_root_kept is (words[0] != "setpriv")
+    assert ["--settings", settings, *command.split()] == words[-2 - len(command.split()) :]
+    assert said.stdout.count("--settings") == 1
+
+
+@pytest.mark.parametrize("package", ["server", "workstation"])
+def test_the_installed_command_refuses_settings_without_a_file(package: str) -> None:
+    script = DEBIAN / package / "usr/bin/steunpunt"
+
+    said = subprocess.run(["sh", script, "--settings"], capture_output=True, text=True, check=False)
+
+    assert ExitCode.MISTYPED == said.returncode
+    assert "--settings needs a file" in said.stderr

@@ -1,7 +1,9 @@
-"""The command of an installed package, typed in each shell for which the package has completion."""
+"""The command of an installed package: completion in each shell, and another desk's settings."""
 
+import re
 from importlib.metadata import version
 
+from tests.code_lines import ROOT
 from tests.proofs.packages.debian_machine import INSTALL, DebianMachine
 
 SHELLS = ("zsh", "fish")  # installed last, because their own needs could hide a need of our packages
@@ -25,3 +27,15 @@ def completes_commands(machine: DebianMachine, *user: str) -> None:
     assert "Usage: steunpunt keys [" in machine.does(
         *user, "script", "-qec", "zsh -f -i", "/dev/null", text=_ZSH
     )
+
+
+def upgrades_another_desk(machine: DebianMachine, folder: str, *user: str) -> None:
+    """Make a trial desk in `folder`, and type the line of the operator's manual that upgrades such a desk.
+
+    `user` are words that change the user.
+    """
+    line = re.search(r"`steunpunt (--settings \S+ )upgrade`", (ROOT / "docs/operator.md").read_text("utf-8"))
+    assert line is not None
+    setup = f"steunpunt {line[1]}setup --trial --source-bind 127.0.0.1:8090 --adviser-bind 127.0.0.2:8091"
+    said = machine.does(*user, "sh", "-c", f"cd {folder} && {setup} && {line[0].strip('`')}")
+    assert "Nothing to do" in said

@@ -25,7 +25,7 @@ from tests.proofs.packages.server_steps import (
     store_digest,
     tables,
 )
-from tests.proofs.packages.shells import completes_commands
+from tests.proofs.packages.shells import completes_commands, upgrades_another_desk
 
 pytestmark = pytest.mark.slow
 
@@ -152,6 +152,10 @@ def test_after_a_reboot_everything_runs_again(machine: DebianMachine) -> None:
 
 def test_each_shell_completes_a_command_of_root(machine: DebianMachine) -> None:
     completes_commands(machine)
+
+
+def test_root_upgrades_a_trial_desk_beside_the_desk(machine: DebianMachine) -> None:
+    upgrades_another_desk(machine, "/srv/steunpunt")
 
 
 def test_the_store_outlives_the_package_unless_the_operator_says_delete(

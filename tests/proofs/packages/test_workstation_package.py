@@ -9,7 +9,7 @@ import pytest
 from tests.next_version import NEXT, change_to_next_version
 from tests.proofs.packages.debian_machine import DebianMachine
 from tests.proofs.packages.package_builds import Debian, Packages, change_package
-from tests.proofs.packages.shells import completes_commands
+from tests.proofs.packages.shells import completes_commands, upgrades_another_desk
 from tests.proofs.packages.workstation_steps import (
     HOME,
     LAUNCHER,
@@ -94,6 +94,10 @@ def test_an_upgrade_stops_the_programs_and_the_next_start_migrates_the_store(
 
 def test_each_shell_completes_a_command_of_the_adviser(machine: DebianMachine) -> None:
     completes_commands(machine, *by_adviser())
+
+
+def test_the_adviser_upgrades_a_trial_desk_beside_the_desk(machine: DebianMachine) -> None:
+    upgrades_another_desk(machine, HOME, *by_adviser())
 
 
 def test_the_desk_outlives_the_package(machine: DebianMachine) -> None:
