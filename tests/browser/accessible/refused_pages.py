@@ -69,6 +69,12 @@ def _messages(a_desk: ADesk) -> Iterator[tuple[str, TestResponse]]:
     browser = a_desk.browser()
     browser.start()
     fields = browser.form_context()
+    late, stranger = a_desk.browser(), a_desk.browser()
+    yield "write, logged out", (asked := late.write("a", form_context=fields))
+    waiting = {**late.hidden(asked, "/en/log-in"), "text": "a"}
+    yield "write, logged out, wrong words", late.log_in("tafel", **waiting)
+    stranger.start()
+    yield "write, another mailbox", stranger.write("a", form_context=fields)
     yield "write, stale", browser.write("a", [("a.txt", b"1")], {**fields, "token": "stale"})
     yield "write, too large", browser.write("a", [("a.txt", b"x" * 9_000_000)])
     yield "write, too long, encrypted", browser.write("-----BEGIN PGP MESSAGE-----" + "x" * 50_001)

@@ -18,10 +18,19 @@ def test_a_visitor_reads_in_each_language_what_to_do(code: str) -> None:
     advice = (
         "Wait a few minutes and try again. Does this site still not work? Then talk to us in another way."
     )
-    assert section.count("<p>") == 3
+    danger = "Are you in danger now?"
+    assert section.count("<p>") == 4
     assert f"<p>{language.translations.gettext(advice)}</p>" in section
+    assert f"<p>{language.translations.gettext(danger)} " in section
+    assert "112" in section
 
 
 def test_the_page_asks_for_nothing_more() -> None:
     """The site does not run, so a stylesheet or an icon would be another request without an answer."""
     assert re.findall(r'(?:href|src)="([^"]*)"', try_again_page()) == ["data:,"]
+
+
+def test_the_title_begins_with_error() -> None:
+    title = "<title>Error: Something went wrong on our side</title>"
+
+    assert title in try_again_page()

@@ -25,15 +25,24 @@ def _faulty_pages(a_desk: ADesk, lang: str) -> dict[str, TestResponse]:
     failed = a_desk.browser()
     write = f"/{lang}/mailbox/write"
     form = source.hidden(source.get(write), write)
+    expired, stranger = a_desk.browser(), a_desk.browser()
+    stranger.start()
 
-    def written(text: str, files: int = 0) -> TestResponse:
+    def written(text: str, files: int = 0, by: SourceBrowser = source) -> TestResponse:
         attached = [(f"{number}.txt", b"x") for number in range(files)]
         body = multipart({**form, "text": text}, attached)
-        return source.client.post(write, data=body, content_type=MULTIPART)
+        return by.client.post(write, data=body, content_type=MULTIPART)
 
+    log_in = f"/{lang}/log-in"
+    late = written("a text", by=expired)
+    waiting = {**expired.hidden(late, log_in), "text": "a text"}
     return {
         "words practised": visitor.post(practise, {**visitor.hidden(shown, practise), "words": "one two"}),
         "words": failed.get(failed.post(f"/{lang}/log-in", {"words": "abacus"}).location),
+        "words after the session": late,
+        "words in another language": expired.post(log_in, {**waiting, "look": lang}),
+        "words, and a text that waits": expired.post(log_in, {**waiting, "words": "abacus"}),
+        "words of another mailbox": written("a text", by=stranger),
         "text empty": written(""),
         "text too long": written("x" * 50_001),
         "files": written("a text", 4),
@@ -51,7 +60,7 @@ def test_each_error_is_in_the_title_and_its_summary_leads_to_the_field(a_desk: A
         assert title[0].startswith(_TITLE[lang]), name
         if name == "no field":
             continue
-        field = name.split()[0]
+        field = name.split()[0].rstrip(",")
         summary = re.findall(
             r'<div class="refusal[^>]*tabindex="-1" autofocus.*?</div>', page.text, re.DOTALL
         )
