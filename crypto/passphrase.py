@@ -13,7 +13,7 @@ import nacl.pwhash.argon2id
 RootKey = NewType("RootKey", bytes)
 ROOT_KEY_BYTES: Final = 32
 
-# The languages that have a word list, which are also the languages of the adviser's site.
+# The languages of the adviser's site. The names of mailboxes are Dutch words in every language.
 Language = Literal["nl", "en"]
 LANGUAGES: Final[tuple[Language, Language]] = ("nl", "en")
 DUTCH, ENGLISH = LANGUAGES
@@ -51,21 +51,24 @@ class Argon2Params:
 
 
 @cache
-def word_list(language: Language) -> tuple[str, ...]:
-    """Return the word list of one language, sorted. The list is public. Each process reads the list once."""
-    listed = files("crypto.wordlists").joinpath(f"{language}.txt").read_text("ascii")
-    return tuple(listed.split())
+def word_lists() -> dict[str, tuple[str, ...]]:
+    """Return the word list of each language that has a file in `wordlists/`. Each process reads them once.
+
+    A key is the code of a language, which is the name of its file. The lists are public, and sorted.
+    """
+    found = [path for path in files("crypto.wordlists").iterdir() if path.name.endswith(".txt")]
+    return {path.name.removesuffix(".txt"): tuple(path.read_text("ascii").split()) for path in found}
 
 
 @cache
 def all_words() -> frozenset[str]:
     """Return the words of the lists of all languages."""
-    return frozenset(word for language in LANGUAGES for word in word_list(language))
+    return frozenset(word for listed in word_lists().values() for word in listed)
 
 
-def generate_passphrase(language: Language) -> str:
+def generate_passphrase(language: str) -> str:
     """Draw a new passphrase: seven random words with spaces between. From a short list, draw eight words."""
-    listed = word_list(language)
+    listed = word_lists()[language]
     count = PASSPHRASE_WORDS if len(listed) >= _FULL_LIST else _WORDS_OF_A_SHORT_LIST
     return " ".join(secrets.choice(listed) for _ in range(count))
 

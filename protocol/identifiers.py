@@ -9,7 +9,7 @@ from typing import Annotated, NewType
 from msgspec import Meta
 
 from crypto.framing import frame
-from crypto.passphrase import DUTCH, word_list
+from crypto.passphrase import DUTCH, word_lists
 
 Address = NewType("Address", bytes)
 EntryId = NewType("EntryId", bytes)
@@ -63,7 +63,7 @@ def receipt_number(digest: Digest) -> str:
 def _words(purpose: bytes, named: bytes, count: int) -> list[str]:
     # Always use the Dutch list, so that two people with different languages can read a label to each other.
     # The protocol fixes this list, and a test pins the digest of the list.
-    listed = word_list(DUTCH)
+    listed = word_lists()[DUTCH]
     hashed = hashlib.blake2b(frame(purpose, named), digest_size=count * _NUMBER_BYTES).digest()
     numbers = (int.from_bytes(hashed[at : at + _NUMBER_BYTES]) for at in range(0, len(hashed), _NUMBER_BYTES))
     return [listed[number % len(listed)] for number in numbers]

@@ -7,7 +7,7 @@ from typing import Final
 
 from crypto.age.recipients import SEED_BYTES, PQIdentity
 from crypto.errors import MalformedError
-from crypto.passphrase import LANGUAGES, Language, typed_words, word_list
+from crypto.passphrase import Language, typed_words, word_lists
 
 RECOVERY_WORDS: Final = 24
 _LISTED: Final = 4096  # the first words of a list: 12 bits for each word
@@ -23,7 +23,7 @@ def identity_words(identity: PQIdentity, language: Language) -> list[str]:
     """Return the seed of an identity, and a checksum of the seed, as 24 words of a word list."""
     seed = identity.to_bytes()
     number = int.from_bytes(seed + _checksum(seed))
-    listed = word_list(language)
+    listed = word_lists()[language]
     places = (number // _LISTED**place % _LISTED for place in reversed(range(RECOVERY_WORDS)))
     return [listed[place] for place in places]
 
@@ -36,8 +36,8 @@ def read_identity(typed: str) -> PQIdentity | None:
     with suppress(MalformedError):
         return PQIdentity.from_text("".join(typed.split()).upper())
     words = typed_words(typed)
-    for language in LANGUAGES:
-        places = {word: place for place, word in enumerate(word_list(language)[:_LISTED])}
+    for listed in word_lists().values():
+        places = {word: place for place, word in enumerate(listed[:_LISTED])}
         if len(words) == RECOVERY_WORDS and places.keys() >= set(words):
             number = sum(places[word] * _LISTED**power for power, word in enumerate(reversed(words)))
             raw = number.to_bytes(SEED_BYTES + _CHECKSUM_BYTES)

@@ -6,7 +6,7 @@ Attack: someone captures such a text on its way to the server, and sends a copy 
 import re
 from enum import StrEnum
 
-from crypto.passphrase import DUTCH, word_list
+from crypto.passphrase import DUTCH, word_lists
 from protocol.identifiers import Address, sealing_words
 from web.normal_text import search_form
 
@@ -27,7 +27,7 @@ class NamedMailbox(StrEnum):
 
 def words_in(text: str) -> frozenset[str]:
     """Return all names of mailboxes in a text: six words joined by hyphens, or a line of only six words."""
-    listed = set(word_list(DUTCH))
+    listed = set(word_lists()[DUTCH])
     folded = search_form(text)
     joined = [run for run in folded.split() if run.count("-") == _COUNT - 1]
     runs = [_WORD.findall(run) for run in (*joined, *folded.splitlines())]

@@ -16,7 +16,7 @@ from itertools import zip_longest
 from crypto import passphrase
 from crypto.errors import UnreadableError
 from crypto.framing import frame
-from crypto.passphrase import ENGLISH, LANGUAGES, Language, RootKey
+from crypto.passphrase import RootKey
 from protocol import session
 from protocol.entry import SignedEntry
 from protocol.heads import HEADS_OF_STRAND, Heads
@@ -40,6 +40,7 @@ from source_app.queue_place import QueuePlace, open_place
 from store import mailboxes
 from store.errors import MailboxEndedError, StoreError
 from stored_mailbox.entry_form import FormContext
+from web.languages import closest
 
 _Change = Callable[[Heads, Heads], tuple[Heads, Heads]]  # of what a session's source was shown
 _SPENT_PLACE_HALF_HOURS = 2  # longer than a place in the queue is valid
@@ -101,8 +102,7 @@ def draw_passphrase(desk: PublicDesk, language: str, *, now: int) -> tuple[list[
     counted = desk.sessions.find(_count_name(now), now)
     if counted is not None and len(counted[0]) >= desk.new_mailboxes > 0:
         raise MailboxLimitError
-    listed: Language = next((each for each in LANGUAGES if each == language), ENGLISH)
-    drawn = passphrase.generate_passphrase(listed)
+    drawn = passphrase.generate_passphrase(closest(language, passphrase.word_lists()))
     return drawn.split(), practice_ticket.seal_ticket(drawn, desk.server_secret, now + _TICKET_HALF_HOURS)
 
 

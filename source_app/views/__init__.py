@@ -28,7 +28,7 @@ receive more variables:
 - seal.html: fingerprint, recipient, openpgp_fingerprint (in groups of four, or empty)
 - start.html, help.html: away (a tuple of `ShownAbsence`)
 - begin/passphrase.html: words, form, wrong (positions of words, from 1), typos (a `PassphraseTypos`, or
-  None), is_foreign (whether the page's language has no word list), refusal (empty, "busy", "store",
+  None), foreign (the language of the words, if the page has another), refusal (empty, "busy", "store",
   "limit" or "no_cookie"), wait_seconds (after which to try again,
   if the site is busy), again and minutes
 - begin/busy.html: again (the time in UTC at which a mailbox can be started), minutes (from now until then)

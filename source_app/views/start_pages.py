@@ -7,9 +7,10 @@ from flask import Blueprint, Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from crypto.passphrase import LANGUAGES
+from crypto.passphrase import word_lists
 from source_app.errors import MailboxLimitError, PassphraseRefusedError, QueueFullError
 from source_app.forms import PLACE_BYTES, TYPED_FIELDS, WORDS_BYTES, LogInForm, PractiseForm
+from source_app.page_language import page_language
 from source_app.services import login
 from source_app.services.login import MailboxSession
 from source_app.services.posting import form_text
@@ -32,6 +33,7 @@ from source_app.views.request_context import (
 from store.errors import StoreError
 from web.dates import half_hour_now, next_half_hour
 from web.form_limits import TOKEN_BYTES, takes
+from web.languages import language_name
 
 _QUARTER_MINUTES = 15
 
@@ -175,8 +177,7 @@ def _passphrase_page(form: PractiseForm, status: int = 200, **faults: object) ->
         "again": "",
         "minutes": 0,
     } | faults
-    is_foreign = lang() not in LANGUAGES
-    answer = render_page(
-        "begin/passphrase.html", status, form=form, words=words, is_foreign=is_foreign, **faults
-    )
+    listed = next(code for code, known in word_lists().items() if set(words).issubset(known))
+    foreign = "" if listed == lang() else language_name(listed, page_language().locale)
+    answer = render_page("begin/passphrase.html", status, form=form, words=words, foreign=foreign, **faults)
     return answer if keeps_cookies() else with_session_cookie(answer, None)

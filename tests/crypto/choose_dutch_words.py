@@ -9,10 +9,11 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from importlib.resources import files
+from pathlib import Path
 from typing import Final
 
 WANTED: Final = 7_776
+_REFUSED: Final = Path(__file__).with_name("refused_words.txt")
 
 _WORD: Final = re.compile(r"[a-z]{3,}")
 _PLAIN: Final = re.compile(r"[a-z]{4,9}")  # words of three letters are mostly endings of other words
@@ -45,7 +46,7 @@ _SAME_SOUND: Final = (
 
 # The reader of a passphrase may have been insulted, threatened or touched. So no word of the list contains
 # a part about violence, crime, death, sex, body, illness, religion or insults, not even by accident. The
-# file refused.txt has the whole words that a reader of the list refused, grouped by reason.
+# file refused_words.txt has the whole words that a reader of the list refused, grouped by reason.
 _UNFIT: Final = re.compile(
     r"aars|abort|adolf|afmaak|afpers|agressi|aids|alcohol|allah|anaal|(?<!v)angst|anus|apen|^arab|asiel|"
     r"azijnp|baarmoe|bajes|bang|barbaa|bastaa|bedpart|bedrog|beest|begraaf|beledig|beul|bijbel|billen|"
@@ -106,7 +107,7 @@ def choose_words(listed: Iterable[str]) -> list[str]:
 
 
 def _refused() -> frozenset[str]:
-    lines = files("crypto.wordlists").joinpath("refused.txt").read_text("ascii").splitlines()
+    lines = _REFUSED.read_text("ascii").splitlines()
     return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
 
 

@@ -17,7 +17,7 @@ from crypto.passphrase import (
     generate_passphrase,
     normalise_passphrase,
     typed_words,
-    word_list,
+    word_lists,
 )
 from protocol import mailbox_keys
 
@@ -36,7 +36,7 @@ def test_a_passphrase_opens_the_mailbox_it_always_opened(vector: dict[str, str])
 def test_a_passphrase_is_seven_words_of_its_list(language: Language) -> None:
     drawn = generate_passphrase(language)
     assert len(drawn.split(" ")) == 7
-    assert set(drawn.split(" ")) <= set(word_list(language))
+    assert set(drawn.split(" ")) <= set(word_lists()[language])
     assert typed_words(drawn) == drawn.split()
     assert generate_passphrase(language) != drawn
 
@@ -86,7 +86,7 @@ def test_a_digit_inside_a_word_stays_so_that_the_word_is_wrong() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_word_of_a_list_is_lost_with_the_numbers(language: Language) -> None:
-    listed = word_list(language)
+    listed = word_lists()[language]
     assert [word for text in listed for word in typed_words(text)] == list(listed)
 
 

@@ -3,7 +3,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto.passphrase import word_list
+from crypto.passphrase import word_lists
 from protocol.identifiers import Address, Digest, mailbox_label, receipt_number, sealing_words
 
 
@@ -11,7 +11,7 @@ from protocol.identifiers import Address, Digest, mailbox_label, receipt_number,
 def test_a_label_is_three_dutch_words(address: bytes) -> None:
     parts = mailbox_label(Address(address)).split("-")
     assert len(parts) == 3
-    assert set(parts) <= set(word_list("nl"))
+    assert set(parts) <= set(word_lists()["nl"])
 
 
 def test_a_label_and_a_receipt_are_the_same_on_every_machine() -> None:
@@ -22,7 +22,7 @@ def test_a_label_and_a_receipt_are_the_same_on_every_machine() -> None:
 def test_the_words_in_a_presealed_text_are_six_and_not_those_of_the_label() -> None:
     words = sealing_words(Address(bytes(20))).split("-")
     assert len(words) == 6
-    assert set(words) <= set(word_list("nl"))
+    assert set(words) <= set(word_lists()["nl"])
     assert words[:3] != mailbox_label(Address(bytes(20))).split("-")
     assert sealing_words(Address(bytes(20))) != sealing_words(Address(bytes(19) + b"\1"))
 

@@ -38,7 +38,7 @@ def _on_login_page(_desk: ADesk, reason: StrEnum) -> str:
         words=("one", "two"),
         refusal=refusal,
         wrong=[1],
-        is_foreign=False,
+        foreign="",
         typos=PassphraseTypos(7, unknown=(1,)),
         was_refused=False,
     )

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from crypto.passphrase import LANGUAGES, normalise_passphrase, word_list
+from crypto.passphrase import all_words, normalise_passphrase
 
 # zxcvbn takes spaces for random characters: it gives four words of our lists 10^20, and five words 10^28.
 # Each guess costs Argon2id over 256 MiB.
@@ -18,6 +18,5 @@ def is_strong(passphrase: str) -> bool:
     """
     from zxcvbn import zxcvbn  # noqa: PLC0415  # its lists take a tenth of a second, and most processes judge nothing
 
-    listed = [word for language in LANGUAGES for word in word_list(language)]
-    judged = zxcvbn(normalise_passphrase(passphrase)[:_JUDGED_CHARS] or "a", user_inputs=listed)
+    judged = zxcvbn(normalise_passphrase(passphrase)[:_JUDGED_CHARS] or "a", user_inputs=list(all_words()))
     return float(judged["guesses_log10"]) >= _GUESSES_LOG10

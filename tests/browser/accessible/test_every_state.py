@@ -30,9 +30,7 @@ _LAZY = {"lazy_gettext": None, "lazy_ngettext": (1, 2)}
 _PLACEHOLDER = re.compile(r"%\(\w+\)[sd]")
 _LINE_CHARS = 10_000  # only a text of a source is longer
 # Sentences on none of these pages, each with its reason.
-_ELSEWHERE = {
-    "The words are English or Dutch, whatever language you choose.": "only in languages without a word list"
-}
+_ELSEWHERE = {"The words are in %(language)s.": "only if the words are in another language"}
 _PLAIN_TEXT = "views/error_pages.py"  # the page for a wrong address is not HTML
 _WORDS = """() => {
     for (const fold of document.querySelectorAll("details")) fold.open = true;

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from crypto.age.recipients import PQIdentity
 from crypto.age.recovery_key import draw_identity, identity_words, read_identity
-from crypto.passphrase import LANGUAGES, Language, word_list
+from crypto.passphrase import LANGUAGES, Language, word_lists
 
 _VECTORS = json.loads((Path(__file__).parents[2] / "vectors/recovery_key_v1.json").read_text("utf-8"))
 
@@ -28,7 +28,7 @@ def test_each_committed_text_that_is_no_key_is_refused(vector: dict[str, str]) -
 
 
 def test_the_words_of_printed_sheets_keep_their_places_in_the_lists() -> None:
-    first = {language: "\n".join(word_list(language)[:4096]).encode() for language in LANGUAGES}
+    first = {language: "\n".join(word_lists()[language][:4096]).encode() for language in LANGUAGES}
 
     assert _VECTORS["lists"] == {name: hashlib.sha256(words).hexdigest() for name, words in first.items()}
 
@@ -47,7 +47,7 @@ def test_every_key_reads_back_from_its_words_and_its_text(seed: bytes, language:
 def test_one_wrong_word_is_refused(data: st.DataObject) -> None:
     words = identity_words(PQIdentity(b"s" * 32), "nl")
     at = data.draw(st.integers(0, 23))
-    words[at] = data.draw(st.sampled_from(word_list("nl")).filter(lambda word: word != words[at]))
+    words[at] = data.draw(st.sampled_from(word_lists()["nl"]).filter(lambda word: word != words[at]))
     assert read_identity(" ".join(words)) is None
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from crypto import age
 from crypto.errors import ForgedError, UnreadableError
-from crypto.passphrase import word_list
+from crypto.passphrase import word_lists
 from gpg.home import GpgHome
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import FileRefusal
@@ -578,7 +578,7 @@ def test_a_mail_file_that_was_encrypted_is_offered_as_a_mail(gpg: GPG) -> None:
 
 
 def test_the_words_of_a_mailbox_are_found_in_an_encoded_mail() -> None:
-    words = "-".join(word_list("nl")[:6])
+    words = "-".join(word_lists()["nl"][:6])
     mail = b"Content-Type: text/plain\nContent-Transfer-Encoding: base64\n\n" + base64.b64encode(
         words.encode()
     )

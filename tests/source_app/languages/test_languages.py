@@ -9,7 +9,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 import source_app
-from crypto.passphrase import word_list
+from crypto.passphrase import word_lists
 from deploy.poster.make_poster import poster_html
 from deploy.poster.poster_content import compose_poster
 from protocol.entry import open_entry
@@ -99,8 +99,9 @@ def test_a_language_without_a_word_list_gets_english_words_and_says_so(made_up_d
     page = browser.get(f"/{MADE_UP}/begin")
     words = re.findall(r"<span>([a-z]+)</span>", page.text)
 
-    assert set(words) <= set(word_list("en"))
+    assert set(words) <= set(word_lists()["en"])
     assert "foreign_words" in hooks(page.text, "notice")
+    assert "الإنجليزية" in page.text  # English, in the locale of the made-up language
     assert "foreign_words" not in hooks(browser.get("/en/begin").text, "notice")
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crypto.passphrase import generate_passphrase, word_list
+from crypto.passphrase import generate_passphrase, word_lists
 from source_app.passphrase_typos import PassphraseTypos, find_typos
 
-FIRST, LAST = word_list("nl")[0], word_list("en")[-1]
+FIRST, LAST = word_lists()["nl"][0], word_lists()["en"][-1]
 
 
 def test_a_typing_error_is_reported_by_its_place() -> None:
