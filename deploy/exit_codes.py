@@ -29,3 +29,4 @@ MEANINGS: Final = {
     ExitCode.UNSAFE: "A file is missing or open to other users, or this machine is in another unsafe state.",
     ExitCode.STOPPED: "Someone stopped the command, or did not answer its question.",
 }
+SIGNALLED: Final = "The signal with number n ended the command, such as 143 after SIGTERM (15)."

@@ -1,5 +1,7 @@
 """Entry point of the `steunpunt` command: the options of all commands, and the list of commands."""
 
+import os
+import sys
 from collections.abc import Iterator
 from itertools import takewhile
 from pathlib import Path
@@ -22,14 +24,27 @@ from deploy.cli import (
 )
 from deploy.cli.terminal import end_step
 from deploy.errors import DeployError
-from deploy.exit_codes import MEANINGS, ExitCode
+from deploy.exit_codes import MEANINGS, SIGNALLED, ExitCode
 from deploy.hardening import end_with_parent, harden_process
 from deploy.serving.gc_tuning import collect_seldom
 from store.errors import StoreBusyError, StoreError, StoreUnreachableError
 
+_OUTPUT_LOST = "The output cannot be written. Make room where the output goes, and run the command again."
+
 
 class _OneSentenceGroup(click.Group):
     """Group of commands. If a command fails, it prints one sentence without a traceback."""
+
+    def main(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401  # click's own types
+        try:
+            return super().main(*args, **settings)
+        except OSError:
+            if _is_written("\n"):  # the fault is elsewhere
+                raise
+            click.echo(f"Error: {_OUTPUT_LOST}", err=True)
+            sys.exit(ExitCode.FAILED)
+        finally:
+            _is_written("")
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own argument
         return list(self.commands)
@@ -64,12 +79,23 @@ def _options(command: click.Command) -> Iterator[click.Option]:
         yield from _options(each)
 
 
+def _is_written(text: str) -> bool:
+    """Write to the output. If the output cannot be written, discard what Python would write at its end."""
+    try:
+        click.echo(text, nl=False)
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
+
+
 def _refuse(sentence: str, status: ExitCode) -> NoReturn:
     click.echo(f"Error: {sentence}", err=True)
     raise click.exceptions.Exit(status)
 
 
 _STATUSES = "\b\nExit statuses:\n" + "\n".join(f"  {code:3}  {MEANINGS[code]}" for code in ExitCode)
+_STATUSES += f"\n128+n  {SIGNALLED}"
 
 
 @click.group(cls=_OneSentenceGroup, epilog=_STATUSES, context_settings={"max_content_width": 100})

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from deploy.cli.main import main
-from deploy.exit_codes import MEANINGS
+from deploy.exit_codes import MEANINGS, SIGNALLED
 
 
 def write_manual_pages(folder: Path) -> None:
@@ -38,6 +38,7 @@ def _page(context: click.Context, others: list[click.Context]) -> Iterator[str]:
     yield ".SH EXIT STATUS"
     for code, meaning in MEANINGS.items():
         yield from (".TP", f"{code:d}", _text(meaning))
+    yield from (".TP", "128+n", SIGNALLED)
     yield from (".SH SEE ALSO", ", ".join(f"{_text(_page_name(each))}(1)" for each in others))
 
 

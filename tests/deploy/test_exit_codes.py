@@ -1,7 +1,9 @@
 """Each command ends with the documented exit status, and says in one sentence on standard error why."""
 
+import os
 import re
 import shlex
+import subprocess
 import sys
 from contextlib import closing
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ from store.database.engine import open_store
 from store.errors import StoreBusyError
 from tests.deploy.backup.backups import IDENTITY, BackedUpDesk, a_backed_up_desk
 from tests.deploy.cli.every_command import EVERY_COMMAND
+from tests.deploy.servers import ROOT
 from tests.deploy.two_machines import PASSPHRASE, TwoMachineDesk, a_desk
 
 pytestmark = pytest.mark.enable_socket  # whether ports and sockets are free is looked at
@@ -252,6 +255,52 @@ def test_a_store_that_another_program_uses(at: TypedCommands, monkeypatch: pytes
     monkeypatch.setattr("deploy.pinned_letterhead.open_letterhead", busy)
 
     _asserts_refused(at.types("store letterhead"), ExitCode.BUSY)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(
+            ["store", "verify"],
+            ["store", "letterhead"],
+            ["check", "--json"],
+            ["backup", "--help"],
+            ["--version"],
+        )
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_output_that_is_full(at: TypedCommands, words: list[str], unbuffered: str) -> None:
+    """Fault: if the disk with the output was full, a command ended with a traceback."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    argv = [sys.executable, "-m", "deploy.cli.main", "--settings", at.desk.server.settings, *words]
+
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            argv, cwd=ROOT, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+
+    assert ExitCode.FAILED == done.returncode, done.stderr
+    assert done.stderr.endswith(
+        "Error: The output cannot be written. Make room where the output goes, and run the command again.\n"
+    )
+    assert 1 == done.stderr.count("Error")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_needs_only_the_first_line(at: TypedCommands) -> None:
+    argv = [sys.executable, "-m", "deploy.cli.main", "--settings", at.desk.server.settings, "check"]
+
+    with subprocess.Popen(
+        argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        said = running.stderr.read()
+
+    assert (ExitCode.FAILED, "") == (running.returncode, said)
 
 
 def test_onion_services_that_are_not_in_order(at: TypedCommands, monkeypatch: pytest.MonkeyPatch) -> None:

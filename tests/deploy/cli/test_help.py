@@ -15,7 +15,7 @@ import pytest
 from deploy.cli.main import main
 from deploy.cli.manual_pages import write_manual_pages
 from deploy.cli.shell_completion import write_completions
-from deploy.exit_codes import MEANINGS, ExitCode
+from deploy.exit_codes import MEANINGS, SIGNALLED, ExitCode
 from tests.deploy.cli.every_command import EVERY_COMMAND, Words
 
 _ROOT = Path(__file__).parents[3]
@@ -129,8 +129,11 @@ def test_the_help_and_the_manual_have_the_one_table_of_exit_statuses() -> None:
     assert {(f"{code:d}", meaning) for code, meaning in MEANINGS.items()} == set(
         re.findall(r"^\| (\d+) \| (.+) \|$", manual, re.MULTILINE)
     )
+    assert f"| 128 + n | {SIGNALLED} |" in manual
+    shown = main.get_help(click.Context(main, info_name="steunpunt"))
     for code, meaning in MEANINGS.items():
-        assert f"{code:3}  {meaning}" in main.get_help(click.Context(main, info_name="steunpunt"))
+        assert f"{code:3}  {meaning}" in shown
+    assert f"128+n  {SIGNALLED}" in shown
 
 
 # ---- manual pages and completion -------------------------------------------------------------------
@@ -143,6 +146,7 @@ def test_each_command_is_on_one_manual_page_and_groff_reads_the_pages_without_a_
 
     pages = {path.name: path.read_text("utf-8") for path in (tmp_path / "man").iterdir()}
 
+    assert SIGNALLED in pages["steunpunt.1"]
     assert {"steunpunt.1", *(f"steunpunt-{group}.1" for group in _GROUPS)} == set(pages)
     text = "".join(pages.values()).replace("\\-", "-")
     assert [1] * len(EVERY_COMMAND) == [
