@@ -12,7 +12,7 @@ from source_app.services import unsent_texts
 from source_app.services.login import MailboxSession
 from source_app.services.posting import form_text
 from source_app.views.login_page import logged_out_page, other_mailbox_page
-from source_app.views.request_context import current_session, desk, lang
+from source_app.views.request_context import current_session, desk, lang, logged_out
 from store.errors import StoreError
 from web.dates import half_hour_now
 
@@ -20,7 +20,15 @@ _PATH = re.compile(r"/(?!/)[!-~]*")
 
 
 def receive_unsent() -> ResponseReturnValue:
-    """Keep the text that the source has typed, and redirect to the page that the source asked for."""
+    """Keep the text that the source has typed, and redirect to the page that the source asked for.
+
+    If the source asked to log out, the source is always logged out, even if the text cannot be kept.
+    """
+    look = request.form.get("look", "")
+    if look == url_for("begin.log_out_page", lang=lang()):
+        with suppress(StoreError):
+            _keep(current_session())
+        return logged_out(redirect(url_for("begin.after_log_out_page", lang=lang()), code=303))
     here = current_session()
     text, tag = form_text(request.form), request.form.get("mailbox", "")
     proposal = request.form.get("proposal", "")
@@ -28,9 +36,8 @@ def receive_unsent() -> ResponseReturnValue:
         return logged_out_page(text, proposal, tag)
     if text and not here.is_mine(tag):
         return other_mailbox_page(LogInForm(text=text, proposal=proposal, mailbox=tag))
-    if text or request.form.get("kept"):  # an empty form of an older tab changes nothing
-        unsent_texts.keep_typed(desk(), here, proposal, text, now=half_hour_now())
-    return redirect(_own_path(request.form.get("look", "")), code=303)
+    _keep(here)
+    return redirect(_own_path(look), code=303)
 
 
 def unsent_text(here: MailboxSession, proposal: str = "") -> str:
@@ -63,6 +70,15 @@ def forget_all(here: MailboxSession) -> None:
     """Delete all unsent texts of a mailbox that has ended."""
     with suppress(StoreError):
         unsent_texts.drop_typed(desk(), here, now=half_hour_now())
+
+
+def _keep(here: MailboxSession | None) -> None:
+    """Keep the text of this request's form, if the form was shown in this mailbox."""
+    fields = request.form
+    text = form_text(fields)
+    changes = text or fields.get("kept")  # an empty form of an older tab changes nothing
+    if changes and here is not None and here.is_mine(fields.get("mailbox", "")):
+        unsent_texts.keep_typed(desk(), here, fields.get("proposal", ""), text, now=half_hour_now())
 
 
 def _own_path(given: str) -> str:

@@ -20,7 +20,8 @@ from tests.source_app.views import broken_stores
 
 TEXT = "do not lose <me>"
 # Ways off a page that do not carry its text, each with its reason.
-_WITHOUT_TEXT = {"/en/leave": "who leaves in a hurry leaves the text", "/en/log-out": "ends the session"}
+_WITHOUT_TEXT = {"/en/leave": "a source who leaves in a hurry leaves the text"}
+_LOG_OUT = {"text": TEXT, "look": "/en/log-out"}
 
 
 def typed_text(page: str) -> str:
@@ -43,7 +44,7 @@ def test_every_link_of_the_page_to_write_on_keeps_the_text(source: SourceBrowser
     assert {"/nl/mailbox/write", "/en/help#danger", "/en/help#talk", "/en/mailbox", "/en/privacy"} < set(
         links
     )
-    for link in links:
+    for link in set(links) - {"/en/log-out"}:
         left = source.post("/en/mailbox/keep", {**source.form_context(), "text": TEXT, "look": link})
         assert (left.status_code, left.location) == (303, link)
         for lang in ("en", "nl"):
@@ -359,3 +360,77 @@ def test_who_takes_back_an_agreement_keeps_the_wish_of_another_tab(
 
     page = source.get(path_of(made)).text
     assert (hooks(page, "state"), typed_text(page)) == (["taken_back"], TEXT)
+
+
+def _press_log_out(source: SourceBrowser, form: dict[str, str]) -> None:
+    """Press the button, which always ends the session and never shows the text."""
+    left = source.post("/en/mailbox/keep", {**form, **_LOG_OUT})
+    assert (left.status_code, left.location) == (303, "/en/logged-out")
+    assert TEXT not in unescape(left.text)
+    assert "cookies" in left.headers["Clear-Site-Data"]
+    assert source.get("/en/mailbox").location == "/en/log-in"
+
+
+def test_a_log_out_keeps_the_text_for_the_next_log_in_with_the_passphrase(
+    a_desk: ADesk, source: SourceBrowser
+) -> None:
+    page = source.get("/en/mailbox/write")
+    assert "/en/log-out" in links_of(page.text)
+
+    _press_log_out(source, source.form_context())
+
+    assert TEXT not in unescape(source.get("/en/mailbox/write").text)
+    stranger = a_desk.browser()
+    stranger.start()
+    assert typed_text(stranger.get("/en/mailbox/write").text) == ""
+    source.log_in(source.passphrase)
+    assert typed_text(source.get("/en/mailbox/write").text) == TEXT
+
+
+def test_a_log_out_from_a_proposal_keeps_the_wish(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    made = a_desk.propose(keys, "to pass on")
+
+    _press_log_out(source, {**form_of(source, made), "proposal": made.envelope.entry_id.hex()})
+
+    source.log_in(source.passphrase)
+    assert typed_text(source.get(path_of(made)).text) == TEXT
+
+
+@pytest.mark.parametrize("why", ["another mailbox", "the session has ended", "no store of the sessions"])
+def test_a_log_out_that_cannot_keep_the_text_logs_out_all_the_same(
+    a_desk: ADesk, source: SourceBrowser, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """Broken promise: a source who leaves in a hurry leaves a page with the text behind."""
+    form, first = source.form_context(), source.passphrase
+
+    def fail(*_: object, **_more: object) -> None:
+        raise StoreError("no room")
+
+    if why == "another mailbox":
+        source.start()
+    elif why == "the session has ended":
+        a_desk.desk.sessions.drop(token_hash(a_desk.token_of(source)))
+    else:
+        monkeypatch.setattr(SessionStore, "change_long", fail)
+    _press_log_out(source, form)
+
+    for passphrase in (first, source.passphrase):
+        source.log_in(passphrase)
+        assert typed_text(source.get("/en/mailbox/write").text) == ""
+
+
+def test_an_empty_form_of_another_mailbox_deletes_no_text(source: SourceBrowser) -> None:
+    keep = "/en/mailbox/keep"
+    source.post(keep, {**source.form_context(), "text": TEXT, "look": "/en/help"})
+    first, older = source.passphrase, source.form_context()
+    source.start()
+    source.post(keep, {**source.form_context(), "text": TEXT, "look": "/en/help"})
+
+    source.post(keep, {**older, "text": "", "look": "/en/help"})
+
+    assert older["kept"]
+    for passphrase in (source.passphrase, first):
+        source.log_in(passphrase)
+        assert typed_text(source.get("/en/mailbox/write").text) == TEXT
