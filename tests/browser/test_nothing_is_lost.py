@@ -40,6 +40,14 @@ def test_a_link_of_the_site_costs_no_text(page: Page, link: str) -> None:
     _has_text(page)
 
 
+def test_a_log_out_leaves_no_text_on_the_device(page: Page) -> None:
+    page.get_by_role("button", name=labels.LOG_OUT).click()
+    sees(page, "page", "begin/logged_out")
+    page.go_back()
+    sees(page, "page", "begin/log_in")
+    expect(page.locator("textarea[name=text]")).to_have_count(0)
+
+
 def test_another_language_costs_no_text(page: Page) -> None:
     page.get_by_role("button", name="Nederlands").click()
     expect(page.locator("html")).to_have_attribute("lang", "nl")
@@ -69,6 +77,15 @@ def test_an_expired_session_costs_no_text(page: Page) -> None:
     _has_text(page)
     page.get_by_role("button", name="Nederlands").click()
     expect(page.locator("html")).to_have_attribute("lang", "nl")
+    _has_text(page)
+
+
+def test_a_new_mailbox_instead_of_a_log_in_costs_no_text(page: Page) -> None:
+    page.context.clear_cookies()
+    page.get_by_role("button", name=labels.SEND).click()
+    with page.context.expect_page() as starting:
+        page.get_by_role("link", name="Start a mailbox").click()
+    sees(starting.value, "page", "begin/passphrase")
     _has_text(page)
 
 
