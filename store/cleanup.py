@@ -77,11 +77,16 @@ def destroy_deleted(
     return rows
 
 
-def copy_store(path: Path, copy: Path, now_half_hour: int) -> None:
+def copy_store(
+    path: Path,
+    copy: Path,
+    now_half_hour: int,
+    on_bytes: Callable[[int, int], object] = lambda _done, _total: None,
+) -> None:
     """Write a copy of a store to a new file, and flush the copy to the disk.
 
     The copy has no deleted content, and no uploads that are pending for more than a day. Programs can use the
-    store in the meantime. `now_half_hour` counts from 1970 in UTC.
+    store in the meantime. `now_half_hour` counts from 1970 in UTC. For `on_bytes`, see `write_copy`.
 
     Raises:
         FileExistsError: there is a file at `copy`.
@@ -89,7 +94,7 @@ def copy_store(path: Path, copy: Path, now_half_hour: int) -> None:
         StoreError: the store cannot be read.
     """
     open_store(path).close()  # refuses tables of another version
-    write_copy(path, copy)
+    write_copy(path, copy, on_bytes)
     copied = open_store(copy)
     destroy_deleted(copied, now_half_hour)
     copied.settle()

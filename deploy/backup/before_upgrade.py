@@ -5,6 +5,7 @@ since. So the sweeper removes it after a week, or when the desk promises to dele
 """
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -40,10 +41,13 @@ def folder_before_upgrade(store_path: Path) -> Path:
     return store_path.with_name(_FOLDER)
 
 
-def copy_before_upgrade(settings: Path, store_path: Path, version: str | None) -> Path:
+def copy_before_upgrade(
+    settings: Path, store_path: Path, version: str | None, on_copied: Callable[[int, int], object]
+) -> Path:
     """Copy the settings and the store to a new folder before an upgrade. Return the folder.
 
-    `version` is the version of the store's tables. If it is None, the store is not copied.
+    `version` is the version of the store's tables. If it is None, the store is not copied. For
+    `on_copied`, see `write_copy`.
 
     Raises:
         OSError: a file cannot be written.
@@ -58,7 +62,7 @@ def copy_before_upgrade(settings: Path, store_path: Path, version: str | None) -
         write_new(unfinished / settings.name, settings.read_bytes())
         if version is not None:
             copy = unfinished / STORE_FILE
-            write_copy(store_path, copy)
+            write_copy(store_path, copy, on_copied)
             with copy.open("rb") as file:
                 os.fsync(file.fileno())
             refuse_other_rows(store_path, copy)

@@ -108,8 +108,8 @@ def _fill(
     backup: Path, settings: Path, source: SourceConfig, config: BackupConfig, screen: Screen
 ) -> tuple[VerifiedCopy, int]:
     """Make the files of a backup. Return the verified copy, and the number of faults in the manifest."""
-    screen.on_step("Copying the store, which takes minutes when it is large")
-    copy_store(source.store_path, backup / STORE_FILE, half_hour_now())
+    screen.on_step("Copying the store")
+    copy_store(source.store_path, backup / STORE_FILE, half_hour_now(), screen.on_copied)
     verified = verify_copy(backup / STORE_FILE, source.fingerprint, screen)
     if config.age_recipients:
         sealed, sentences, has_onion_key = seal_keys(settings, config.age_recipients)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from deploy.cli.terminal import ask_secret, end_step, examples, show_step
+from deploy.cli.terminal import ask_secret, end_step, examples, show_copied, show_step
 from deploy.errors import DeployError
 
 _NOWHERE_TO_SHOW = (
@@ -83,8 +83,8 @@ def upgrade_command(settings: Path, *, dry_run: bool) -> None:
     """
     from deploy.upgrading.upgrade_machine import upgrade_machine
 
-    show_step("Looking at the settings and the store, whose copy takes minutes when it is large")
-    upgrade_machine(settings, is_dry_run=dry_run, say=click.echo)
+    show_step("Looking at the settings and the store")
+    upgrade_machine(settings, is_dry_run=dry_run, say=click.echo, on_copied=show_copied)
 
 
 def say_whether_new(settings: Path, what: str, *, is_new: bool) -> None:

@@ -21,10 +21,13 @@ _AGAIN = ": when the disk is in order, run the same command again."
 _NOTHING = "Nothing to do: the settings and the store's tables are of this version."
 
 
-def upgrade_machine(settings: Path, *, is_dry_run: bool, say: Callable[[str], object]) -> None:
+def upgrade_machine(
+    settings: Path, *, is_dry_run: bool, say: Callable[[str], object], on_copied: Callable[[int, int], object]
+) -> None:
     """Bring the settings file and the store of this machine to the version of this program.
 
     If anything fails, both keep their old contents. If `is_dry_run` is True, only show what would be done.
+    `on_copied` receives the number of copied bytes of the store, and the number of all bytes.
 
     Raises:
         DeployError: the settings have faults, a program of the mailbox runs, or a file cannot be written.
@@ -49,7 +52,7 @@ def upgrade_machine(settings: Path, *, is_dry_run: bool, say: Callable[[str], ob
         if is_dry_run:
             say(f"{running} This was a dry run: nothing was changed.".strip())
         elif steps:
-            made = _upgrade(settings, path, new, form)
+            made = _upgrade(settings, path, new, form, on_copied)
             say(f"Upgraded. The sweeper removes the copy in {made} after a week.")
 
 
@@ -71,9 +74,12 @@ def _steps(settings: Path, path: Path, new: NewSettings, form: StoreForm) -> lis
     return [f"Copy {what} to {folder_before_upgrade(path)}.", *steps] if steps else []
 
 
-def _upgrade(settings: Path, path: Path, new: NewSettings, form: StoreForm) -> Path:
+def _upgrade(
+    settings: Path, path: Path, new: NewSettings, form: StoreForm, on_copied: Callable[[int, int], object]
+) -> Path:
     """Copy the settings and the store, then change both or neither. Return the folder of the copies."""
-    made = copy_before_upgrade(settings, path, form.version if form.version != form.needed else None)
+    version = form.version if form.version != form.needed else None
+    made = copy_before_upgrade(settings, path, version, on_copied)
     with ExitStack() as undo:
         undo.callback(shutil.rmtree, made, ignore_errors=True)
         with replacing_settings(settings, new.text):

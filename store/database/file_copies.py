@@ -1,6 +1,8 @@
 """Copies of a store's file: write one while programs use the store, and replace a store by one."""
 
 import os
+import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
@@ -15,11 +17,18 @@ from store.errors import StoreBusyError, StoreError, StoreFullError
 _OTHER_ROWS = "the copy of the store differs from the store: check the disk, and run the same command again"
 
 
-def write_copy(path: Path, copy: Path) -> None:
+_STEPS = 1000  # of SQLite's virtual machine: some hundred rows
+
+
+def write_copy(
+    path: Path, copy: Path, on_bytes: Callable[[int, int], object] = lambda _done, _total: None
+) -> None:
     """Write the content of a store, as it is at one moment, to a new file that only this user can read.
 
     The copy has no free pages, and no remnants of deleted rows. Content that a program deletes during the
     copying stays in the store's file until the copy is complete.
+
+    `on_bytes` receives the number of copied bytes, and the number of all bytes.
 
     Raises:
         FileExistsError: there is a file at `copy`.
@@ -29,13 +38,34 @@ def write_copy(path: Path, copy: Path) -> None:
     os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     with translating(path):
         with closing(connect(path, "journal_mode=WAL")) as store:
-            if free_on_disk(copy) < bytes_in_use(store):
+            total = bytes_in_use(store)
+            if free_on_disk(copy) < total:
                 raise StoreFullError
-            store.execute("VACUUM INTO ?", (str(copy),))
+            _write_showing(store, copy, lambda done: on_bytes(min(done, total), total))
+        on_bytes(total, total)
         with closing(connect(copy, "journal_mode=WAL")) as copied:
             copied.execute("BEGIN")
             write_new_number(copied)  # so that no journal of the store fits the copy
             copied.execute("COMMIT")
+
+
+def _write_showing(store: sqlite3.Connection, copy: Path, on_size: Callable[[int], object]) -> None:
+    """Write a copy, and show its size so far. An exception in `on_size`, such as Ctrl-C, stops SQLite."""
+    stopped: list[BaseException] = []
+
+    def show() -> bool:
+        try:
+            on_size(copy.stat().st_size)
+        except BaseException as why:  # noqa: BLE001  # SQLite would hide the exception
+            stopped.append(why)
+        return bool(stopped)  # True stops SQLite
+
+    store.set_progress_handler(show, _STEPS)
+    try:
+        store.execute("VACUUM INTO ?", (str(copy),))
+    finally:
+        if stopped:
+            raise stopped[0]
 
 
 def refuse_other_rows(path: Path, copy: Path) -> None:

@@ -1,13 +1,16 @@
 """An upgrade to the tables of a made-up next version, on a full disk and after a program was killed."""
 
+import re
 import shutil
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from deploy.backup import before_upgrade
+from deploy.cli import terminal
 from deploy.setup import STORE
 from store.database.engine import open_store
 from store.database.file_copies import write_copy
@@ -54,6 +57,16 @@ def test_the_store_of_a_killed_program_is_upgraded_with_its_last_change(
             assert 1 == rows(upgraded, "mailbox")
 
 
+def test_the_copy_before_an_upgrade_shows_a_bar(
+    desk: TwoMachineDesk, later: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(terminal, "_is_watched", lambda: True)
+    with store_code_of_next_version(later):
+        done = desk.server.types("upgrade")
+
+    assert re.search(r"\r\[#{30}\] (\d+) of \1 bytes copied\n", done.stderr)
+
+
 def test_a_disk_that_writes_another_copy_leaves_the_older_version_whole(
     desk: TwoMachineDesk, later: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -62,8 +75,8 @@ def test_a_disk_that_writes_another_copy_leaves_the_older_version_whole(
     desk.server.store().settle()
     there = files_of(desk.server)
 
-    def write_with_a_fault(path: Path, copy: Path) -> None:
-        write_copy(path, copy)
+    def write_with_a_fault(path: Path, copy: Path, on_bytes: Callable[[int, int], object]) -> None:
+        write_copy(path, copy, on_bytes)
         with closing(sqlite3.connect(copy)) as copied, copied:
             copied.execute("UPDATE sealed SET payload = zeroblob(length(payload))")
 

@@ -223,7 +223,7 @@ class Upgrading(OneMachine):
 
     def _upgrade(self) -> None:
         with store_code_of_next_version(self.memory / "store"):
-            upgrade_machine(self.settings, is_dry_run=False, say=lambda _: None)
+            upgrade_machine(self.settings, is_dry_run=False, say=lambda _: None, on_copied=lambda *_: None)
 
     def readable(self) -> set[str]:
         found = self._readable_now()

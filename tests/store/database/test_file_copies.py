@@ -62,6 +62,35 @@ def test_no_journal_of_the_store_fits_a_copy_even_of_the_same_moment(
         open_store(store.path)
 
 
+def test_copying_shows_how_many_bytes_are_copied(
+    store: Store, address: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_copies, "_STEPS", 1)
+    an_entry(store, address)
+    shown: list[tuple[int, int]] = []
+
+    write_copy(store.path, tmp_path / "copy.db", lambda *bar: shown.append(bar))
+
+    (total,) = {total for _, total in shown}
+    assert len(shown) > 2
+    assert sorted(shown) == shown
+    assert (total, total) == shown[-1]
+    assert total > 4096
+
+
+def test_a_person_can_stop_the_copying(
+    store: Store, address: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_copies, "_STEPS", 1)
+    an_entry(store, address)
+
+    def stop(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_copy(store.path, tmp_path / "copy.db", stop)
+
+
 def test_a_copy_replaces_no_file(store: Store) -> None:
     with pytest.raises(FileExistsError):
         write_copy(store.path, store.path)
