@@ -67,11 +67,6 @@ class ProposalState:
         """Return the id of the entry that contains the proposal."""
         return self.signed.envelope.entry_id
 
-    @property
-    def day(self) -> date:
-        """Return the day on which the proposal was made."""
-        return self.signed.envelope.day
-
 
 def proposal_states(
     address: Address, transcript: Transcript, opened: Sequence[EntryContent]
@@ -102,8 +97,7 @@ def void_steps(
     `proposals` has the states of all readable proposals. Steps about unreadable proposals are checked too.
     """
     facts = _Facts(transcript, opened)
-    lost = facts.steps.keys() - {each.digest for each in proposals}
-    consents = [Consent(facts, digest, None) for digest in lost]
+    consents = [Consent(facts, key, None) for key in facts.steps.keys() - {it.digest for it in proposals}]
     return frozenset().union(*(each.void for each in proposals), *(each.void for each in consents))
 
 
@@ -165,15 +159,21 @@ class Consent:
         self.unfounded = frozenset(step for step in doubted if proposal not in self._known_at[step])
         steps = [each for each in facts.steps[digest] if each[0] not in self.unfounded]
         self._begun = {key: note for key, note in steps if note.step is StepName.PASSING_ON}
-        self._made = {key for key, note in steps if note.step is StepName.PASSED_ON}
+        self._made = {key: note for key, note in steps if note.step is StepName.PASSED_ON}
         self.counted = [key for key, note in self._begun.items() if self._has_effect(key, note, allowing)]
-        lost = [key for key in self._made if self._known_at[key] & facts.lost_of_desk]  # perhaps a valid step
-        self.must_destroy = bool(self._made) and not self.counted and not lost
+        # Lost words are perhaps the valid step, unless they are older than the agreement or the proposal, or
+        # have no effect as this step either.
+        older = [*self._agreed, *self._proposal - facts.unreadable_of_desk] if self._made else []
+        lost = facts.lost_of_desk - self._knowledge.known_to(older)
+        perhaps = [(each, made) for made in self._made for each in self._known_at[made] & lost]
+        self._known_at |= {key: self._knowledge.known_to([key]) or self._known_at[by] for key, by in perhaps}
+        is_begun = self.counted or any(self._has_effect(key, self._made[by], allowing) for key, by in perhaps)
+        self.must_destroy = bool(self._made) and not is_begun
 
     @property
     def void(self) -> frozenset[Digest]:
         """Return the digests of the ineffective steps about this proposal."""
-        return frozenset(self._begun.keys() - self.counted) | (self._made if self.must_destroy else set())
+        return frozenset(self._begun.keys() - self.counted).union(self._made if self.must_destroy else ())
 
     def status(self, *, is_newest: bool) -> ProposalStatus:
         """Return the state of the proposal, such as "agreed" or "passed on"."""

@@ -7,7 +7,7 @@ from typing import cast
 
 from msgspec import UNSET
 
-from protocol.content import PassOnRecipient, ProposalNote, Verdict
+from protocol.content import PassOnRecipient, ProposalNote, StepName, Verdict
 from protocol.entry import EntryContent, SignedEntry
 from protocol.identifiers import Digest, receipt_number
 from protocol.mailbox_keys import MailboxKeys
@@ -44,6 +44,7 @@ class ShownProposal:
     answered_on: date | None
     answer_text: str = field(repr=False)
     answered_by: Digest | None  # of the entry with the newest answer
+    is_begun: bool  # a step to pass on the proposal counts
     must_destroy: bool  # the file was made, and no step to pass on the proposal counts
     is_newest: bool
     without_consent: ThreadStep | None  # newest step that passes on the proposal without the source's consent
@@ -58,8 +59,7 @@ class ShownProposal:
     @property
     def is_final(self) -> bool:
         """Return True if the source agreed, and can no longer take this agreement back."""
-        is_begun = self.state in (ProposalStatus.PASSING_ON, ProposalStatus.PASSED_ON)
-        return is_begun and self.without_consent is None and not self.must_destroy
+        return self.is_begun and self.without_consent is None
 
 
 def read_proposal(mailbox: SourceMailbox, keys: MailboxKeys, entry_id: bytes) -> ShownProposal:
@@ -93,7 +93,7 @@ def _shown_proposal(
     return ShownProposal(
         id=proposed.entry_id.hex(),
         digest=proposed.digest.hex(),
-        day=proposed.day,
+        day=proposed.signed.envelope.day,
         recipient=note.recipient,
         name=note.name,
         fingerprint=note.fingerprint,
@@ -105,6 +105,7 @@ def _shown_proposal(
         answered_on=None if answer is None else answer.day,
         answer_text="" if answer is None else answer.content.text,
         answered_by=None if answer is None else answer.signed.digest,
+        is_begun=any(step.step is StepName.PASSING_ON and not step.is_void for step in about),
         must_destroy=proposed.must_destroy,
         is_newest=proposed.is_newest,
         without_consent=next(forced, None) if proposed.answer is None else None,

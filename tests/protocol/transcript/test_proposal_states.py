@@ -71,7 +71,7 @@ def test_a_proposal_waits_for_its_answer(talk: Talk) -> None:
     digest = talk.propose()
     proposal = talk.proposal()
     assert (proposal.state, proposal.digest, proposal.answer) == (ProposalStatus.WAITING, digest, None)
-    assert (proposal.day, proposal.is_newest, proposal.must_destroy) == (DAY, True, False)
+    assert (proposal.signed.envelope.day, proposal.is_newest, proposal.must_destroy) == (DAY, True, False)
     assert proposal.entry_id == talk.entries[0].envelope.entry_id
 
 
@@ -669,6 +669,71 @@ def test_no_later_entry_that_is_damaged_keeps_a_file_from_being_destroyed(
     talk.read(talk.source)
     damaged = {"transcript": talk.without(later)} if is_hidden else {"unreadable": [later]}
     assert talk.proposal(**damaged).must_destroy  # type: ignore[arg-type]
+
+
+DAMAGE = pytest.mark.parametrize("is_hidden", [True, False], ids=["is missing", "does not open"])
+
+
+def damaged_state(talk: Talk, entry: SignedEntry, *, is_hidden: bool) -> tuple[ProposalStatus, bool]:
+    """Return the state of the proposal if the operator hid an entry, or made it unreadable."""
+    damaged = {"transcript": talk.without(entry)} if is_hidden else {"unreadable": [entry]}
+    proposal = talk.proposal(**damaged)  # type: ignore[arg-type]
+    return proposal.state, proposal.must_destroy
+
+
+@DAMAGE
+def test_no_words_from_before_the_agreement_keep_a_file_from_being_destroyed(
+    talk: Talk, *, is_hidden: bool
+) -> None:
+    """Attack: the operator damages an old answer of the desk, which cannot be the step to pass on."""
+    old = talk.write(WORKSTATION)
+    digest = talk.propose()
+    between = talk.write(WORKSTATION)
+    talk.answer(AGREED, digest)
+    _, answer = cross(talk, Verdict.TAKEN_BACK, digest, desk_first=True)
+    talk.step(PASSED_ON, digest, hidden=[answer])
+    for each in (old, between):
+        assert damaged_state(talk, each, is_hidden=is_hidden) == (ProposalStatus.PASSED_ON, True)
+
+
+@DAMAGE
+def test_no_words_after_a_withdrawal_that_had_not_seen_them_keep_a_file_from_being_destroyed(
+    talk: Talk, *, is_hidden: bool
+) -> None:
+    """Attack: the operator damages an answer that the desk wrote after the agreement. Even if this answer was
+    the step, the withdrawal was in time.
+    """
+    digest = an_agreed(talk)
+    later = talk.write(WORKSTATION)
+    step = begin(talk, digest)
+    answer = talk.answer(Verdict.TAKEN_BACK, digest, hidden=[later, step])
+    talk.step(PASSED_ON, digest, hidden=[answer])
+    assert damaged_state(talk, later, is_hidden=is_hidden) == (ProposalStatus.PASSED_ON, True)
+
+
+@DAMAGE
+def test_no_old_words_keep_a_file_without_consent_from_being_destroyed(
+    talk: Talk, *, is_hidden: bool
+) -> None:
+    old = talk.write(WORKSTATION)
+    digest = talk.propose()
+    step, answer = cross(talk, Verdict.DECLINED, digest, desk_first=True, is_without=True)
+    note = StepNote(step=PASSED_ON, to="SG", proposal=digest, without_consent=True)
+    talk.step(PASSED_ON, text="De wet eist het.", note=note, hidden=[answer])
+    assert damaged_state(talk, old, is_hidden=is_hidden) == (ProposalStatus.PASSED_ON, True)
+    assert damaged_state(talk, step, is_hidden=is_hidden) == (ProposalStatus.PASSED_ON, True)
+
+
+@DAMAGE
+def test_a_file_without_consent_need_not_be_destroyed_while_its_step_is_lost(
+    talk: Talk, *, is_hidden: bool
+) -> None:
+    digest = talk.propose()
+    step = begin(talk, digest, is_without=True, by=LAPTOP)
+    note = StepNote(step=PASSED_ON, to="SG", proposal=digest, without_consent=True)
+    talk.step(PASSED_ON, text="De wet eist het.", note=note)
+    talk.answer(Verdict.DECLINED, digest)
+    assert damaged_state(talk, step, is_hidden=is_hidden) == (ProposalStatus.PASSED_ON, False)
 
 
 def test_a_file_that_was_made_and_not_begun_must_be_destroyed(talk: Talk) -> None:

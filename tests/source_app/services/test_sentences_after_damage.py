@@ -83,6 +83,38 @@ def test_damage_makes_no_page_say_who_withdrew_deleted_or_did_not_answer(
     assert [each for page in pages for each in certain_sentences(page, _CLAIM)] == []
 
 
+@pytest.mark.parametrize("how", ["does not open", "is missing"])
+def test_damage_of_an_older_answer_leaves_a_file_that_may_not_be_used(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, how: str
+) -> None:
+    """Attack: the source withdrew in time. The operator damages an answer from before the proposal, so that
+    the page says that the agreement can no longer be taken back.
+    """
+    old = a_desk.answer(keys, "an old answer")
+    proposal = a_desk.propose(keys, "a text")
+    say(source, proposal, "agreed", sure="y")
+    replica = a_desk.transcript(keys)
+    say(source, proposal, "taken_back")
+    a_desk.pass_on(keys, proposal, replica=replica)
+    a_desk.pass_on(keys, proposal, StepName.PASSED_ON)
+    damage(a_desk, old, how)
+
+    assert hooks(source.get(path_of(proposal)).text, "state") == ["made_too_late"]
+    assert "stays_agreed" not in hooks(source.get(f"{PAGE}/end").text, "notice")
+
+
+@pytest.mark.parametrize(("how", "is_told"), [("", True), ("does not open", False), ("is missing", False)])
+def test_an_agreement_is_final_only_while_the_page_has_the_step(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, how: str, *, is_told: bool
+) -> None:
+    story = a_story(a_desk, source, keys, "passed_on")
+    if how:
+        damage(a_desk, story["step"], how)
+
+    assert hooks(source.get(path_of(story["proposal"])).text, "state") == ["passed_on"]
+    assert ("stays_agreed" in hooks(source.get(f"{PAGE}/end").text, "notice")) == is_told
+
+
 def test_without_damage_the_page_says_what_is_certain(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
