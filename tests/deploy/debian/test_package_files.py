@@ -73,6 +73,29 @@ def test_each_apparmor_profile_can_be_parsed(profile: str) -> None:
     subprocess.run(["/sbin/apparmor_parser", "--skip-kernel-load", "--skip-cache", path], check=True)
 
 
+def test_the_example_of_the_settings_says_where_a_unit_may_write() -> None:
+    """Fault: the comment advised a place where the packaged programs cannot write."""
+    units = [path for path in (DEBIAN / "server/usr/lib/systemd/system").rglob("*") if path.is_file()]
+    places = re.findall(r"(?m)^ReadWritePaths=(.*)$", "\n".join(path.read_text("utf-8") for path in units))
+    comments = (ROOT / "config.example.toml").read_text("utf-8").partition("\n[backup]\n")[2]
+    comments = comments.partition("\nkeep =")[0]
+
+    assert ["/var/lib/steunpunt -/run/steunpunt /dev/shm"] == places
+    assert "may write only below /var/lib/steunpunt" in " ".join(comments.replace("#", "").split())
+
+
+def test_the_question_before_a_purge_names_what_is_deleted_and_what_stays() -> None:
+    """Fault: after the answer *delete*, a store at another place stayed, and no one was told."""
+    deleted = re.findall(r"rm -rf (\S+)", (DEBIAN / "server/DEBIAN/postrm").read_text("utf-8"))
+    english, dutch = (DEBIAN / "server/DEBIAN/templates").read_text("utf-8").split("Description-nl.UTF-8:")
+
+    assert ["/var/lib/steunpunt"] == deleted
+    for question, stays in ((english, "outside this folder stays"), (dutch, "buiten deze map staat, blijft")):
+        words = " ".join(question.split())
+        assert deleted[0] in words
+        assert stays in words
+
+
 SERVER, WORKSTATION = "/var/lib/steunpunt/var/config.toml", "/home/adviser/steunpunt/var/config.toml"
 
 
