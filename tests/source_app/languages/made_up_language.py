@@ -15,14 +15,14 @@ from web import languages
 
 MADE_UP = "qq"
 _LONGER = str.maketrans(
-    {vowel: f"{vowel}{accented}" for vowel, accented in zip("aeiou", "áéíóú", strict=True)}
+    {letter: f"{letter}{accented}" for letter, accented in zip("aeiouns", "áéíóúñš", strict=True)}
 )
 _PLACEHOLDER = re.compile(r"(%\(\w+\)s|\{\w+\})")
 _SENTENCE = re.compile(r'"([^"\n]* [^"\n]*)"')  # a text with a space: keys and names of routes have none
 
 
 def longer(text: str) -> str:
-    """Return a text that can still be read, with every vowel twice."""
+    """Return a text that can still be read, with every vowel, every n and every s twice."""
     parts = _PLACEHOLDER.split(text)
     return "".join(part if _PLACEHOLDER.fullmatch(part) else part.translate(_LONGER) for part in parts)
 
@@ -50,11 +50,15 @@ def a_made_up_language(folder: Path, locale: str = "ar", *, is_translated: bool 
         yield
 
 
-def _catalogue(template: Path) -> Catalog:
+def english_catalogue(template: Path) -> Catalog:
+    """Return the English sentences of the pages."""
     with template.open("rb") as file:
-        found = read_po(file)
+        return read_po(file)
+
+
+def _catalogue(template: Path) -> Catalog:
     made = Catalog(locale="en")
-    for message in found:
+    for message in english_catalogue(template):
         if message.id:
             one = isinstance(message.id, str)
             said = longer(message.id) if one else tuple(longer(form) for form in message.id)
