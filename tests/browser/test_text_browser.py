@@ -61,6 +61,10 @@ class TextBrowser:
         self._find(words)
         self._keys("Enter")
 
+    def go_back(self) -> None:
+        """Go back to the previous page, with what is typed there."""
+        self._keys("B")
+
     def answer(self, label: str, text: str) -> None:
         """Fill in the single-line field after a label."""
         self._find(label)
@@ -140,6 +144,16 @@ def test_the_journey_in_a_text_browser(
     browser.activate(labels.OPEN)
     browser.wait_for(labels.WRITE)
     browser.write(labels.MESSAGE, "Written in a text browser.\nTwo lines.\n")
+    for link, found in (
+        ("In danger?", "Are you in danger now?"),
+        ("Talk instead", "You do not have to write."),
+        ("Help", "On this page"),
+        ("Nederlands", "Schrijf een bericht"),
+    ):
+        browser.activate(link)
+        browser.wait_for(found)
+        browser.go_back()
+        browser.wait_for("[Written in a text br]")  # w3m shows 20 characters of each line
     browser.answer(labels.FILES, str(evidence))
     browser.activate(labels.SEND)
     browser.wait_for(labels.HAS_MESSAGE)
