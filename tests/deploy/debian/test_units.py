@@ -22,7 +22,11 @@ SECONDS = {"": 1, "s": 1, "min": 60, "h": 3600, "d": 86_400}
 STOP_SECONDS = 90  # systemd-system.conf(5): DefaultTimeoutStopSec
 MOST_EXPOSED = "15"  # tenths: systemd gives a unit without any protection 9.6
 # bubblewrap needs namespaces, so the adviser's interface is more exposed (ADR 32).
-MOST_EXPOSED_OF_USER = {"steunpunt-adviser": "46", "steunpunt-sweep": "32", "steunpunt-failure@": "34"}
+MOST_EXPOSED_OF_USER = {
+    "steunpunt-adviser": "46",
+    "steunpunt-sweep": MOST_EXPOSED,
+    "steunpunt-failure@": MOST_EXPOSED,
+}
 NO_CAPABILITY = "[Service]\nUser=adviser\nCapabilityBoundingSet=\n"
 
 

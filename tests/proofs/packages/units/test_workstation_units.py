@@ -28,7 +28,7 @@ from web.dates import utc_today
 
 pytestmark = pytest.mark.slow
 
-TOLD = f"{HOME}/told"
+TOLD = f"{HOME}/steunpunt/told"  # the command may write only here
 COMMAND = f"#!/bin/sh\necho told >>{TOLD}\nsleep 1\n"
 ENTRIES = """
 import sqlite3
