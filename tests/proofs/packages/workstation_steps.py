@@ -20,10 +20,13 @@ _DESKTOP = ("dbus-user-session", "libpam-systemd", "desktop-file-utils")
 
 
 @contextmanager
-def booted_workstation(debian: Debian, folder: Path, package: Path) -> Iterator[DebianMachine]:
-    """Boot a Debian on which an adviser is logged in. It has no network, and has what the package needs."""
+def booted_workstation(debian: Debian, folder: Path, package: Path, *names: str) -> Iterator[DebianMachine]:
+    """Boot a Debian on which an adviser is logged in. It has no network, and has what the package needs.
+
+    `names` are packages of Debian that are also installed.
+    """
     root = debian.copied(folder / debian.release)
-    chroot(root, *INSTALL, *_DESKTOP)
+    chroot(root, *INSTALL, *_DESKTOP, *names)
     download_needs(root, package, *SHELLS)
     chroot(root, "useradd", "--create-home", "--shell", "/bin/bash", "adviser")
     (root / "var/lib/systemd/linger").mkdir(exist_ok=True)

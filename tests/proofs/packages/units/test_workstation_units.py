@@ -35,14 +35,19 @@ import sqlite3
 store = sqlite3.connect("steunpunt/var/store.db")
 print(sorted(digest.hex() for (digest,) in store.execute("SELECT digest FROM entry")))
 """
-MAILBOXES = 50  # each with a file of 1 MB
+MAILBOXES = 50  # each with a letter
+LETTER = (
+    b"{\\rtf1 " + b"A sentence of a long letter, which LibreOffice turns into pages.\\par\n" * 10_000 + b"}"
+)
+CONVERTERS = ("libreoffice-writer-nogui", "poppler-utils")
 
 
 @pytest.fixture(scope="module")
 def machine(
     debian: Debian, packages: Packages, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[DebianMachine]:
-    with booted_workstation(debian, tmp_path_factory.mktemp("units"), packages.workstation) as started:
+    folder = tmp_path_factory.mktemp("units")
+    with booted_workstation(debian, folder, packages.workstation, *CONVERTERS) as started:
         done = started.installs(packages.workstation)
         assert done.returncode == 0, done.stdout + done.stderr
         yield started
@@ -72,7 +77,7 @@ def mailboxes_arrive(machine: DebianMachine, server: Machine, passphrase: str, f
     keyring = (machine.root / HOME[1:] / "steunpunt/var/keyring.age").read_bytes()
     desk = TwoMachineDesk(folder, open_keyring(keyring, passphrase, server.fingerprint), server, server)
     world = desk.world(server)
-    file = ("list.bin", bytes(1_000_000))
+    file = ("letter.rtf", LETTER)
     for _ in range(MAILBOXES):
         a_source(world, day=utc_today()).writes("a message", day=utc_today(), file=file)
     world.store.close()
@@ -92,11 +97,16 @@ def test_memory_of_a_workstation_in_use(machine: DebianMachine, passphrase: str,
 
     with UnitUse(units, *PROGRAMS) as use:
         adviser_works(machine, passphrase, 20)
+    with UnitUse(units, PROGRAMS[0]) as use_of_conversion:
+        words = ("-m", "tests.proofs.packages.units.converting_adviser", "127.0.0.2", "8081", passphrase)
+        machine.is_used_by(sys.executable, *words)
     with UnitUse(units, "steunpunt-failure@trial") as use_of_caller:
         units.does("start", "steunpunt-failure@trial")
 
     print_result(f"unlocked: {memory_of(machine) >> 20} MiB (all processes)")
     use.is_far_below_the_limits()
+    print_result("the adviser looks at a letter, which LibreOffice converts:")
+    use_of_conversion.is_far_below_the_limits()
     use_of_caller.is_far_below_the_limits()
 
 
