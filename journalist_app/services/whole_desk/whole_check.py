@@ -12,7 +12,7 @@ from crypto.canonical_json import StrictStruct, decode_json, encode_json
 from crypto.errors import CryptoError
 from journalist_app.desk.open_desk import OpenDesk, WholeCheck
 from journalist_app.desk.private_files import ExposedError, read_private
-from journalist_app.desk.verification import conversation_of
+from journalist_app.desk.verification import conversation_of, open_with_faults
 from protocol.identifiers import Address, Digest
 from store import outbox
 from store.database.atomic_files import replace_file
@@ -90,7 +90,7 @@ def _check(desk: OpenDesk, state: _State, today: date) -> _State:
         already = verdict.damaged_files if after in asked else ()
         if lost := {*verdict.damaged_files, *verdict.unreadable}.difference(already):
             _ask_for(desk, verdict.address, lost)
-        if not verdict.is_sound:
+        if not verdict.is_sound or verdict.unreadable:
             unsound[after] = None
         desk.whole_check = WholeCheck(
             verdict.done, verdict.total, is_running=True, day=state.day, unsound=state.last_unsound
@@ -99,8 +99,11 @@ def _check(desk: OpenDesk, state: _State, today: date) -> _State:
             _save(desk, reached(after))
         if desk.stopping.wait(_PAUSE_SECONDS):
             return reached(after)
-    # Name the faults for the inbox.
-    desk.each_mailbox("whole check", map(Address, unsound), lambda each: conversation_of(desk, each))
+
+    def name_faults(address: Address) -> None:
+        open_with_faults(desk, conversation_of(desk, address))
+
+    desk.each_mailbox("whole check", map(Address, unsound), name_faults)
     finished = _State(damaged_files=tuple(damaged), day=state.began, last_unsound=len(unsound))
     _show(desk, finished)
     return finished

@@ -177,6 +177,10 @@ def test_the_next_day_everything_is_verified_again(world: World, monkeypatch: py
         ("UPDATE entry SET digest = zeroblob(32)", "damaged_row"),
         ("UPDATE sealed SET payload = zeroblob(9) WHERE id NOT IN (SELECT id FROM entry)", "damaged_file"),
         ("DELETE FROM chunk", "damaged_file"),
+        (
+            "UPDATE sealed SET header = zeroblob(length(header)) WHERE id IN (SELECT id FROM entry)",
+            "unreadable",
+        ),
     ],
 )
 def test_what_heads_do_not_show_is_found_and_named(world: World, statement: str, fault: str) -> None:
