@@ -19,7 +19,8 @@ PAGE = "/en/mailbox"
 _CLAIM = re.compile(
     r"\byou (?:had )?(?:taken back|took back|deleted|gave another|stopped)|everything .* was deleted"
     r"|deleted a message|not passed on|did not do so|is an answer for you|newest answer to you"
-    r"|waiting for your answer|no answer to your newest|is our mistake|is our fault|that is your fault",
+    r"|waiting for your answer|no answer to your newest|is our mistake|is our fault|that is your fault"
+    r"|has seen this message yet|shown for the first time",
     re.IGNORECASE,
 )
 
@@ -120,14 +121,12 @@ def test_without_damage_the_page_says_what_is_certain(
 ) -> None:
     """The test above can fail: it finds such sentences on a page of the same mailbox without damage."""
     a_story(a_desk, source, keys, "delivered")
-
     told = certain_sentences(source.get(PAGE).text, _CLAIM)
+    source.write("a message that no adviser has opened")
+    told += certain_sentences(source.get(PAGE).text, _CLAIM)
 
-    assert [re.findall("answer for you|newest answer|our fault", each) for each in told] == [
-        ["answer for you"],
-        ["our fault"],
-        ["newest answer"],
-    ]
+    words = re.compile("answer for you|newest answer|our fault|first time|seen this message")
+    assert {found for each in told for found in words.findall(each)} == set(words.pattern.split("|"))
 
 
 def test_a_mailbox_with_a_damaged_message_is_not_called_deleted(
