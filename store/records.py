@@ -134,9 +134,9 @@ def revisions(session: Session, kind: str) -> Sequence[tuple[bytes, int]]:
 def listed(session: Session) -> tuple[tuple[bytes, int], ...]:
     """Return name and revision of every record that goes to peers (other stores) and was not dropped, sorted.
 
-    A name has the form "kind:name".
+    A name has the form "kind:name". A name that is too long for a record is left out: only damage makes one.
     """
-    return tuple(sorted(_LISTED.all(session)))
+    return tuple(sorted(each for each in _LISTED.all(session) if len(each[0]) <= 2 * _NAME_BYTES))
 
 
 def count(session: Session, kind: str) -> tuple[int, int]:

@@ -90,7 +90,11 @@ NEED_NO_NAME = (
     # These rows have no header, so that no one can read their content, or belong to an unfinished upload.
     *("*-sealed-entry-removed-*", "*-deletion_queue-*", "*attachment-pending-*"),
     # A sync compares the two stores, and sends again what one of them lacks.
-    *("*-outbox-*", "*-peer-*", "server-record-*", "*-record-*-is_dropped-*", "*-record-*-goes_to_peers-*"),
+    *("*-outbox-*", "*-peer-*", "*-record-*-is_dropped-*", "*-record-*-goes_to_peers-*"),
+    # The workstation keeps its own copy. If the server has a lower revision or no record of this name, the
+    # workstation sends its copy in the next sync. Otherwise, the workstation sends its copy after the next
+    # change (threat model, "Not stopped").
+    "server-record-*",
     # The other machine verifies these when it uses them, and says so.
     *("replica-public_file-*", "server-ended_mailbox-*", "server-sealed-*header-blob"),
     # The page of the yearly report tells a missing fact, unless the fact is a filler.

@@ -111,6 +111,17 @@ def test_a_record_of_which_the_server_has_an_older_revision_comes_back(ends: End
     assert is_alike(ends, workstation)
 
 
+def test_an_oversized_name_at_the_server_does_not_stop_the_list(ends: Ends, workstation: Workstation) -> None:
+    """Attack: the list with this name fits in no pouch, and no lost record came back."""
+    the_server_loses(ends, NAMES[0])
+    ends.world.execute("UPDATE record SET name = zeroblob(20000000) WHERE name = :name", name=NAMES[1])
+
+    assert counted_sync(ends, workstation) == (2, 2, 1)
+
+    assert set(NAMES) <= set(casefiles_at_server(ends))
+    assert counted_sync(ends, workstation) == (1, 0, 0)
+
+
 def test_while_nothing_is_missing_no_list_and_no_record_is_sent(ends: Ends, workstation: Workstation) -> None:
     assert counted_sync(ends, workstation) == (1, 0, 0)
     workstation.writes_record(NAMES[1], "newer")
