@@ -195,6 +195,23 @@ def test_the_same_words_can_be_shown_again(a_desk: ADesk) -> None:
     )
 
 
+@pytest.mark.parametrize("lang", ["en", "nl"])
+def test_the_page_with_the_words_says_that_back_gives_other_words(a_desk: ADesk, lang: str) -> None:
+    """The browser's Back button fetches the page again, because no address may show a passphrase twice."""
+    browser = a_desk.browser()
+    first = browser.get(f"/{lang}/begin")
+    practise = f"/{lang}/practise"
+
+    refused = browser.post(practise, {**browser.hidden(first, practise), "words": "abacus"})
+    back = browser.get(f"/{lang}/begin")
+
+    shown = [re.findall(r"<span>([a-z]+)</span>", page.text) for page in (first, refused, back)]
+    assert shown[0] == shown[1] != shown[2]
+    assert "no-store" in first.headers["Cache-Control"]
+    for page in (first, refused):
+        assert hooks(page.text, "back") == ["other_words"]
+
+
 @pytest.mark.parametrize("path", ["/en/begin", "/en/practise"])
 def test_the_next_person_at_the_device_does_not_see_the_words(a_desk: ADesk, path: str) -> None:
     source = a_desk.browser()
