@@ -1,8 +1,9 @@
 """Upgrade of this machine: copy the store and the settings, then bring both to this program's version."""
 
+import re
 import shutil
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from deploy.backup.before_upgrade import copy_before_upgrade, folder_before_upgrade
@@ -15,9 +16,16 @@ from store.database.engine import upgrade_store
 from store.database.file_copies import refuse_store_in_use
 from store.database.table_versions import StoreForm, inspect_store
 from store.dialect.disk_room import free_on_disk
+from store.errors import StoreError
 
 _UNFINISHED = "A file cannot be read or written, so the upgrade is not complete"
 _AGAIN = ": when the disk is in order, run the same command again."
+_BACK = (
+    "the upgrade failed, and nothing was changed ({}). Run the same command again. If it fails again, go "
+    "back to the older version: as root, install {}"
+)
+_OLDER = re.compile(r"(?m) upgrade (steunpunt-[a-z]+):(\S+) (\S+) \S+$")
+_DPKG_LOG = Path("/var/log/dpkg.log")
 _NOTHING = "Nothing to do: the settings and the store's tables are of this version."
 
 
@@ -52,8 +60,22 @@ def upgrade_machine(
         if is_dry_run:
             say(f"{running} This was a dry run: nothing was changed.".strip())
         elif steps:
-            made = _upgrade(settings, path, new, form, on_copied)
+            with _naming_package():
+                made = _upgrade(settings, path, new, form, on_copied)
             say(f"Upgraded. The sweeper removes the copy in {made} after a week.")
+
+
+@contextmanager
+def _naming_package() -> Iterator[None]:
+    """Add to an error of the store the package of the older version, which dpkg's log names."""
+    try:
+        yield
+    except StoreError as why:
+        named = "the package of the older version"
+        with suppress(OSError):
+            for name, arch, version in _OLDER.findall(_DPKG_LOG.read_text("utf-8", "replace")):
+                named = f"{name}_{version}_{arch}.deb"
+        raise type(why)(_BACK.format(why, named)) from why
 
 
 def _running(settings: Path) -> str:

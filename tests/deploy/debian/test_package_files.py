@@ -145,3 +145,38 @@ def test_the_installed_command_refuses_settings_without_a_file(package: str) -> 
 
     assert ExitCode.MISTYPED == said.returncode
     assert "--settings needs a file" in said.stderr
+
+
+@pytest.mark.parametrize("starts", [True, False])
+def test_the_menu_entry_shows_why_the_interface_did_not_start(tmp_path: Path, *, starts: bool) -> None:
+    """Fault: after an upgrade that failed, the adviser pressed the menu entry, and nothing happened."""
+    programs = {
+        "systemctl": f'case $2 in start) exit {int(not starts)} ;; status) echo "the journal" ;; esac',
+        "steunpunt": 'echo "Error: The upgrade failed: install older.deb." >&2; exit 5',
+        "xdg-open": f'case "$1" in http*) echo "$1" ;; *) cat "$1" ;; esac >{tmp_path}/seen',
+    }
+    for name, body in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{body}\n", "utf-8")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "steunpunt-home/steunpunt/var").mkdir(parents=True)
+    settings = tmp_path / "steunpunt-home/steunpunt/var/config.toml"
+    settings.write_text('[adviser]\nbind = "127.0.0.2:8081"\n', "utf-8")
+    script = (DEBIAN / "workstation/usr/lib/steunpunt/bin/open-adviser").read_text("utf-8")
+
+    subprocess.run(
+        ["sh", "-c", script.replace("/usr/bin/steunpunt", str(tmp_path / "steunpunt"))],
+        env={
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "HOME": str(tmp_path / "steunpunt-home"),
+            "XDG_RUNTIME_DIR": str(tmp_path),
+        },
+        check=True,
+    )
+
+    seen = (tmp_path / "seen").read_text("utf-8")
+    if starts:
+        assert "http://127.0.0.2:8081/\n" == seen
+    else:
+        assert "did not start" in seen
+        assert "install older.deb" in seen
+        assert "the journal" in seen

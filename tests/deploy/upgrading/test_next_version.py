@@ -12,11 +12,12 @@ import pytest
 from deploy.backup import before_upgrade
 from deploy.cli import terminal
 from deploy.setup import STORE
+from deploy.upgrading import upgrade_machine
 from store.database.engine import open_store
 from store.database.file_copies import write_copy
 from store.dialect.own_journal import journal_of
 from tests.deploy.two_machines import Machine, TwoMachineDesk
-from tests.next_version import copy_with_next_migration, store_code_of_next_version
+from tests.next_version import break_next_version, copy_with_next_migration, store_code_of_next_version
 from tests.small_disk import CAN_MOUNT, a_small_disk, make_read_only
 from tests.store.factories import a_mailbox, rows
 from tests.stores import killed_after
@@ -65,6 +66,36 @@ def test_the_copy_before_an_upgrade_shows_a_bar(
         done = desk.server.types("upgrade")
 
     assert re.search(r"\r\[#{30}\] (\d+) of \1 bytes copied\n", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("log", "named"),
+    [
+        (
+            "16:20:57 upgrade steunpunt-workstation:amd64 0.1.0 0.2.0\n16:20:57 upgrade tor:amd64 1 2\n",
+            "install steunpunt-workstation_0.1.0_amd64.deb",
+        ),
+        ("16:20:57 install steunpunt-workstation:amd64 <none> 0.2.0\n", "the package of the older version"),
+        (None, "the package of the older version"),
+    ],
+)
+def test_a_migration_that_fails_names_the_package_to_go_back_to(
+    desk: TwoMachineDesk, later: Path, monkeypatch: pytest.MonkeyPatch, log: str | None, named: str
+) -> None:
+    """Fault: on a workstation, the error named no way back."""
+    break_next_version(later.parent)
+    monkeypatch.setattr(upgrade_machine, "_DPKG_LOG", later / "dpkg.log")
+    if log is not None:
+        (later / "dpkg.log").write_text(log, "utf-8")
+    desk.first.store().settle()
+    there = files_of(desk.first)
+
+    with store_code_of_next_version(later):
+        sentence = desk.first.is_told("upgrade")
+
+    assert "The upgrade failed, and nothing was changed" in sentence
+    assert named in sentence
+    assert there == files_of(desk.first)
 
 
 def test_a_disk_that_writes_another_copy_leaves_the_older_version_whole(
