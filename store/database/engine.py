@@ -71,23 +71,23 @@ def open_copy(place: Path | ServerPlace) -> Store:
     if isinstance(place, ServerPlace):
         from store.dialect.postgresql_roles import refuse_other_role  # noqa: PLC0415  # needs libpq, as below
 
-        on_server = _on_server(place, MANY)
-        on_server.check_server()
-        with on_server.inspecting() as driver:
-            is_new = is_empty(driver, on_server.tables)
-        if is_new:
-            _migrate(on_server, is_copy=True)
-        with on_server.inspecting() as driver:
-            refuse_other_role(driver, of_source=False)
+        with closing(_on_server(place, MANY)) as on_server:
+            on_server.check_server()
+            with on_server.inspecting() as driver:
+                is_new = is_empty(driver, on_server.tables)
+            if is_new:
+                _migrate(on_server, is_copy=True)
+            with on_server.inspecting() as driver:
+                refuse_other_role(driver, of_source=False)
         return on_server
     if not place.exists():
         _make_file(place)
     with translating(place), closing(connect(place, *_NEW_FILE)) as connection:
         is_new = is_empty(connection, TABLES)
-    store = SqliteStore(place)
     if is_new:
-        _migrate(store, is_copy=True)
-    return store
+        with closing(SqliteStore(place)) as store:
+            _migrate(store, is_copy=True)
+    return SqliteStore(place)
 
 
 def upgrade_store(place: Path | ServerPlace) -> None:

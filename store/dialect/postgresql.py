@@ -6,6 +6,7 @@ lock of the store alone. So no two writers wait for each other, and each sees al
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import date
@@ -68,6 +69,7 @@ _OTHER_PROGRAMS = """
 SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'steunpunt'
 AND pid <> pg_backend_pid()
 """
+_SETTLE_TRIES, _SETTLE_SECONDS = 20, 0.05
 _IN_USE = "another program keeps a view of the database open, so the store could not be rewritten"
 _SIZE = "SELECT pg_database_size(current_database())"
 _REFERENCES = """
@@ -265,12 +267,17 @@ class PostgresqlStore(Store):
     def refuse_other_programs(self) -> None:
         """Check that no other program of this project has a connection to the database.
 
+        PostgreSQL lists a closed connection for a moment longer, so this waits for up to a second.
+
         Raises:
             StoreBusyError: a program has a connection.
         """
         with self.inspecting() as driver:
-            if driver.execute(_OTHER_PROGRAMS).fetchall():
-                raise StoreBusyError
+            for _ in range(_SETTLE_TRIES):
+                if not driver.execute(_OTHER_PROGRAMS).fetchall():
+                    return
+                time.sleep(_SETTLE_SECONDS)
+        raise StoreBusyError
 
     def grant_rights(self, session: Session) -> None:
         """Give each role of the database its rights on the tables. Without roles, do nothing."""

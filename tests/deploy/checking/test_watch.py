@@ -168,6 +168,7 @@ def test_the_command_line_prints_one_line_for_each_result_and_ends_with_its_stat
     assert any(line.startswith("fault: The sweeper does not run") for line in lines)
 
 
+@pytest.mark.enable_socket
 def test_a_unit_that_failed_is_told_to_the_operator_and_a_check_by_hand_is_not(
     desk: Machine, tmp_path: Path
 ) -> None:
