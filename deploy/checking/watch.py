@@ -1,5 +1,6 @@
 """Watch over this machine: all checks every hour, a health socket, and the operator's command on failure."""
 
+import logging
 import socket
 import subprocess
 import threading
@@ -8,16 +9,20 @@ from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
+from gunicorn.systemd import sd_notify
+
 from deploy.checking.all_checks import is_in_order
 from deploy.checking.check_results import CheckResult, Level
 from deploy.ports import UNIX, listen, refuse_taken_address
 from deploy.settings.check_settings import CheckConfig
 from web.dates import utc_today
 
-_CHECK_SECONDS = 3600
+_CHECK_SECONDS, _AGAIN_SECONDS = 3600, 600
 _COMMAND_SECONDS = 60
 _SEND_SECONDS = 5
 _OK, _FAULT = b"ok\n", b"fault\n"
+
+_log = logging.getLogger(__name__)
 
 Say = Callable[[str], object]
 
@@ -61,6 +66,8 @@ def watch_until_stopped(
 ) -> None:
     """Make all checks every hour until `stop` is set. Print each new result that is not in order.
 
+    While a check fails, all checks are made every ten minutes.
+
     When a check begins to fail, the operator's command is called. The command is called again on each day on
     which a check still fails.
 
@@ -68,10 +75,12 @@ def watch_until_stopped(
         DeployError: the health socket cannot be made.
     """
     health = HealthSocket(Path(config.health_socket)) if config.health_socket else None
+    sd_notify("READY=1", _log)
     called_on: date | None = None
     said: set[str] = set()
     while not stop.is_set():
         results = check()
+        sd_notify("WATCHDOG=1", _log)  # systemd ends a program whose check does not end
         is_fine, today = is_in_order(results), utc_today()
         lines = {each.line for each in results if each.level is not Level.OK}
         for line in sorted(lines - said):
@@ -82,7 +91,7 @@ def watch_until_stopped(
         if not is_fine and called_on != today:
             call_on_failure(config, say=say)
         called_on = None if is_fine else today
-        stop.wait(_CHECK_SECONDS)
+        stop.wait(_CHECK_SECONDS if is_fine else _AGAIN_SECONDS)
     if health is not None:
         health.close()
 

@@ -97,9 +97,9 @@ def test_each_unit_starts_a_command_that_exists(words: str) -> None:
 
 
 def test_units_were_found() -> None:
-    assert len(SERVICES) == 7
+    assert len(SERVICES) == 8
     assert len(USER_SERVICES) == 3
-    assert len(COMMANDS) == 11
+    assert len(COMMANDS) == 12
 
 
 def _value(unit: str, name: str) -> str:

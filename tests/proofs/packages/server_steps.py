@@ -18,6 +18,12 @@ HOME = "/var/lib/steunpunt"
 SETTINGS = f"{HOME}/var/config.toml"
 PROGRAMS = ("steunpunt-source", "steunpunt-sync", "steunpunt-sweep")
 GET = "import urllib.request as web; print(web.urlopen('http://127.0.0.1:8080/en/').status)"
+HEALTH_SOCKET = "/run/steunpunt-watch/health.sock"
+_ASK = f"import socket as s; c = s.socket(s.AF_UNIX); c.connect('{HEALTH_SOCKET}'); print(c.recv(9).decode())"
+# A monitoring program, whose user is in the group `steunpunt`, asks for the result of the check.
+MONITOR_READS_OK = (
+    f'setpriv --reuid=daemon --regid=daemon --groups=steunpunt python3 -c "{_ASK}" | grep -qx ok'
+)
 _AGE_KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 
 
@@ -64,6 +70,15 @@ def is_green(machine: DebianMachine) -> None:
     sources_write(machine, 0)
     machine.does("steunpunt", "check")
     machine.does("systemctl", "start", "steunpunt-check.service")
+
+
+def is_watched(machine: DebianMachine) -> None:
+    """Let the watch make the checks, instead of the timer, and wait until a monitoring program gets "ok"."""
+    change_setting(machine, "health_socket", f'"{HEALTH_SOCKET}"')
+    machine.does("systemctl", "stop", "steunpunt-check.timer")
+    machine.does("systemctl", "mask", "steunpunt-check.timer")
+    machine.does("systemctl", "enable", "--now", "steunpunt-watch")
+    machine.waits(MONITOR_READS_OK)
 
 
 def sources_write(machine: DebianMachine, seconds: int) -> None:

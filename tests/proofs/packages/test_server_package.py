@@ -13,11 +13,13 @@ from tests.proofs.packages.package_builds import Debian, Packages, change_packag
 from tests.proofs.packages.server_steps import (
     GET,
     HOME,
+    MONITOR_READS_OK,
     SETTINGS,
     booted_server,
     entries,
     installed_version,
     is_green,
+    is_watched,
     message_arrives,
     set_up_server,
     settings_text,
@@ -68,6 +70,7 @@ def test_an_operator_sets_up_the_server_and_gets_a_green_check(
     set_up_server(machine, desk)
     message_arrives(machine, desk)
     is_green(machine)
+    is_watched(machine)  # from here on, also during each upgrade
 
 
 def test_without_room_for_the_backup_the_older_version_goes_on(
@@ -148,6 +151,7 @@ def test_after_a_reboot_everything_runs_again(machine: DebianMachine) -> None:
 
     assert states(machine) == {"active"}
     assert machine.does("python3", "-c", GET) == "200\n"
+    machine.waits(MONITOR_READS_OK)
 
 
 def test_each_shell_completes_a_command_of_root(machine: DebianMachine) -> None:

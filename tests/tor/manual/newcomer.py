@@ -17,6 +17,7 @@ from tests.deploy.sites.proxied_sites import CERTIFICATE, certify
 from tests.docs.manual_blocks import Block
 from tests.proofs.packages.debian_machine import DebianMachine
 from tests.proofs.packages.package_builds import Packages
+from tests.proofs.packages.server_steps import MONITOR_READS_OK
 
 ADVISER = "adviser"
 _EXCHANGE = "srv/steunpunt"
@@ -66,6 +67,9 @@ _STEPS_ELSEWHERE: Mapping[str, Sequence[tuple[str, str]]] = {
     ],
     "systemctl restart caddy": [("server", "steunpunt check")],
     "systemctl restart nginx": [("server", "steunpunt check")],
+    "systemctl enable --now steunpunt-watch": [
+        ("server", f"for i in $(seq 300); do {MONITOR_READS_OK} && exit; sleep 1; done; exit 1")
+    ],
     "steunpunt restore /var/lib/steunpunt/var/before-upgrade": _SYNC_AFTER_RESTORE,
     "rm copy.age": [
         *_TOR_KEY,

@@ -37,7 +37,9 @@ TOLD = f"{HOME}/told"
 COMMAND = f"#!/bin/sh\necho told >>{TOLD}\nsleep 1\n"
 PUBLISHER = "steunpunt-onion"
 JOBS = ("steunpunt-backup", "steunpunt-check", "steunpunt-failure@trial")
-ALL = (*PROGRAMS, PUBLISHER, *JOBS)
+WATCH = "steunpunt-watch"
+RUNNING = (*PROGRAMS, PUBLISHER, WATCH)
+ALL = (*RUNNING, *JOBS)
 # The source's site, which never looks for a newer letterhead while it runs.
 NEVER_LOOKS = """
 from deploy import pinned_letterhead
@@ -171,11 +173,11 @@ def test_a_program_that_hangs_is_started_again(units: Units, unit: str) -> None:
 
 
 def test_the_operator_is_told_once_of_each_program_that_hangs_after_each_start(units: Units) -> None:
-    units.tell_of_hanging([*PROGRAMS, PUBLISHER])
+    units.tell_of_hanging(RUNNING)
 
 
 def test_the_operator_is_told_once_of_each_program_that_cannot_start(units: Units) -> None:
-    units.tell_of_failing([*PROGRAMS, PUBLISHER])
+    units.tell_of_failing(RUNNING)
 
 
 @pytest.mark.parametrize("unit", JOBS[:2])
