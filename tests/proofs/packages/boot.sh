@@ -43,6 +43,8 @@ mount -t proc proc "$root/proc"
 mount --bind "$root/proc/sys" "$root/proc/sys"
 mount -o remount,bind,ro "$root/proc/sys"  # the settings of this kernel stay
 mount -t sysfs -o ro sysfs "$root/sys"
+# If the kernel has AppArmor, the machine loads its profiles here.
+! grep -qs Y /sys/module/apparmor/parameters/enabled || mount -t securityfs securityfs "$root/sys/kernel/security"
 grep -E '^[^ ]+ /sys/fs/cgroup' /proc/self/mounts | while read -r _ place kind options _; do
     case $kind$options in
         *cpuset*) ;;

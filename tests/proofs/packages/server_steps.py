@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.deploy.two_machines import TwoMachineDesk
 from tests.journalist_app.desk_factories import a_source
-from tests.proofs.packages.debian_machine import DebianMachine, booted, download_needs
+from tests.proofs.packages.debian_machine import INSTALL, DebianMachine, booted, chroot, download_needs
 from tests.proofs.packages.package_builds import Debian
 from tests.proofs.packages.shells import SHELLS
 from web.dates import utc_today
@@ -31,6 +31,7 @@ _AGE_KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 def booted_server(debian: Debian, folder: Path, package: Path) -> Iterator[DebianMachine]:
     """Boot a Debian without a network, which has downloaded what the package needs."""
     root = debian.copied(folder / debian.release)
+    chroot(root, *INSTALL, "apparmor")
     download_needs(root, package, *SHELLS)
     with booted(DebianMachine("disk", root)) as started:
         yield started

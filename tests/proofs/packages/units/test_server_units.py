@@ -37,6 +37,7 @@ TOLD = f"{HOME}/told"
 COMMAND = f"#!/bin/sh\necho told >>{TOLD}\nsleep 1\n"
 PUBLISHER = "steunpunt-onion"
 JOBS = ("steunpunt-backup", "steunpunt-check", "steunpunt-failure@trial")
+APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 WATCH = "steunpunt-watch"
 RUNNING = (*PROGRAMS, PUBLISHER, WATCH)
 ALL = (*RUNNING, *JOBS)
@@ -223,5 +224,14 @@ def test_each_program_runs_without_capabilities_and_new_privileges(units: Units)
         status = units.machine.does("cat", f"/proc/{main_process(units.machine, program)}/status")
         assert re.search(r"(?m)^CapBnd:\s0+$", status)
         assert re.search(r"(?m)^NoNewPrivs:\s1$", status)
-    is_enforced = Path("/sys/kernel/security/apparmor").exists()
-    print_result(f"the kernel of this machine {'has' if is_enforced else 'has no'} AppArmor")
+
+
+def test_apparmor_confines_each_program_if_the_kernel_has_apparmor(units: Units) -> None:
+    if not APPARMOR.exists() or APPARMOR.read_text("ascii") != "Y\n":
+        print_result("not tried, because this kernel has no AppArmor: the AppArmor profiles")
+        return
+    profiles = {**dict.fromkeys(RUNNING, "steunpunt_server"), "tor@default": "steunpunt_tor"}
+    units.does("start", *profiles)
+    for program, profile in profiles.items():
+        current = f"/proc/{main_process(units.machine, program)}/attr/current"
+        assert units.machine.does("cat", current) == f"{profile} (enforce)\n"
