@@ -2,7 +2,7 @@
 
 A block of commands begins with ```sh and the machine: `server` (as root), `workstation` (as the adviser),
 `workstation root`, `elsewhere` (a third machine), `new server` or `new workstation` (in place of another).
-A block with ```toml and a machine has settings. A block with ```ini, a machine and a path is a file.
+A block with ```toml and a machine has settings. A block with ```python, a machine and a path is a file.
 """
 
 import re
@@ -35,7 +35,7 @@ class Block:
     def is_run(self) -> bool:
         """Return True if a test types the lines on a machine, or writes them to a file of this machine."""
         language, _, place = self.kind.partition(" ")
-        return language in {"sh", "toml", "ini"} and place.split(" /")[0] in _PLACES
+        return language in {"sh", "toml", "python"} and place.split(" /")[0] in _PLACES
 
     @property
     def run_lines(self) -> list[str]:

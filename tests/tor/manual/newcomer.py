@@ -141,6 +141,7 @@ class Newcomer:
             "workstation root: git clone": self._publishes_sources,
             "workstation root: apt-get install /usr/local/src": self._has_made_packages,
             "server: apt-get install ./steunpunt-server_NEWER": self._brings_packages_to_server,
+            "server: chown steunpunt: /var/lib/steunpunt/mail-password": self._writes_password,
             "server: systemctl restart caddy": self._names_certificate_for_caddy,
             "server: systemctl restart nginx": self._gets_certificate_for_nginx,
             "new workstation: cp /media": self._begins_workstation,
@@ -161,7 +162,7 @@ class Newcomer:
                 self.types(place[0], line, block.at)
         elif kind == "toml":
             self._changes_settings("\n".join(block.lines))
-        elif kind == "ini":
+        elif kind == "python":
             path = self.server.root / place[0].partition(" /")[2]
             path.write_text("\n".join([*block.lines, ""]), "utf-8")
 
@@ -274,6 +275,9 @@ class Newcomer:
     def _brings_packages_to_server(self) -> None:
         for packages in (self._packages, self._newer):
             _carry(packages.server, self.server.root / _EXCHANGE / packages.server.name)
+
+    def _writes_password(self) -> None:
+        self.server.does("tee", "/var/lib/steunpunt/mail-password", text="a password")
 
     def _names_certificate_for_caddy(self) -> None:
         """Name a certificate in the Caddyfile as its comment says, and let this machine find the site."""

@@ -1,6 +1,7 @@
 """The systemd units of the server, on a booted machine. The tests run in this order, on one machine."""
 
 import re
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from bench.tor_network import TorNetwork
 from deploy.settings.settings_text import with_key
 from tests.deploy.two_machines import TwoMachineDesk
+from tests.docs.manual_blocks import read_blocks
 from tests.proofs.packages.debian_machine import DebianMachine
 from tests.proofs.packages.package_builds import Debian, Packages
 from tests.proofs.packages.server_steps import (
@@ -25,6 +27,7 @@ from tests.proofs.packages.server_steps import (
     sources_write,
     states,
 )
+from tests.proofs.packages.units.mail_sink import MAIL, start_mail_server
 from tests.proofs.packages.units.unit_trials import TRIAL, Units
 from tests.proofs.packages.units.unit_use import UnitUse, memory_of
 from tests.proofs.proof_sizes import print_result
@@ -185,6 +188,28 @@ def test_the_operator_is_told_once_of_each_program_that_cannot_start(units: Unit
 def test_the_operator_is_told_of_a_job_that_fails_or_does_not_end(units: Units, unit: str) -> None:
     units.tell_of_failing([unit])
     units.tell_of_job_without_end(unit)
+
+
+def test_the_program_of_the_manual_sends_an_e_mail_from_the_unit(
+    units: Units, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    machine, before = units.machine, settings_text(units.machine)
+    (program,) = (block for block in read_blocks("operator.md") if block.kind.startswith("python server /"))
+    path = program.kind.partition(" server ")[2]
+    machine.does("tee", path, text="\n".join((*program.lines, "")))
+    machine.does("chmod", "755", path)
+    machine.does("install", "--owner=steunpunt", "--mode=600", "/dev/null", f"{HOME}/mail-password")
+    machine.does("tee", f"{HOME}/mail-password", text="a password\n")
+    start_mail_server(machine, tmp_path_factory.mktemp("mail"))
+    change_setting(machine, "failure_command", f'"{path}"')
+
+    units.does("start", "steunpunt-failure@trial")
+
+    machine.does("tee", SETTINGS, text=before)
+    machine.waits(f"grep -q QUIT {MAIL}")
+    mail = machine.does("cat", MAIL)
+    assert "Subject: The mailbox has a fault\n" in mail
+    assert b64decode(mail.partition("AUTH PLAIN ")[2].split()[0]) == b"\0mailbox@example.org\0a password"
 
 
 def test_the_operator_is_told_if_tor_cannot_start(units: Units) -> None:
