@@ -151,6 +151,17 @@ def test_the_protocol_is_not_over_its_limit_of_words() -> None:
     assert len((ROOT / "docs/protocol.md").read_text("utf-8").split()) <= _PROTOCOL_WORDS_MAX
 
 
+def test_each_decision_has_a_number_of_its_own_and_a_line_in_the_list() -> None:
+    decisions = sorted(file.name for file in (ROOT / "docs/adr").glob("0*.md"))
+    listed = (ROOT / "docs/adr/README.md").read_text("utf-8")
+
+    assert [f"{number + 1:04}" for number in range(len(decisions))] == [name[:4] for name in decisions]
+    for name in decisions:
+        assert f"| {int(name[:4])} | [" in listed
+        assert f"({name})" in listed
+        assert (ROOT / "docs/adr" / name).read_text("utf-8").startswith(f"# {int(name[:4])}. ")
+
+
 def test_every_folder_with_code_has_a_limit() -> None:
     tracked = subprocess.run(
         ["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True
