@@ -91,6 +91,24 @@ def test_a_no_speaks_of_this_proposal_when_another_one_was_passed_on(
         assert "pass on nothing" not in page
 
 
+def test_a_step_leads_to_its_proposal_if_there_are_several(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
+) -> None:
+    """Fault: beside "You said no", "The information was passed on" seemed to be about the same proposal."""
+    say(source, made, "agreed", sure="y")
+    a_desk.pass_on(keys, made)
+    alone = source.get("/en/mailbox").text
+    second = a_desk.propose(keys, "another text")
+    say(source, second, "declined")
+    a_desk.pass_on(keys, made, StepName.PASSED_ON, delivered=TODAY)
+
+    mailbox = source.get("/en/mailbox").text
+
+    assert hooks(alone, "step-of") == []
+    assert hooks(_now(mailbox), "step-of") == [made.envelope.entry_id.hex()]
+    assert f'href="{path_of(made)}"' in _now(mailbox)
+
+
 @pytest.mark.parametrize("verdict", ["agreed", "declined", "changes_asked"])
 def test_an_answer_is_still_told_when_a_newer_proposal_has_come(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry, verdict: str
