@@ -115,7 +115,7 @@ TESTS ?= $(wildcard $(sort $(shell git status --porcelain --untracked-files=all 
 check: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	@$(MAKE) --no-print-directory format lint types contracts
 	@$(IN_MEMORY)
-	$(BIN)/python -m pytest $(FAST) $(TESTS) $(if $(TESTS),tests/docs/test_plain_english.py)
+	$(BIN)/python -m pytest $(FAST) $(TESTS) $(if $(TESTS),tests/docs/test_plain_english.py) || { $(OUT_OF_MEMORY); exit 1; }
 	@$(OUT_OF_MEMORY)
 	@$(BIN)/python -m tests.code_lines
 
@@ -139,7 +139,7 @@ audit: $(VENV)/dev.stamp
 fast: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/coverage erase
 	@$(IN_MEMORY)
-	$(BIN)/coverage run -m pytest $(FAST)
+	$(BIN)/coverage run -m pytest $(FAST) || { $(OUT_OF_MEMORY); exit 1; }
 	@$(OUT_OF_MEMORY)
 	$(BIN)/coverage combine --quiet
 	@if [ -s "$$STEUNPUNT_MISSING" ]; then echo "coverage of every branch: Debian packages are missing" >> $(NOT_RUN); \
