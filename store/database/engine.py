@@ -69,8 +69,6 @@ def open_copy(place: Path | ServerPlace) -> Store:
         StoreError: the place has something else, or a server has wrong settings.
     """
     if isinstance(place, ServerPlace):
-        from store.dialect.postgresql_roles import refuse_other_role  # noqa: PLC0415  # needs libpq, as below
-
         with closing(_on_server(place, MANY)) as on_server:
             on_server.check_server()
             with on_server.inspecting() as driver:
@@ -78,7 +76,7 @@ def open_copy(place: Path | ServerPlace) -> Store:
             if is_new:
                 _migrate(on_server, is_copy=True)
             with on_server.inspecting() as driver:
-                refuse_other_role(driver, of_source=False)
+                on_server.refuse_other_role(driver, of_source=False)
         return on_server
     if not place.exists():
         _make_file(place)
@@ -148,13 +146,11 @@ def open_store(place: Path | ServerPlace, *, patient: int = MANY, of_source: boo
     """
     if isinstance(place, ServerPlace):
         store = _on_server(place, patient)
-        from store.dialect.postgresql_roles import refuse_other_role  # noqa: PLC0415  # needs libpq, as below
-
         with closing(store):
             store.check_server()
             with store.inspecting() as driver:
                 refuse_other_version(driver, store.tables)
-                refuse_other_role(driver, of_source=of_source)
+                store.refuse_other_role(driver, of_source=of_source)
         return store
     if not place.is_file():
         raise StoreMissingError

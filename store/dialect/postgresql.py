@@ -25,7 +25,7 @@ from store.dialect.forks import close_before_fork
 from store.dialect.opened_store import MANY, WAIT_SECONDS, ServerPlace, Store, TableQueries
 from store.dialect.postgresql_errors import is_lost, translating_postgresql
 from store.dialect.postgresql_rewrite import ATTEMPTS, forget_values, remove_journal, rewrite_rows
-from store.dialect.postgresql_roles import grant_rights, set_up_roles
+from store.dialect.postgresql_roles import grant_rights, refuse_other_role, set_up_roles
 from store.errors import StoreBusyError, StoreError
 
 USAGE_ROWS: Final = 16  # so many writers count their bytes without waiting for each other
@@ -148,6 +148,7 @@ class PostgresqlStore(Store):
     broken_constraint = psycopg.errors.IntegrityError
     shield = b""  # PostgreSQL keeps long values in files of their own
     tables = TableQueries("SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL", _DEFINITIONS)
+    refuse_other_role = staticmethod(refuse_other_role)
 
     def __init__(
         self, place: ServerPlace, *, wait_seconds: float = WAIT_SECONDS, patient: int = MANY

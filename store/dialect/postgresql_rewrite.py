@@ -11,12 +11,10 @@ from typing import Final
 from psycopg.sql import SQL, Identifier
 
 from store.dialect.opened_store import Driver
+from store.dialect.postgresql_roles import ALL_TABLES
 from store.errors import StoreBusyError, StoreError
 
-TABLES: Final = """
-SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
-AND relname <> 'alembic_version'
-"""
+_TABLES: Final = f"{ALL_TABLES} AND relname <> 'alembic_version'"
 _PARENTS = (
     "SELECT confrelid::regclass::text FROM pg_constraint WHERE contype = 'f' AND conrelid = {}::regclass"
 )
@@ -42,7 +40,7 @@ def rewrite_rows(driver: Driver, seconds: float) -> None:
     `seconds` together.
     """
     parents = {}
-    for (table,) in driver.execute(TABLES).fetchall():
+    for (table,) in driver.execute(_TABLES).fetchall():
         found = driver.execute(SQL(_PARENTS).format(table).as_string(None)).fetchall()
         parents[table] = {parent for (parent,) in found}
     tables = list(TopologicalSorter(parents).static_order())
@@ -67,7 +65,7 @@ def forget_values(driver: Driver) -> None:
     Raises:
         StoreError: the user does not own the database, so PostgreSQL left the old statistics in their file.
     """
-    _run(driver, "ANALYZE {}", [table for (table,) in driver.execute(TABLES).fetchall()])
+    _run(driver, "ANALYZE {}", [table for (table,) in driver.execute(_TABLES).fetchall()])
     before = driver.execute(_FILE_OF_STATISTICS).fetchone()
     driver.execute("VACUUM (FULL) pg_statistic")  # for another user, PostgreSQL only warns
     if driver.execute(_FILE_OF_STATISTICS).fetchone() == before:

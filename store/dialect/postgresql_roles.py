@@ -31,7 +31,7 @@ _OF_SOURCE = {
     "sealed": "SELECT, INSERT, UPDATE (header)",
     "usage": "SELECT, UPDATE (sealed_bytes)",
 }
-_TABLES = """
+ALL_TABLES: Final = """
 SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
 """
 _IS_ADMINISTRATOR = "SELECT rolsuper FROM pg_roles WHERE rolname = session_user"
@@ -107,7 +107,7 @@ def set_up_roles(driver: Driver) -> list[str]:
     for role in (roles[name] for name in NAMES if name != OWNER):
         _run(driver, "GRANT CONNECT ON DATABASE {} TO {}", database, role)
         _run(driver, "GRANT USAGE ON SCHEMA public TO {}", role)
-    for (table,) in driver.execute(_TABLES).fetchall():
+    for (table,) in driver.execute(ALL_TABLES).fetchall():
         _run(driver, "ALTER TABLE {} OWNER TO {}", table, owner)
     grant_rights(driver)
     return list(roles.values())
@@ -118,7 +118,7 @@ def grant_rights(driver: Driver) -> None:
     _, roles = _roles_of(driver)
     if not set(roles.values()) <= _existing(driver):
         return
-    for (table,) in driver.execute(_TABLES).fetchall():
+    for (table,) in driver.execute(ALL_TABLES).fetchall():
         rights = {
             SOURCE: _OF_SOURCE.get(table),
             SYNC: "SELECT" if table == "alembic_version" else _ALL_ROWS,
