@@ -25,7 +25,7 @@ FAST := -q -n $(WORKERS) -m "not slow" --disable-socket --allow-unix-socket
 GATED := crypto/*,protocol/*,gpg/*,programs/*,store/*,stored_mailbox/*,sync/*,web/*,report/*,source_app/services/*,source_app/signpost/*,journalist_app/services/*,journalist_app/search/*,journalist_app/inbox/*,journalist_app/files/file_types.py,journalist_app/files/presealed.py,journalist_app/files/sealed_blocks.py,journalist_app/files/mail_parts.py,journalist_app/files/metadata.py,journalist_app/files/metadata_sentences.py,journalist_app/cleaning/same_content.py,journalist_app/cleaning/picture_pdf.py,journalist_app/cleaning/copy_sentences.py
 
 # The temporary files of fast tests (one GB) are in memory if there is room, because these tests prove nothing about a
-# disk. The files are removed when all tests passed. The name is short, because paths of sockets must be short.
+# disk. The files are removed at the end, also if a test failed. The name is short, because paths of sockets must be short.
 fast check: export PYTEST_DEBUG_TEMPROOT := $(shell \
 	free=$$(df -m --output=avail /dev/shm 2>/dev/null | tail -n 1) && [ "$$free" -ge 4000 ] \
 	&& echo /dev/shm/t-$$(echo "$(CURDIR)" | cksum | cut -c 1-4))

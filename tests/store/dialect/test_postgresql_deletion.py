@@ -97,7 +97,8 @@ def test_deleted_content_is_in_no_file_of_the_server(store: Store) -> None:
         with store.writing() as session:
             mailboxes.end_for_good(session, address, proof=b"proof", day=DAY)
     the_cluster().run("CHECKPOINT")
-    assert "base" in places_of(gone)  # and in the journal, unless the server has just ended an old file of it
+    # The journal is not asserted: at a checkpoint, the server may remove the file that had the content.
+    assert {"base"} == places_of(gone) - {"pg_wal"}
     assert gone[2].hex() in statistics_of(store)
 
     cleanup.destroy_deleted(store, NOW)
