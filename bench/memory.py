@@ -2,6 +2,7 @@
 
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -10,29 +11,45 @@ _KIB = 1024
 _EVERY_SECONDS = 0.05
 
 
-class TreeMemory:
+class Sampler(ABC):
+    """Thread that calls `sample` every `seconds`, from the beginning of a `with` block to its end."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    @abstractmethod
+    def sample(self) -> None:
+        """Measure once."""
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._seconds):
+            self.sample()
+
+
+class TreeMemory(Sampler):
     """Peak memory of this process and all processes below it together, sampled every 50 ms.
 
     The peak of one process (VmHWM) also counts what the process needed before, and no child processes.
     """
 
     def __init__(self) -> None:
+        super().__init__(_EVERY_SECONDS)
         self.peak = 0
         self.before = tree_bytes(os.getpid())
-        self._stopped = threading.Event()
-        self._sampler = threading.Thread(target=self._sample)
 
-    def __enter__(self) -> Self:
-        self._sampler.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._sampler.join()
-
-    def _sample(self) -> None:
-        while not self._stopped.wait(_EVERY_SECONDS):
-            self.peak = max(self.peak, tree_bytes(os.getpid()))
+    def sample(self) -> None:
+        """Measure the memory now."""
+        self.peak = max(self.peak, tree_bytes(os.getpid()))
 
 
 def tree_bytes(root: int) -> int:

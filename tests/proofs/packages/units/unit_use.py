@@ -1,11 +1,9 @@
 """Memory and tasks of the units of a booted machine, while they are used."""
 
-import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
 
-from bench.memory import proportional_bytes
+from bench.memory import Sampler, proportional_bytes
 from tests.proofs.packages.debian_machine import DebianMachine
 from tests.proofs.packages.units.unit_trials import Units
 from tests.proofs.proof_sizes import print_result
@@ -13,22 +11,13 @@ from tests.proofs.proof_sizes import print_result
 _EVERY_SECONDS = 0.2
 
 
-class UnitUse:
+class UnitUse(Sampler):
     """Highest memory (PSS) and most tasks of each unit, measured five times a second."""
 
     def __init__(self, units: Units, *names: str) -> None:
+        super().__init__(_EVERY_SECONDS)
         self._units = units
         self._peaks = dict.fromkeys(names, (0, 0))
-        self._stopped = threading.Event()
-        self._sampler = threading.Thread(target=self._sample)
-
-    def __enter__(self) -> Self:
-        self._sampler.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopped.set()
-        self._sampler.join()
 
     def is_far_below_the_limits(self) -> None:
         """Print what each unit used, and check that the unit may use at least twice as much."""
@@ -39,12 +28,11 @@ class UnitUse:
             assert 0 < 2 * memory < limits[0]
             assert 0 < 2 * tasks < limits[1]
 
-    def _sample(self) -> None:
+    def sample(self) -> None:
         machine = self._units.machine
-        while not self._stopped.wait(_EVERY_SECONDS):
-            for name, (memory, tasks) in self._peaks.items():
-                now = memory_of(machine, name), _tasks_of(machine, name)
-                self._peaks[name] = max(memory, now[0]), max(tasks, now[1])
+        for name, (memory, tasks) in self._peaks.items():
+            now = memory_of(machine, name), _tasks_of(machine, name)
+            self._peaks[name] = max(memory, now[0]), max(tasks, now[1])
 
 
 def memory_of(machine: DebianMachine, unit: str = "") -> int:
