@@ -14,14 +14,6 @@ from tests.source_app.desks import TODAY, ADesk, SourceBrowser
 
 
 @pytest.fixture
-def source(a_desk: ADesk) -> SourceBrowser:
-    browser = a_desk.browser()
-    browser.start()
-    browser.write("hello")
-    return browser
-
-
-@pytest.fixture
 def made(a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys) -> SignedEntry:
     assert source.passphrase
     return a_desk.propose(keys, "a text")
