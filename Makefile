@@ -29,8 +29,8 @@ GATED := crypto/*,protocol/*,gpg/*,programs/*,store/*,stored_mailbox/*,sync/*,we
 fast check: export PYTEST_DEBUG_TEMPROOT := $(shell \
 	free=$$(df -m --output=avail /dev/shm 2>/dev/null | tail -n 1) && [ "$$free" -ge 4000 ] \
 	&& echo /dev/shm/t-$$(echo "$(CURDIR)" | cksum | cut -c 1-4))
-IN_MEMORY := [ -z "$$PYTEST_DEBUG_TEMPROOT" ] || mkdir -p -m 700 "$$PYTEST_DEBUG_TEMPROOT"
-OUT_OF_MEMORY := [ -z "$$PYTEST_DEBUG_TEMPROOT" ] || rm -rf "$$PYTEST_DEBUG_TEMPROOT"
+IN_MEMORY := if [ -n "$$PYTEST_DEBUG_TEMPROOT" ]; then \
+	mkdir -p -m 700 "$$PYTEST_DEBUG_TEMPROOT" && trap 'rm -rf "$$PYTEST_DEBUG_TEMPROOT"' EXIT; fi;
 
 # If this variable is set, each of the hundreds of processes that tests start would compile every module again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -114,9 +114,7 @@ TESTS ?= $(wildcard $(sort $(shell git status --porcelain --untracked-files=all 
 
 check: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	@$(MAKE) --no-print-directory format lint types contracts
-	@$(IN_MEMORY)
-	$(BIN)/python -m pytest $(FAST) $(TESTS) $(if $(TESTS),tests/docs/test_plain_english.py) || { $(OUT_OF_MEMORY); exit 1; }
-	@$(OUT_OF_MEMORY)
+	$(IN_MEMORY) $(BIN)/python -m pytest $(FAST) $(TESTS) $(if $(TESTS),tests/docs/test_plain_english.py)
 	@$(BIN)/python -m tests.code_lines
 
 format: $(VENV)/dev.stamp
@@ -138,9 +136,7 @@ audit: $(VENV)/dev.stamp
 # Coverage is measured in the fast tests. This makes each of them half as slow again, so long tests are slow tests.
 fast: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/coverage erase
-	@$(IN_MEMORY)
-	$(BIN)/coverage run -m pytest $(FAST) || { $(OUT_OF_MEMORY); exit 1; }
-	@$(OUT_OF_MEMORY)
+	$(IN_MEMORY) $(BIN)/coverage run -m pytest $(FAST)
 	$(BIN)/coverage combine --quiet
 	@if [ -s "$$STEUNPUNT_MISSING" ]; then echo "coverage of every branch: Debian packages are missing" >> $(NOT_RUN); \
 		else $(BIN)/coverage report --include='$(GATED)' --omit='sync/carriers.py' --fail-under=100; fi
