@@ -17,7 +17,7 @@ from protocol.heads import Heads
 from protocol.identifiers import Address, Digest, StrandId
 from protocol.mailbox_keys import checked_verify_key
 from protocol.strand import StrandKey
-from protocol.transcript.check import Transcript, read_transcript
+from protocol.transcript.check import Transcript, head_of, read_transcript
 from store import entries, mailboxes
 
 _ParsedRow = tuple[entries.StoredEntry, SignedEntry | None]
@@ -79,6 +79,12 @@ def check_stored(  # noqa: PLR0913  # the mailbox, its rows, and how to check th
     signed, damaged = _divide(parsed)
     transcript = read_transcript(address, verify_key, strands, signed, remembered, has_content=has_content)
     return StoredTranscript(mailbox, transcript, damaged, verify_key is not None, parsed)
+
+
+def read_heads(session: Session, address: Address, heads: Heads) -> list[SignedEntry]:
+    """Return the entries that `heads` names. An entry that is missing or damaged is left out."""
+    rows = [entries.find_digest(session, address, head.digest) for head in heads]
+    return [entry for row in rows if row and (entry := parse_row(row)) and head_of(entry) in heads]
 
 
 def parse_rows(rows: Iterable[entries.StoredEntry]) -> tuple[list[SignedEntry], tuple[Envelope | None, ...]]:

@@ -26,7 +26,7 @@ from store.errors import NoSuchMailboxError
 from store.mailboxes import StoredMailbox
 from stored_mailbox.appending import NewEntry, PreparedAppend
 from stored_mailbox.entry_form import FormContext
-from stored_mailbox.reading import parse_row, parse_rows
+from stored_mailbox.reading import parse_rows, read_heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +88,11 @@ class EntryDraft:
         if newest is None or self.row.due is not None:
             return None
         with self.desk.store.reading(mailbox=self.keys.address) as reading:
-            row = entries.find_digest(reading, self.keys.address, newest.digest)
-        entry = None if row is None else parse_row(row)
-        if entry is None or entry.digest != newest.digest:
-            return None
-        named = {head.strand: head.number for head in entry.envelope.heads}
+            found = read_heads(reading, self.keys.address, (newest,))
+        named = {head.strand: head.number for entry in found for head in entry.envelope.heads}
         of_desk = (head for head in self.heads if head.strand != SOURCE_STRAND)
         has_seen_more = any(head.number > named.get(head.strand, 0) for head in of_desk)
-        return None if has_seen_more else entry
+        return None if has_seen_more or not found else found[0]
 
     def has_room(self, *, spare: int = 0) -> bool:
         """Return True if the mailbox has room for another entry of the source.

@@ -28,10 +28,10 @@ from source_app.public_desk import PublicDesk
 from source_app.services.mailbox_files import ThreadFile, shown_files
 from source_app.services.proposals import ShownProposal, shown_proposals
 from source_app.services.verified_mailbox import SourceMailbox, Withheld, read_mailbox, read_sent_words
-from store import entries, mailboxes
+from store import mailboxes
 from store.errors import NoSuchMailboxError
 from store.mailboxes import StoredMailbox
-from stored_mailbox.reading import parse_row
+from stored_mailbox.reading import read_heads
 
 _USUAL_STEPS = (StepName.BEING_READ, StepName.IN_CONVERSATION, StepName.ADVICE_GIVEN, StepName.CLOSED)
 # Number of usual steps that are done, by current step. Any other step comes between advice and closing.
@@ -242,8 +242,7 @@ def find_unanswered(desk: PublicDesk, keys: MailboxKeys, shown: Heads) -> Thread
     if not any(head.strand for head in shown):
         return None
     with desk.store.reading(mailbox=keys.address) as reading:
-        rows = [entries.find_digest(reading, keys.address, head.digest) for head in shown]
-    read = [entry for row in rows if row and (entry := parse_row(row)) and head_of(entry) in shown]
+        read = read_heads(reading, keys.address, shown)
     later = (entry.envelope for entry in read if entry.envelope.entry_class is not EntryClass.RECEIPT)
     answered = {head for part in later if part.author is Author.SOURCE for head in part.heads}
     of_desk = [entry for entry in read if entry.envelope.is_words and entry.envelope.author is Author.DESK]
