@@ -128,6 +128,7 @@ def kill_at_work(program: ProgramVersion, settings: Path, after: float | None) -
         except subprocess.TimeoutExpired:
             os.kill(process.pid, signal.SIGKILL)
             process.wait()
+            wait_until_gone(process.pid)
         else:
             assert process.returncode == 0
     return time.monotonic() - begun
