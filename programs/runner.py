@@ -230,11 +230,11 @@ def _memory_of_tree(program: int, group: int) -> list[int]:
     These are the program, its child processes (and theirs), and its process group without the leading shell.
     """
     sizes: dict[int, int] = {}
-    for path in sorted(Path("/proc").glob("[0-9]*/stat"), key=lambda path: int(path.parent.name)):
+    for folder in sorted(Path("/proc").glob("[0-9]*"), key=lambda folder: int(folder.name)):
         with suppress(OSError):  # this process has ended
             # Source: proc(5). After the name: state, parent, group, and as the 22nd value, pages in memory.
-            _, parent, its_group, *rest = path.read_bytes().rpartition(b")")[2].split()
-            number = int(path.parent.name)
+            _, parent, its_group, *rest = (folder / "stat").read_bytes().rpartition(b")")[2].split()
+            number = int(folder.name)
             if number == program or int(parent) in sizes or (int(its_group) == group and number != group):
                 sizes[number] = int(rest[18]) * _PAGE_BYTES
     return list(sizes.values())

@@ -26,21 +26,21 @@ _PROFILE: Final = (
     + "</oor:items>"
 )
 # $1 is the number of files, $2 the profile, and $3 the formats. The first start only writes the profile, and
-# ends with 81.
-_CONVERT: Final = (
+# ends with 81. A start that fails after that is repeated once.
+CONVERT: Final = (
     "office=/usr/lib/libreoffice/program/soffice.bin; need $office;"
     ' /usr/bin/mkdir -p profile/user; printf %s "$2" >profile/user/registrymodifications.xcu;'
     ' start() { $office "-env:UserInstallation=file://$HOME/profile" --headless --convert-to "$2"'
     " --outdir made $(/usr/bin/seq $1) >messages; };"
-    ' convert() { start "$@" || [ $? = 81 ]; [ -e made ] || start "$@"; };'
+    ' convert() { start "$@" || start "$@" || start "$@"; };'
 )
 _TO_FORMS: Final = (
-    _CONVERT + "at=0; for form in $3; do convert $1 $form; for each in $(/usr/bin/seq $1); do at=$((at + 1));"
+    CONVERT + "at=0; for form in $3; do convert $1 $form; for each in $(/usr/bin/seq $1); do at=$((at + 1));"
     " >out/$at; [ ! -e made/$each.$form ] || /usr/bin/mv made/$each.$form out/$at; done; done;"
 )
 _ALL_SHEETS: Final = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1"
 _TO_CELLS: Final = (
-    _CONVERT + 'convert $1 "$3"; for each in $(/usr/bin/seq $1); do >out/$each; for sheet in made/$each-*;'
+    CONVERT + 'convert $1 "$3"; for each in $(/usr/bin/seq $1); do >out/$each; for sheet in made/$each-*;'
     ' do [ ! -e "$sheet" ] || { echo "${sheet#made/*-}";'
     ' /usr/bin/cat "$sheet"; } >>out/$each; done; done;'
 )

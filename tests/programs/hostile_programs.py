@@ -24,13 +24,13 @@ def allows_sandbox() -> bool:
 def running_with(mark: str) -> list[int]:
     """Return the processes that have `mark` as an argument."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for folder in Path("/proc").glob("[0-9]*"):
         try:
-            words = path.read_bytes().split(b"\0")
+            words = (folder / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if os.fsencode(mark) in words and int(path.parent.name) != os.getpid():
-            found.append(int(path.parent.name))
+        if os.fsencode(mark) in words and int(folder.name) != os.getpid():
+            found.append(int(folder.name))
     return found
 
 

@@ -108,6 +108,23 @@ def test_a_program_that_fills_memory_is_ended(script: str) -> None:
         run_program((sys.executable, "-ISc", script), limits)
 
 
+def test_a_process_that_ends_while_it_is_measured_does_not_stop_the_program(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Any process of this machine may end after its folder in /proc is listed."""
+    stat = Path.stat
+
+    def refuse(path: Path, **options: bool) -> os.stat_result:
+        if path == Path("/proc"):
+            return stat(path, **options)
+        raise ProcessLookupError(path)
+
+    monkeypatch.setattr(Path, "stat", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+
+    assert b"end" == run_program(shell("/bin/sleep 0.3; printf end"), LIMITS)
+
+
 def test_a_program_that_fills_the_disk_is_ended(tmp_path: Path) -> None:
     limits = replace(LIMITS, file_bytes=100_000)
     with pytest.raises(ProgramFailedError):

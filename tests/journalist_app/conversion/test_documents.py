@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from journalist_app.conversion.converter_run import Converter, memory_file
-from journalist_app.conversion.office_documents import office_to_pdf
+from journalist_app.conversion.office_documents import CONVERT, office_to_pdf
 from journalist_app.conversion.pdf_documents import convert_page, count_pages, words_of_pages
 from journalist_app.errors import ConversionRefusal, ConversionRefusedError
 from tests.journalist_app.conversion.files_to_convert import OPENLY, a_converter, a_letter, a_small_pdf
@@ -52,6 +52,21 @@ def test_a_locked_pdf_is_refused_with_its_own_reason() -> None:
         count_pages(OPENLY, file)
 
     assert ConversionRefusal.LOCKED is refused.value.reason
+
+
+@pytest.mark.parametrize("fails", [1, 2])
+def test_a_start_of_libreoffice_that_fails_is_repeated(fails: int) -> None:
+    start = "start() { echo >>starts; [ $(/usr/bin/wc -l <starts) -gt %d ]; }; convert; printf pdf >out/1;"
+
+    with memory_file(b"x") as file:
+        assert OPENLY.run(CONVERT + start % fails, [file]).exactly(1) == (b"pdf",)
+
+
+def test_libreoffice_that_fails_at_each_start_has_failed() -> None:
+    with memory_file(b"x") as file, pytest.raises(ConversionRefusedError) as refused:
+        OPENLY.run(CONVERT + "start() { false; }; convert;", [file])
+
+    assert ConversionRefusal.FAILED is refused.value.reason
 
 
 @pytest.mark.slow

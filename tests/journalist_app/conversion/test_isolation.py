@@ -90,10 +90,10 @@ def test_a_document_cannot_show_a_file_of_this_machine(tmp_path: Path) -> None:
 def _children() -> set[str]:
     """Return the ids of all processes that this process started."""
     found = set()
-    for path in Path("/proc").glob("[0-9]*/stat"):
+    for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # this process has ended
-            if int(path.read_bytes().rpartition(b")")[2].split()[1]) == os.getpid():
-                found.add(path.parent.name)
+            if int((folder / "stat").read_bytes().rpartition(b")")[2].split()[1]) == os.getpid():
+                found.add(folder.name)
     return found
 
 

@@ -93,9 +93,9 @@ class DebianMachine:
         ending = f"/{unit}.service\n" if unit else ""
         group = re.compile(f"/steunpunt-test-{self._booting.pid}/.*{re.escape(ending)}")
         return [
-            int(path.parent.name)
-            for path in Path("/proc").glob("[1-9]*/cgroup")
-            if group.search(_text_of(path))
+            int(folder.name)
+            for folder in Path("/proc").glob("[1-9]*")
+            if group.search(_text_of(folder / "cgroup"))
         ]
 
     def is_used_by(self, *words: str) -> None:
