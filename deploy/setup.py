@@ -15,6 +15,8 @@ from crypto.errors import MalformedError
 from crypto.minisign import SecretKey
 from crypto.passphrase import Argon2Params
 from deploy.atomic_folder import new_private_folder, refuse_missing_files, write_new
+from deploy.checking.check_results import Level
+from deploy.checking.store_checks import check_telephone
 from deploy.desk_openpgp_key import new_openpgp_key
 from deploy.errors import DeployError, OpenPGPError, refused_as
 from deploy.pinned_letterhead import inspect_letterhead, serial_line
@@ -101,6 +103,8 @@ def set_up(  # noqa: PLR0913  # what the person at the terminal chose
         letterhead = first_letterhead(keyring, desk, today, key)
         if is_trial:
             letterhead = msgspec.structs.replace(letterhead, site_salt=desk_letterhead.TRIAL_SALT)
+        elif (telephone := check_telephone(letterhead)).level is not Level.OK:
+            say(telephone.line)
         _make_store(unfinished / STORE, letterhead, keyring.desk_key)
         # A missing file then shows that it was lost, and that an older store could come unnoticed.
         write_new(unfinished / SERIAL, serial_line(letterhead))

@@ -40,6 +40,25 @@ def _set_up(folder: Path) -> list[str]:
     return shown
 
 
+@pytest.mark.parametrize("is_trial", [False, True])
+def test_a_new_desk_is_told_that_its_texts_have_no_telephone_number(
+    tmp_path: Path, *, is_trial: bool
+) -> None:
+    said: list[str] = []
+    set_up(
+        tmp_path / "var" / "config.toml",
+        source_bind="127.0.0.7:18080",
+        adviser_bind="127.0.0.8:18081",
+        is_trial=is_trial,
+        show_passphrase=lambda _: None,
+        say=said.append,
+        on_step=lambda _: None,
+    )
+
+    assert [line.partition(":")[0] for line in said] == ([] if is_trial else ["warning"])
+    assert all("no telephone number in ar, en, es, fr, nl, pt, ru, sw" in line for line in said)
+
+
 def _is_whole(folder: Path, passphrase: str) -> bool:
     source = load_config(folder / "config.toml", "source", SourceConfig)
     adviser = load_config(folder / "config.toml", "adviser", AdviserConfig)
