@@ -16,7 +16,7 @@ from protocol.identifiers import Address, Digest, StrandId
 from protocol.strand import StrandKey
 from protocol.transcript.check import ALLOW_ANSWERS
 from store import mailboxes
-from store.database.engine import Store, open_store
+from store.database.engine import ServerPlace, Store, open_store
 from store.database.one_by_one import work_on_each
 from stored_mailbox.lost_entries import has_signed_files, is_readable
 from stored_mailbox.reading import has_signed_columns, read_stored
@@ -91,15 +91,20 @@ def verify_store(
             yield verdict
 
 
-def verify_in_processes(path: Path, strands: Mapping[StrandId, StrandKey]) -> Iterator[MailboxVerdict]:
-    """Verify all mailboxes of the store at a path, with one process for each processor core that may be used.
+def verify_in_processes(
+    place: Path | ServerPlace, strands: Mapping[StrandId, StrandKey]
+) -> Iterator[MailboxVerdict]:
+    """Verify all mailboxes of a store, with one process for each processor core that may be used.
 
     The processes are new programs and not forks, so the caller may have threads.
     """
-    with closing(open_store(path)) as store, store.reading() as session:
+    with closing(open_store(place)) as store, store.reading() as session:
         addresses = mailboxes.all_addresses(session)
     with ProcessPoolExecutor(
-        len(os.sched_getaffinity(0)), get_context("spawn"), _open_in_process, (path, dict(strands), addresses)
+        len(os.sched_getaffinity(0)),
+        get_context("spawn"),
+        _open_in_process,
+        (place, dict(strands), addresses),
     ) as pool:
         verdicts = pool.map(_verify_in_process, range(len(addresses)), chunksize=_SHARE)
         yield from (verdict for verdict in verdicts if verdict is not None)
@@ -109,8 +114,10 @@ def verify_in_processes(path: Path, strands: Mapping[StrandId, StrandKey]) -> It
 _opened: list[tuple[Store, Mapping[StrandId, StrandKey], Sequence[bytes]]] = []
 
 
-def _open_in_process(path: Path, strands: Mapping[StrandId, StrandKey], addresses: Sequence[bytes]) -> None:
-    _opened.append((open_store(path), strands, addresses))
+def _open_in_process(
+    place: Path | ServerPlace, strands: Mapping[StrandId, StrandKey], addresses: Sequence[bytes]
+) -> None:
+    _opened.append((open_store(place), strands, addresses))
     threading.Thread(target=_end_with, args=(parent_process(),), daemon=True).start()
 
 

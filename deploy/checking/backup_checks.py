@@ -31,7 +31,7 @@ def make_backup_checks(settings: MachineSettings, today: date) -> list[CheckResu
 
 def _backups(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
     serial_path = settings.files("letterhead_serial_path")[0]
-    with closing(open_store(settings.store_path)) as store:
+    with closing(open_store(settings.store_place)) as store:
         try:
             letterhead = inspect_letterhead(store, settings.text("source", "fingerprint"), serial_path)
         except LetterheadError as why:

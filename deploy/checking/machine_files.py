@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.settings.database_settings import Role, store_place
 from deploy.settings.load_settings import read_sections
+from store.database.engine import ServerPlace
 
 _FILES = ("store_path", "letterhead_serial_path", "keyring_path", "trusted_state_path", "key_path")
 _MEMORY = ("sessions_path", "argon2_lock_path", "openpgp_home_path")
@@ -42,6 +44,15 @@ class MachineSettings:
     def store_path(self) -> Path:
         """Return the store path that the first section names, or the usual path if no section names one."""
         return next(iter(self.files("store_path")), self.path.parent / "store.db")
+
+    @property
+    def store_place(self) -> Path | ServerPlace:
+        """Return the place of the store for a program that only reads.
+
+        Raises:
+            ConfigError: the settings of the database have faults.
+        """
+        return store_place(self.path, self.store_path, Role.BACKUP)
 
 
 def read_machine_settings(path: Path) -> MachineSettings:

@@ -13,9 +13,10 @@ from deploy.errors import LetterheadError
 from deploy.noted_days import REWRITTEN, SOUND, VERIFIED, last_time, noted_day
 from deploy.onion.folders import give_to_owner_of
 from deploy.pinned_letterhead import inspect_letterhead
+from deploy.settings.database_settings import Role, store_places
 from protocol.letterhead import Letterhead
 from store.database.atomic_files import replace_file
-from store.database.engine import open_store
+from store.database.engine import ServerPlace, open_store
 from store.dialect.disk_room import free_on_disk
 from store.errors import StoreError
 
@@ -34,7 +35,7 @@ def make_store_checks(settings: MachineSettings, today: date) -> list[CheckResul
     """Return the results of all checks of the store."""
     path = settings.store_path
     return [
-        *made_or_unknown("store", lambda: _store(path), _RIGHT_USER),
+        *made_or_unknown("store", lambda: _store(settings), _RIGHT_USER),
         *made_or_unknown("store_verified", lambda: _verified(settings, today), _RIGHT_USER),
         *made_or_unknown("store_rewritten", lambda: _rewritten(path, today), _RIGHT_USER),
         *made_or_unknown("letterhead", lambda: _letterhead(settings), _RIGHT_USER),
@@ -42,11 +43,19 @@ def make_store_checks(settings: MachineSettings, today: date) -> list[CheckResul
     ]
 
 
-def _store(path: Path) -> Iterator[CheckResult]:
+def _store(settings: MachineSettings) -> Iterator[CheckResult]:
+    path = settings.store_path
     try:
-        open_store(path).close()
+        for role, place in store_places(settings.path, path).items():
+            open_store(place, of_source=role is Role.SOURCE).close()
     except StoreError as why:
         yield CheckResult("store", Level.FAULT, f"The store cannot be used: {why}.", _MANUAL)
+        return
+    if isinstance(settings.store_place, ServerPlace):
+        yield CheckResult("store", Level.OK, "The store can be used, and has the tables of this version.")
+        if path.exists():
+            state = f"The old store is still in {path}. It keeps what is deleted from the database."
+            yield CheckResult("store", Level.WARNING, state, f"Delete {path}.")
         return
     is_read_only = os.statvfs(path).f_flag & os.ST_RDONLY
     if is_read_only or not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)):
@@ -95,7 +104,7 @@ def _letterhead(settings: MachineSettings) -> Iterator[CheckResult]:
     fingerprint = next(iter(settings.values("fingerprint").values()), "")
     serial_path = next(iter(settings.files("letterhead_serial_path")), settings.path.parent / "no-serial")
     try:
-        with closing(open_store(settings.store_path)) as store:
+        with closing(open_store(settings.store_place)) as store:
             verified = inspect_letterhead(store, fingerprint, serial_path)
     except LetterheadError as why:
         yield CheckResult("letterhead", Level.FAULT, str(why), "Tell the desk, if this is not a new server.")
@@ -125,7 +134,13 @@ def check_telephone(letterhead: Letterhead) -> CheckResult:
 
 
 def _disk(settings: MachineSettings, today: date) -> Iterator[CheckResult]:
-    path = settings.store_path
+    path, place = settings.store_path, settings.store_place
+    if isinstance(place, ServerPlace):
+        with closing(open_store(place)) as store:
+            size = store.rewrite_bytes()
+        state = f"The database has {size / _GIGABYTE:.1f} GB. Watch the disk of its server there."
+        yield CheckResult("disk", Level.OK, state)
+        return
     free, size = free_on_disk(path), path.stat().st_size
     reserves = [table.get("reserve_bytes", 0) for table in settings.sections.values()]
     with closing(open_store(path)) as store:

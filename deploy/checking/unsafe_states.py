@@ -9,7 +9,6 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from pathlib import Path
 
 from deploy.checking.check_results import CheckResult, Level, made_or_unknown
 from deploy.checking.machine_files import MachineSettings, open_to_others, private_paths
@@ -39,7 +38,7 @@ class Scene:
     @cached_property
     def clock_days_off(self) -> tuple[date | None, date | None]:
         """Days that show that the clock is behind or ahead, as `deploy.clock` returns them. Read once."""
-        with closing(open_store(self.settings.store_path)) as store:
+        with closing(open_store(self.settings.store_place)) as store:
             return clock_days_off(store, self.today)
 
 
@@ -78,7 +77,7 @@ def warn_or_refuse(scene: Scene, *, refuses: bool, warn: Callable[[str], object]
             units must not start.
     """
     found = [each for each in look_at_states(scene) if each.level is not Level.OK]
-    if not _opens(scene.settings.store_path):  # the program itself refuses this store, with a better sentence
+    if not _opens(scene.settings):  # the program itself refuses this store, with a better sentence
         found = [each for each in found if each.level is not Level.UNKNOWN]
     refused = [each.sentence for each in found if each.level is not Level.WARNING]
     if refuses and refused:
@@ -87,9 +86,9 @@ def warn_or_refuse(scene: Scene, *, refuses: bool, warn: Callable[[str], object]
         warn(f"Warning: {result.sentence}")
 
 
-def _opens(store_path: Path) -> bool:
+def _opens(settings: MachineSettings) -> bool:
     try:
-        open_store(store_path).close()
+        open_store(settings.store_place).close()
     except StoreError:
         return False
     return True
@@ -148,13 +147,13 @@ def _user(number: int) -> str:
 def _lost_serials(scene: Scene) -> Iterator[_Found]:
     for section in _PUBLIC_PARTS:
         path = scene.settings.file(section, "letterhead_serial_path")
-        if path is not None and not path.exists() and _has_letterhead(scene.settings.store_path):
+        if path is not None and not path.exists() and _has_letterhead(scene.settings):
             yield (path,)
             return
 
 
-def _has_letterhead(store_path: Path) -> bool:
-    with closing(open_store(store_path)) as store, store.reading() as session:
+def _has_letterhead(settings: MachineSettings) -> bool:
+    with closing(open_store(settings.store_place)) as store, store.reading() as session:
         return letterheads.latest(session) is not None
 
 

@@ -84,6 +84,7 @@ def run_command(ctx: click.Context, program: str | None, *, refuse_unsafe: bool)
         return
     if program == "source":
         overwrite_freed_memory()  # before the imports, which the second start repeats
+    _wait_for_database(settings, program)
     warn_of_states(ctx, refuses=refuse_unsafe)
     _PROGRAMS[program](settings)
 
@@ -94,6 +95,7 @@ def _run_together(ctx: click.Context, *, refuses: bool) -> None:
 
     settings: Path = ctx.obj
     parts, lines = parts_to_run(settings)
+    _wait_for_database(settings, "sweeper")
     say_if_incomplete(settings)
     warn_of_states(ctx, refuses=refuses)
     run_together(settings, parts, stop_on_signals(), lambda: click.echo("\n".join(lines)))
@@ -122,6 +124,15 @@ def demo_command(ctx: click.Context, folder: Path, source_bind: str, adviser_bin
     make_demo(ctx.obj, source_bind=source_bind, adviser_bind=adviser_bind, say=click.echo, on_step=show_step)
     end_step()
     _run_together(ctx, refuses=False)
+
+
+def _wait_for_database(settings: Path, program: str) -> None:
+    from deploy.serving.database_wait import wait_for_database
+    from deploy.settings.database_settings import Role
+
+    roles = {"source": Role.SOURCE, "sync": Role.SYNC, "sweeper": Role.OWNER}
+    if program in roles:
+        wait_for_database(settings, roles[program], say=lambda line: click.echo(line, err=True))
 
 
 def open_sweeper(settings: Path) -> "StoreSweeper":

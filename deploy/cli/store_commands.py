@@ -36,16 +36,18 @@ def verify_command(settings: Path, *, as_json: bool) -> None:
     table. If there is a fault or a damaged row, the command ends with status 3. No secret key is needed.
     """
     from deploy.noted_days import SOUND, UNSOUND, VERIFIED, note_day
+    from deploy.settings.database_settings import Role, store_place
     from deploy.settings.public_settings import load_public_settings
     from protocol.identifiers import mailbox_label
     from stored_mailbox.whole_store import verify_in_processes
     from web.dates import utc_today
 
     path = load_public_settings(settings).store_path
+    place = store_place(settings, path, Role.BACKUP)
     show_step("Counting the damaged rows of the whole store")
-    faults = damaged_rows_in(path)
+    faults = damaged_rows_in(place)
     total = unsound = 0
-    for verdict in verify_in_processes(path, verified_letterhead(settings).strand_keys):
+    for verdict in verify_in_processes(place, verified_letterhead(settings).strand_keys):
         total += verdict.entries
         show_verified(verdict.done, verdict.total)
         if not verdict.is_sound:
@@ -180,13 +182,13 @@ def _summary(letterhead: "Letterhead") -> Iterator[str]:
     yield from (f"Report: {each.title}, published on {each.published}" for each in letterhead.reports)
 
 
-def damaged_rows_in(path: Path) -> list[str]:
-    """Return sentences that count the damaged rows of the store at `path`, by table and mailbox."""
+def damaged_rows_in(place: "Path | ServerPlace") -> list[str]:
+    """Return sentences that count the damaged rows of the store at `place`, by table and mailbox."""
     from protocol.identifiers import Address, mailbox_label
     from store.database.damaged_rows import count_damaged
     from store.database.engine import open_store
 
-    with closing(open_store(path)) as store, store.reading() as session:
+    with closing(open_store(place)) as store, store.reading() as session:
         damaged = count_damaged(session)
     sentences = []
     for (table, address), count in damaged.items():
@@ -205,9 +207,10 @@ def verified_letterhead(settings: Path) -> "Letterhead":
         StoreError: the store cannot be read.
     """
     from deploy.pinned_letterhead import open_letterhead
+    from deploy.settings.database_settings import Role, store_place
     from deploy.settings.public_settings import load_public_settings
     from store.database.engine import open_store
 
     config = load_public_settings(settings)
-    with closing(open_store(config.store_path)) as store:
+    with closing(open_store(store_place(settings, config.store_path, Role.BACKUP))) as store:
         return open_letterhead(store, config.fingerprint, config.letterhead_serial_path)

@@ -12,6 +12,7 @@ from deploy.onion.onion_backup import check_recipients
 from deploy.pairing.desk_fingerprint import refuse_wrong_form
 from deploy.pairing.server_key import make_server_key, read_server_key
 from deploy.pinned_letterhead import accept_letterhead, open_letterhead, refuse_trial
+from deploy.settings.database_settings import Role, store_place
 from deploy.settings.load_settings import load_config, sections_in
 from deploy.settings.onion_settings import TOR_LOG, TOR_SOCKETS, OnionConfig
 from deploy.settings.settings_text import from_example
@@ -93,7 +94,8 @@ def _refuse_another_machine(settings: Path, fingerprint: str) -> None:
     config = load_config(settings, "sync", SyncConfig)
     if config.fingerprint != fingerprint:
         raise DeployError("This machine is the server of another desk. Nothing was changed.")
-    refuse_missing_files(config.store_path, config.key_path)
+    place = store_place(settings, config.store_path, Role.SYNC)
+    refuse_missing_files(config.key_path, *([place] if isinstance(place, Path) else []))
 
 
 def server_card(settings: Path) -> CardFile:
@@ -108,7 +110,7 @@ def server_card(settings: Path) -> CardFile:
     config = load_config(settings, "sync", SyncConfig)
     make_server_key(config.key_path)
     key = read_server_key(config.key_path)
-    with closing(open_store(config.store_path)) as store:
+    with closing(open_store(store_place(settings, config.store_path, Role.SYNC))) as store:
         _open_letterhead_if_any(store, config)
         with store.reading() as session:
             newest = letterheads.latest(session)
@@ -128,7 +130,7 @@ def admit_workstation(settings: Path, path: Path, *, say: Say, on_step: Say) -> 
     pairing, letterhead = _read_pairing_file(path, config)
     refuse_trial(letterhead, "it has no server")
     read_server_key(config.key_path)
-    with closing(open_store(config.store_path)) as store:
+    with closing(open_store(store_place(settings, config.store_path, Role.SYNC))) as store:
         in_use = _open_letterhead_if_any(store, config)
         if is_newer := _is_newer(store, pairing, in_use):
             published = (pairing.letterhead, pairing.signature)
@@ -158,7 +160,7 @@ def remove_workstation(settings: Path, name: str, *, say: Say) -> None:
         StoreError: the store cannot be used.
     """
     config = load_config(settings, "sync", SyncConfig)
-    with closing(open_store(config.store_path)) as store:
+    with closing(open_store(store_place(settings, config.store_path, Role.SYNC))) as store:
         in_use = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
         # Search the whole letterhead: the sweeper may have forgotten the peer, but not its onion key.
         strand = find_workstation(in_use, in_use.strand_keys, name)

@@ -4,6 +4,7 @@ Imports `deploy.pairing`, `deploy.settings`, `deploy.syncing`, modules at the ro
 `source_app`, `journalist_app`, `sync`, `web`, `store` and `protocol`.
 
 - `buffering_worker`: worker in which slow clients occupy no threads
+- `database_wait`: start of a program while the database server is away
 - `gc_tuning`: thresholds of Python's garbage collector
 - `gunicorn_server`: one app under gunicorn, and its settings
 - `gunicorn_worker`: the same worker, which also logs nothing of a request

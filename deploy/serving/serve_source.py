@@ -11,6 +11,7 @@ from deploy.hardening import private_folder, remake_folders
 from deploy.pinned_letterhead import LetterheadWatch, open_letterhead, refuse_trial
 from deploy.ports import refuse_taken_address
 from deploy.serving.gunicorn_server import GunicornServer
+from deploy.settings.database_settings import Role, store_place
 from deploy.settings.load_settings import load_config
 from protocol.session import SECRET_BYTES
 from source_app import create_source_app
@@ -48,7 +49,7 @@ def serve_source(settings: Path) -> None:
         private_folder(folder)
     sessions = open_sessions(config.sessions_path, make_folder=partial(remake_folders, *in_memory))
     # Attack: during the rewrite of a large store, messages that wait to be written occupy all threads.
-    store = open_store(config.store_path, patient=2, of_source=True)
+    store = open_store(store_place(settings, config.store_path, Role.SOURCE), patient=2, of_source=True)
     letterhead = open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
     store.close()
     addresses = (config.bind, config.origin.partition("://")[2])

@@ -10,6 +10,7 @@ from deploy.pairing.server_key import read_server_key
 from deploy.pinned_letterhead import open_letterhead
 from deploy.ports import refuse_taken_address
 from deploy.serving.gunicorn_server import GunicornServer
+from deploy.settings.database_settings import Role, store_place
 from deploy.settings.load_settings import load_config
 from deploy.settings.sync_settings import SyncConfig
 from deploy.syncing.server_endpoint import open_server_endpoint, server_endpoint_for
@@ -38,7 +39,7 @@ def serve_sync(settings: Path) -> None:
     config = load_config(settings, "sync", SyncConfig)
     refuse_taken_address(config.bind)
     key = read_server_key(config.key_path)
-    store = open_store(config.store_path)
+    store = open_store(store_place(settings, config.store_path, Role.SYNC))
     open_letterhead(store, config.fingerprint, config.letterhead_serial_path)
     store.close()
 

@@ -59,6 +59,10 @@ def _refuse_wrong_sections(settings: Path, sections: frozenset[str]) -> None:
         ConfigError: the sections contradict each other.
     """
     is_paired = load_config(settings, "adviser", AdviserConfig).server != ONE_MACHINE
+    if "database" in sections:
+        raise ConfigError(
+            f"{settings}: [database] belongs on a server. The store of a workstation is a file."
+        )
     if is_paired and sections & {"source", "sync"}:
         raise ConfigError(
             f"{settings}: this workstation is paired with a server, so [source] and [sync] belong there "

@@ -18,7 +18,7 @@ from web.origin import is_loopback
 _Config = TypeVar("_Config")
 _Table = dict[str, Any]
 
-_SECTIONS = ("desk", "source", "adviser", "onion", "sync", "backup", "check")
+_SECTIONS = ("desk", "source", "adviser", "onion", "sync", "backup", "check", "database")
 _LINE_CHARS = 200
 
 
@@ -78,15 +78,15 @@ def load_config(path: Path, section: str, shape: type[_Config], *, raw: bytes | 
         raise _refuse(path, [f"[{section}] {why}"]) from why
 
 
-def sections_in(path: Path) -> frozenset[str]:
+def sections_in(path: Path, *, raw: bytes | None = None) -> frozenset[str]:
     """Return the names of the sections in a settings file.
 
-    A server and a workstation have different sections.
+    A server and a workstation have different sections. If `raw` is given, it is read instead of the file.
 
     Raises:
         ConfigError: the file cannot be read.
     """
-    return frozenset(_document(path)[0])
+    return frozenset(_document(path, raw)[0])
 
 
 def read_sections(path: Path) -> dict[str, _Table]:
@@ -203,7 +203,7 @@ _ONION_HOST: _Rule = (
 _RULES: dict[str, _Rule] = {
     "store_path": (  # of a URL, a path has the part "postgresql:"
         lambda path: "postgresql:" not in path.parts and "postgres:" not in path.parts,
-        "the path of a file: a store on a PostgreSQL server cannot be used yet",
+        "the path of a file: the address of a database belongs under [database]",
     ),
     "way": (re.compile("torrc|control").fullmatch, '"torrc" or "control"'),
     "control": _BIND,

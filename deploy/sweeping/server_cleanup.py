@@ -19,6 +19,7 @@ from deploy.errors import DeployError, LetterheadError
 from deploy.hardening import private_folder, remake_folders
 from deploy.noted_days import REWRITTEN, note_day
 from deploy.pinned_letterhead import open_letterhead
+from deploy.settings.database_settings import Role, store_place
 from deploy.settings.load_settings import load_config
 from deploy.sweeping.retention import (
     RetentionResult,
@@ -213,4 +214,6 @@ def open_server_cleanup(settings: Path) -> ServerSweeper:
     in_memory = (config.sessions_path.parent, config.argon2_lock_path)
     private_folder(in_memory[0])
     sessions = open_sessions(config.sessions_path, make_folder=partial(remake_folders, *in_memory))
-    return ServerSweeper(open_store(config.store_path), sessions, config, settings)
+    return ServerSweeper(
+        open_store(store_place(settings, config.store_path, Role.OWNER)), sessions, config, settings
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 from deploy.errors import LetterheadError
 from deploy.pairing.server_key import read_server_key
 from deploy.pinned_letterhead import open_letterhead
+from deploy.settings.database_settings import Role, store_place
 from deploy.settings.load_settings import load_config
 from deploy.settings.sync_settings import SyncConfig
 from protocol.letterhead import Letterhead
@@ -53,5 +54,5 @@ def open_server_endpoint(settings: Path) -> Iterator[Endpoint]:
     """
     config = load_config(settings, "sync", SyncConfig)
     key = read_server_key(config.key_path)
-    with closing(open_store(config.store_path)) as store:
+    with closing(open_store(store_place(settings, config.store_path, Role.SYNC))) as store:
         yield server_endpoint_for(config, store, key)

@@ -15,6 +15,7 @@ from typing import Any
 from deploy.errors import ConfigError
 from deploy.settings.backup_settings import BackupConfig
 from deploy.settings.check_settings import CheckConfig
+from deploy.settings.database_settings import DatabaseConfig
 from deploy.settings.load_settings import DeskConfig, load_config, read_sections
 from deploy.settings.onion_settings import OnionConfig
 from deploy.settings.settings_text import EXAMPLE, line_of, with_documented_keys, with_section
@@ -31,6 +32,7 @@ _SHAPES: Mapping[str, type[Any]] = {
     "sync": SyncConfig,
     "backup": BackupConfig,
     "check": CheckConfig,
+    "database": DatabaseConfig,
 }
 # Sections with usual values, of a machine that has the section to the left: of the first that fits.
 _NEEDED = (("sync", ("onion", "backup", "check")), ("source", ("onion", "check")), ("adviser", ("check",)))

@@ -1,0 +1,33 @@
+"""A server whose store is moved to a database of a PostgreSQL server, with the commands that people type."""
+
+from pathlib import Path
+
+from deploy.hardening import PRIVATE_FOLDER
+from deploy.setup import STORE
+from tests.deploy.two_machines import Machine, TwoMachineDesk, a_desk
+from tests.postgresql_cluster import Cluster
+
+ROLES = ("owner", "source", "sync", "backup")
+
+
+def a_desk_on(cluster: Cluster, folder: Path, source: tuple[str, int], way: str = "file") -> TwoMachineDesk:
+    """Make a desk whose server is on a cluster. `way` is how the paired workstation reaches the server."""
+    sync_bind = way if way.startswith("unix:") else "127.0.0.3:18082"
+    desk = a_desk(folder, source_bind="{}:{}".format(*source), sync_bind=sync_bind)
+    desk.pair_first(way)
+    move_to_database(desk.server, cluster)
+    return desk
+
+
+def move_to_database(machine: Machine, cluster: Cluster) -> str:
+    """Move a server's store to a new database. Return the name of the database."""
+    database = cluster.a_database()
+    store = machine.settings.parent / STORE
+    machine.does("store", "create-roles", cluster.url(database))
+    machine.does("store", "copy", f"sqlite://{store}", cluster.url(database, f"{database}_owner"))
+    store.unlink()
+    lines = [f'{role} = "{cluster.url(database, f"{database}_{role}")}"\n' for role in ROLES]
+    with machine.settings.open("a", encoding="utf-8") as file:
+        file.writelines(["\n[database]\n", *lines])
+    assert PRIVATE_FOLDER == machine.settings.parent.stat().st_mode & 0o777
+    return database
