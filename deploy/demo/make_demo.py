@@ -14,10 +14,12 @@ from deploy.demo.stories import Story, load_stories
 from deploy.desk_for_command import open_desk_for_command
 from deploy.desk_openpgp_key import new_openpgp_key
 from deploy.errors import DeployError, OpenPGPError
-from deploy.hardening import TMPFS
+from deploy.hardening import TMPFS, private_memory_folder
 from deploy.settings.load_settings import load_config
 from deploy.setup import is_trial_desk, set_up
+from journalist_app.config import AdviserConfig
 from journalist_app.desk.open_desk import OpenDesk
+from journalist_app.services.passing_on.usable_recipients import available_recipients
 from journalist_app.services.records import casefiles
 from protocol.content import TEXT_CHARS
 from protocol.session import SECRET_BYTES
@@ -50,7 +52,7 @@ def make_demo(settings: Path, *, source_bind: str, adviser_bind: str, say: Say, 
         adviser_bind=adviser_bind,
         is_trial=True,
         first_day=today - timedelta(days=FIRST_DAY),
-        fill=lambda unfinished, passphrase: _fill(unfinished, passphrase, today, on_step),
+        fill=lambda unfinished, passphrase: _fill(unfinished, passphrase, today, say, on_step),
         show_passphrase=lambda _: None,
         say=say,
         on_step=on_step,
@@ -64,18 +66,22 @@ def make_demo(settings: Path, *, source_bind: str, adviser_bind: str, say: Say, 
     say(f"All passphrases are in {settings.with_name(PASSPHRASES)}")
 
 
-def _fill(settings: Path, passphrase: str, today: date, on_step: Say) -> None:
+def _fill(settings: Path, passphrase: str, today: date, say: Say, on_step: Say) -> None:
     """Add an invented recipient, play all stories, and write a file with the passphrases."""
     _pin_recipient(settings, today)
+    private_memory_folder(load_config(settings, "adviser", AdviserConfig).openpgp_home_path)
     lines = [f"The adviser's passphrase: {passphrase}", ""]
     on_step("Inventing the mailboxes")
     with (
         tempfile.TemporaryDirectory(dir=TMPFS) as memory,
         open_desk_for_command(settings, lambda: passphrase) as desk,
     ):
+        has_recipient = bool(available_recipients(desk))
+        if not has_recipient:
+            say("The demo has no proposals to pass on, because gpg cannot be used.")
         public = public_desk(desk, load_config(settings, "source", SourceConfig), Path(memory))
         for story in load_stories():
-            if desk.exporter is not None or NEED_OPENPGP.isdisjoint(each.what for each in story.events):
+            if has_recipient or NEED_OPENPGP.isdisjoint(each.what for each in story.events):
                 for source in play(story, public, desk, today):
                     lines += [story.state, f"    {desk.label(source.address)}", f"    {source.passphrase}"]
     write_new(settings.with_name(PASSPHRASES), ("\n".join(lines) + "\n").encode())

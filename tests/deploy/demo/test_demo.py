@@ -13,6 +13,7 @@ import pytest
 
 from bench.browser import Browser
 from deploy.demo.make_demo import PASSPHRASES
+from deploy.demo.stories import load_stories
 from tests.deploy.servers import ROOT, free_address
 from tests.pages import hooks
 from tests.proofs.http_clients import AdviserClient, SourceClient
@@ -117,6 +118,11 @@ def test_every_page_for_advisers_has_the_mark_also_while_the_app_is_locked(demo:
         assert sum(re.fullmatch("/mailbox/[0-9a-f]{40}", path) is not None for path in seen) > 24
         inbox = adviser.browser.get("/inbox?state=waiting").body.decode()
         assert not hooks(inbox, "unsound")
+
+
+def test_the_demo_has_a_mailbox_in_every_state(demo: _Demo) -> None:
+    assert {story.state for story in load_stories()} == set(demo.passphrases()[1])
+    assert "no proposals" not in "".join(demo.said_first)
 
 
 def test_the_second_start_continues_with_the_same_demo(demo: _Demo) -> None:
