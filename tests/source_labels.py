@@ -37,7 +37,7 @@ WHICH_WAY: Final = "Talk, complain or report? Answer a few questions"
 PREVIOUS: Final = "Back to the previous question"
 
 # What a text browser shows, which has no attributes to look at.
-IS_KEY: Final = "Your passphrase is the key to your mailbox"
+IS_KEY: Final = "Your passphrase opens your mailbox"
 HAS_MESSAGE: Final = "We have your message"
 HAS_ANSWER: Final = "There is an answer for you"
 DELETE_ASKED: Final = "Delete this message?"

@@ -137,9 +137,7 @@ def test_the_journey_in_a_text_browser(
     browser.wait_for(labels.START)
     browser.activate(labels.START)
     browser.wait_for(labels.IS_KEY)
-    shown = re.search(r"^\s*((?:[a-z]{3,9} ){6,7}[a-z]{3,9})\s*$", browser.screen(), re.MULTILINE)
-    assert shown is not None
-    passphrase = shown[1]
+    passphrase = _words_on(browser)
     browser.write(labels.FROM_PAPER, passphrase)
     browser.activate(labels.OPEN)
     browser.wait_for(labels.WRITE)
@@ -187,6 +185,28 @@ def test_the_journey_in_a_text_browser(
     browser.wait_for(labels.HAS_ENDED)
 
 
+def test_another_language_in_a_text_browser_keeps_the_words(browser: TextBrowser) -> None:
+    """Fault: the languages of the page with the words and of the log-in page did nothing in w3m."""
+    browser.wait_for(labels.START)
+    browser.activate(labels.START)
+    browser.wait_for(labels.IS_KEY)
+    shown = _words_on(browser)
+    browser.activate("Nederlands")
+    browser.wait_for("Je wachtzin opent je postbus")
+    assert _words_on(browser) == shown
+    browser.activate("English")
+    browser.wait_for(labels.IS_KEY)
+    assert _words_on(browser) == shown
+
+
+def test_another_language_of_the_log_in_page_in_a_text_browser(browser: TextBrowser) -> None:
+    browser.wait_for(labels.RETURN)
+    browser.activate(labels.RETURN)
+    browser.wait_for(labels.OPEN)
+    browser.activate("Nederlands")
+    browser.wait_for("Open mijn postbus")
+
+
 def test_the_signpost_in_a_text_browser(browser: TextBrowser) -> None:
     english = decision_tree.load(("en", "nl"))["en"]
     questions = {each.number: each for each in english.question}
@@ -213,6 +233,12 @@ def test_the_signpost_in_a_text_browser(browser: TextBrowser) -> None:
         browser.wait_for(words)
     browser.activate(labels.START)
     browser.wait_for(labels.IS_KEY)
+
+
+def _words_on(browser: TextBrowser) -> str:
+    shown = re.search(r"^\s*((?:[a-z]{3,9} ){6,7}[a-z]{3,9})\s*$", browser.screen(), re.MULTILINE)
+    assert shown is not None
+    return shown[1]
 
 
 def _first_sentence(words: str) -> str:

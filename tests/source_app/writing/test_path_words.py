@@ -17,6 +17,7 @@ _WORDS_MAX = 450
 _OTHER_LANGUAGES = 1.3
 _VOID = {"br", "hr", "img", "input", "link", "meta"}
 _EXAMPLE = Path(__file__).parents[3] / "config.example.toml"
+_COMMENTED, _UNCOMMENTED = '    # "', '    "'
 _LANGUAGES = load_config(_EXAMPLE, "source", SourceConfig).languages
 
 
@@ -62,10 +63,18 @@ def _path(a_desk: ADesk, lang: str) -> list[_Reader]:
     return [_Reader(page.text) for page in (start, shown, write)]
 
 
-@pytest.fixture
-def example_desk(tmp_path: Path) -> Iterator[ADesk]:
-    """Return a desk with the languages and the texts of the settings with which an operator begins."""
-    example = load_config(_EXAMPLE, "desk", DeskConfig)
+@pytest.fixture(params=["of its own", "of the government"])
+def example_desk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[ADesk]:
+    """Return a desk with the languages and the texts of the settings with which an operator begins.
+
+    If the government employs its advisers, the start page also has the sentence about their duty to report.
+    """
+    settings = tmp_path / "config.toml"
+    text = _EXAMPLE.read_text("utf-8")
+    is_of_government = request.param == "of the government"
+    settings.write_text(text.replace(_COMMENTED, _UNCOMMENTED) if is_of_government else text, "utf-8")
+    example = load_config(settings, "desk", DeskConfig)
+    assert {len(limits) for limits in example.secrecy_limits.values()} == {3 if is_of_government else 2}
     a_desk = make_desk(tmp_path, languages=_LANGUAGES)
     letterhead = a_desk.letterhead.successor(
         working_days=example.working_days,
