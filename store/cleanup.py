@@ -11,11 +11,11 @@ from sqlalchemy import BindParameter, and_, bindparam, delete, exists, func, sel
 
 from store.database.deletion_queue import queue_attachment
 from store.database.engine import ServerPlace, Store, open_copy, open_store, refuse_use
-from store.database.file_copies import write_copy
 from store.database.prepared_statements import PlainQuery, PreparedChange
 from store.database.row_copies import copy_rows, refuse_damaged
 from store.database.schema import CHUNK_BYTES, SEALED_TABLES, AttachmentRow, DeletionQueueRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, count_in_store
+from store.database.server_copies import write_copy_of
 from store.dialect.differing_sql import summed
 from store.errors import StoreBusyError
 
@@ -78,12 +78,12 @@ def destroy_deleted(
 
 
 def copy_store(
-    path: Path,
+    place: Path | ServerPlace,
     copy: Path,
     now_half_hour: int,
     on_bytes: Callable[[int, int], object] = lambda _done, _total: None,
 ) -> None:
-    """Write a copy of a store to a new file, and flush the copy to the disk.
+    """Write a copy of a store to a new SQLite file, and flush the copy to the disk.
 
     The copy has no deleted content, and no uploads that are pending for more than a day. Programs can use the
     store in the meantime. `now_half_hour` counts from 1970 in UTC. For `on_bytes`, see `write_copy`.
@@ -93,8 +93,8 @@ def copy_store(
         StoreFullError: the disk of the copy has no room for it.
         StoreError: the store cannot be read.
     """
-    open_store(path).close()  # refuses tables of another version
-    write_copy(path, copy, on_bytes)
+    open_store(place).close()  # refuses tables of another version
+    write_copy_of(place, copy, on_bytes)
     copied = open_store(copy)
     destroy_deleted(copied, now_half_hour)
     copied.settle()

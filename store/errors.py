@@ -80,6 +80,12 @@ class StoreJournalError(StoreDamagedError):
     )
 
 
+class StoreNotEmptyError(StoreError):
+    """The place of a new copy has something else already."""
+
+    sentence = "the place of the copy is not empty: name a new file, or an empty database"
+
+
 class StoreOutdatedError(WholeStoreError):
     """The store's tables have an older or a newer version than this program needs."""
 

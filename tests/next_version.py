@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ _STATEMENTS = (
     "UPDATE entry SET note = 'a note of some length for each row of this table'",
     "INSERT INTO note (id, copy) SELECT id, randomblob(size) FROM sealed",  # as much as the whole store
 )
+_ON_POSTGRESQL = {"INTEGER": "BIGINT", "BLOB": "BYTEA", "randomblob": "int8send"}
 _MIGRATION = f"""
 from alembic import op
 
@@ -34,6 +36,9 @@ down_revision = "{table_versions.SCHEMA}"
 
 def upgrade():
     for statement in {_STATEMENTS}:
+        for old, new in {_ON_POSTGRESQL}.items():
+            if op.get_context().dialect.name == "postgresql":
+                statement = statement.replace(old, new)
         op.execute(statement)
 """
 
@@ -44,6 +49,23 @@ def next_digest() -> str:
     with closing(sqlite3.connect(":memory:")) as made:
         made.executescript(tables + ";".join(_STATEMENTS))
         return table_versions._digest(made)
+
+
+def next_digest_on_postgresql() -> str:
+    """Return the digest of the tables of the next version on PostgreSQL."""
+    from tests.postgresql_cluster import an_empty_store_on_a_server, drop_store  # noqa: PLC0415  # needs libpq
+
+    with tempfile.TemporaryDirectory() as folder:
+        store = an_empty_store_on_a_server(Path(folder) / "notes" / "store.db")
+        with store.writing() as session:
+            for statement in _STATEMENTS:
+                words = statement
+                for old, new in _ON_POSTGRESQL.items():
+                    words = words.replace(old, new)
+                session.info["driver"].execute(words)
+            digest = table_versions._digest(session.info["driver"], store.tables)
+        drop_store(store)
+        return digest
 
 
 def add_migration(store_package: Path) -> None:
@@ -104,8 +126,11 @@ _APPS = ("source_app", "journalist_app")
 NEW_COMMENT = "# After this number of days, a note of the made-up next version is deleted."
 
 
-def a_next_program(folder: Path) -> ProgramVersion:
-    """Make the next version in a folder: links to our packages, and a copy of each file that differs."""
+def a_next_program(folder: Path, digest_on_postgresql: str = "") -> ProgramVersion:
+    """Make the next version in a folder: links to our packages, and a copy of each file that differs.
+
+    For a store on PostgreSQL, the digest of its next tables is needed.
+    """
     folder.mkdir()
     for path in ROOT.iterdir():
         if path.name in _APPS:
@@ -117,6 +142,9 @@ def a_next_program(folder: Path) -> ProgramVersion:
         elif path.is_dir() and not path.name.startswith("."):
             (folder / path.name).symlink_to(path)
     change_to_next_version(folder)
+    versions = folder / "store" / "database" / "table_versions.py"
+    more = f'{{"{NEXT}": "{digest_on_postgresql}", '
+    _replace(versions, "\nPOSTGRESQL_VERSIONS = {", f"\nPOSTGRESQL_VERSIONS = {more}")
     return ProgramVersion(folder)
 
 

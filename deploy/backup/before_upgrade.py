@@ -28,8 +28,8 @@ from deploy.settings.backup_settings import BackupConfig
 from protocol.letterhead import Letterhead
 from store import letterheads
 from store.database.atomic_files import sync_folder
-from store.database.engine import Store
-from store.database.file_copies import refuse_other_rows, write_copy
+from store.database.engine import ServerPlace, Store
+from store.database.server_copies import refuse_other_rows_of, write_copy_of
 from web.dates import utc_today
 
 _FOLDER = "before-upgrade"
@@ -42,7 +42,7 @@ def folder_before_upgrade(store_path: Path) -> Path:
 
 
 def copy_before_upgrade(
-    settings: Path, store_path: Path, version: str | None, on_copied: Callable[[int, int], object]
+    settings: Path, place: Path | ServerPlace, version: str | None, on_copied: Callable[[int, int], object]
 ) -> Path:
     """Copy the settings and the store to a new folder before an upgrade. Return the folder.
 
@@ -54,7 +54,7 @@ def copy_before_upgrade(
         StoreError: the store cannot be read, the disk has no room for the copy, or the copy differs from the
             store.
     """
-    folder = folder_before_upgrade(store_path)
+    folder = folder_before_upgrade(place if isinstance(place, Path) else place.path)
     if not folder.is_dir():
         folder.mkdir(PRIVATE_FOLDER)
         sync_folder(folder.parent)
@@ -62,10 +62,10 @@ def copy_before_upgrade(
         write_new(unfinished / settings.name, settings.read_bytes())
         if version is not None:
             copy = unfinished / STORE_FILE
-            write_copy(store_path, copy, on_copied)
+            write_copy_of(place, copy, on_copied)
             with copy.open("rb") as file:
                 os.fsync(file.fileno())
-            refuse_other_rows(store_path, copy)
+            refuse_other_rows_of(place, copy)
             manifest = Manifest(FORMAT, version, utc_today(), 0, {STORE_FILE: file_digest(copy)})
             write_new(unfinished / MANIFEST_FILE, manifest_bytes(manifest))
         give_to_owner_of(settings.parent, folder, unfinished, *unfinished.iterdir())

@@ -25,6 +25,7 @@ from deploy.hardening import PRIVATE_FOLDER
 from deploy.onion.folders import give_to_owner_of
 from deploy.onion.onion_backup import check_recipients, seal_keys
 from deploy.settings.backup_settings import BackupConfig
+from deploy.settings.database_settings import Role, store_place
 from deploy.settings.load_settings import load_config
 from source_app.config import SourceConfig
 from store.cleanup import copy_store
@@ -70,7 +71,8 @@ def back_up_server(settings: Path, screen: Screen) -> MadeBackup:
     source = load_config(settings, "source", SourceConfig)
     config = load_config(settings, "backup", BackupConfig)
     check_recipients(config.age_recipients)
-    with closing(open_store(source.store_path)) as store:
+    place = store_place(settings, source.store_path, Role.BACKUP)
+    with closing(open_store(place)) as store:
         if any(clock_days_off(store, utc_today())):
             raise UnsafeStateError(_WRONG_CLOCK.format(utc_today()))
     cannot = f"The backup cannot be written in {config.folder}"
@@ -109,7 +111,12 @@ def _fill(
 ) -> tuple[VerifiedCopy, int]:
     """Make the files of a backup. Return the verified copy, and the number of faults in the manifest."""
     screen.on_step("Copying the store")
-    copy_store(source.store_path, backup / STORE_FILE, half_hour_now(), screen.on_copied)
+    copy_store(
+        store_place(settings, source.store_path, Role.BACKUP),
+        backup / STORE_FILE,
+        half_hour_now(),
+        screen.on_copied,
+    )
     verified = verify_copy(backup / STORE_FILE, source.fingerprint, screen)
     if config.age_recipients:
         sealed, sentences, has_onion_key = seal_keys(settings, config.age_recipients)

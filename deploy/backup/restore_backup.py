@@ -15,17 +15,19 @@ from deploy.onion.folders import give_to_owner_of
 from deploy.onion.onion_backup import open_keys, settings_among, write_keys
 from deploy.pinned_letterhead import remember_restored
 from deploy.ports import is_listening
+from deploy.settings.database_settings import Role, store_place
 from deploy.settings.load_settings import sections_in
 from deploy.settings.public_settings import load_binds, load_public_settings
 from protocol.pouch.pouch_file import SERVER
 from store import peers
+from store.cleanup import copy_to_place
 from store.database.atomic_files import folder_lock, make_folders
-from store.database.engine import open_store, upgrade_store
+from store.database.engine import ServerPlace, open_store, refuse_full, upgrade_store
 from store.database.file_copies import put_in_place, refuse_store_in_use
 from store.database.table_versions import SCHEMA
 from store.dialect.disk_room import free_on_disk
-from store.errors import StoreBusyError
-from web.dates import utc_today
+from store.errors import StoreBusyError, StoreNotEmptyError
+from web.dates import half_hour_now, utc_today
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _PIECE_BYTES = 1024 * 1024
@@ -33,6 +35,10 @@ _AFTERWARDS = (
     "To go on with this server, start only the sync endpoint (steunpunt run sync), and let every workstation "
     "sync: they send what the backup does not have. If you start the source's interface earlier, mailboxes "
     "are forked."
+)
+_NOT_EMPTY = (
+    "The database has tables. Nothing was changed: make an empty database, as 'Run the server on PostgreSQL' "
+    "in docs/operator.md says."
 )
 _ON_WORKSTATION = "Before the adviser writes anything, run twice: steunpunt workstation sync"
 _REHEARSED = (
@@ -65,14 +71,15 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
         )
     machine = load_public_settings(settings, raw=raw)
     path = machine.store_path
-    is_new = not path.exists()
-    with ExitStack() as stack, os_error_as(f"The backup cannot be restored to {path}"):
+    place = store_place(settings, path, Role.OWNER, raw=raw)
+    is_new = isinstance(place, ServerPlace) or not path.exists()
+    with ExitStack() as stack, os_error_as(f"The backup cannot be restored to {_name(place)}"):
         make_folders(settings.parent.parent)
         settings.parent.mkdir(PRIVATE_FOLDER, exist_ok=True)
         another = f"Another restore or set-up is running in {settings.parent.parent}."
         with refused_as(BlockingIOError, another, BusyError):
             stack.enter_context(folder_lock(settings.parent.parent, is_waiting=False))
-        _refuse_occupied(path, replace=replace)
+        _refuse_occupied(place, replace=replace)
         if settings.exists():
             _refuse_running(settings)
         copy = path.with_name(path.name + RESTORED)
@@ -84,18 +91,26 @@ def restore(settings: Path, backup: Path, identity: Path | None, *, replace: boo
         verified = verify_copy(copy, machine.fingerprint, screen)
         is_workstation = raw is None and "source" not in sections_in(settings)
         _let_peers_notice(copy, is_workstation=is_workstation)
-        _refuse_occupied(path, replace=replace)  # again, because the verification took long
+        _refuse_occupied(place, replace=replace)  # again, because the verification took long
         sentences = [] if keys is None else write_keys(settings, keys)
         remember_restored(verified.letterhead, machine.letterhead_serial_path)
-        put_in_place(copy, path)
+        if isinstance(place, ServerPlace):
+            screen.on_step("Writing the store to the database")
+            copy_to_place(copy, place, half_hour_now(), screen.on_rows)
+        else:
+            put_in_place(copy, path)
         give_to_owner_of(settings.parent.parent, settings.parent, *settings.parent.iterdir())
     for sentence in sentences:
         screen.say(sentence)
-    screen.say(f"Restored to {path}: the backup of {manifest.day}, with {verified.entries} entries.")
+    screen.say(f"Restored to {_name(place)}: the backup of {manifest.day}, with {verified.entries} entries.")
     if verified.faults:
         screen.say(f"Mailboxes and rows that differ from what was signed: {verified.faults}. Tell the desk.")
     for sentence in _what_follows(settings, backup, is_rehearsal=is_new and not verified.faults):
         screen.say(sentence)
+
+
+def _name(place: Path | ServerPlace) -> str:
+    return "the database" if isinstance(place, ServerPlace) else f"{place}"
 
 
 def _what_follows(settings: Path, backup: Path, *, is_rehearsal: bool) -> Iterator[str]:
@@ -115,16 +130,20 @@ def _what_follows(settings: Path, backup: Path, *, is_rehearsal: bool) -> Iterat
         yield _ON_WORKSTATION
 
 
-def _refuse_occupied(path: Path, *, replace: bool) -> None:
-    if not path.exists():
+def _refuse_occupied(place: Path | ServerPlace, *, replace: bool) -> None:
+    if isinstance(place, ServerPlace):
+        with refused_as(StoreNotEmptyError, _NOT_EMPTY):
+            refuse_full(place)
+        return
+    if not place.exists():
         return
     if not replace:
         raise DeployError(
-            f"There is a store in {path}. Nothing was changed: to replace it, and lose what it has since the "
-            "backup, add --replace."
+            f"There is a store in {place}. Nothing was changed: to replace it, and lose what it has since "
+            "the backup, add --replace."
         )
     try:
-        refuse_store_in_use(path)
+        refuse_store_in_use(place)
     except StoreBusyError as why:
         raise DeployError(
             "A program of the mailbox uses the store. Nothing was changed: stop all programs."

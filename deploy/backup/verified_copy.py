@@ -21,12 +21,14 @@ class Screen:
     - `on_step`: receives the name of the step that begins
     - `on_copied`: receives the number of copied bytes, and the number of all bytes
     - `on_verified`: receives the number of verified mailboxes, and the number of all mailboxes
+    - `on_rows`: receives the number of steps that were done for rows, and the number of all steps
     """
 
     say: Callable[[str], object]
     on_step: Callable[[str], object]
     on_copied: Callable[[int, int], object]
     on_verified: Callable[[int, int], object]
+    on_rows: Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from deploy.cli.terminal import EXISTING_FILE, examples, json_option, show_copied, show_step, show_verified
+from deploy.cli.terminal import (
+    EXISTING_FILE,
+    examples,
+    json_option,
+    show_copied,
+    show_rows,
+    show_step,
+    show_verified,
+)
 from deploy.errors import FaultsFoundError
 
 if TYPE_CHECKING:
@@ -57,4 +65,4 @@ def server_restore_command(settings: Path, backup: Path, identity: Path | None, 
 def _screen(say: Callable[[str], object]) -> "Screen":
     from deploy.backup.verified_copy import Screen
 
-    return Screen(say, show_step, show_copied, show_verified)
+    return Screen(say, show_step, show_copied, show_verified, show_rows)

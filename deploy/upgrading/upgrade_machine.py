@@ -10,11 +10,11 @@ from deploy.backup.before_upgrade import copy_before_upgrade, folder_before_upgr
 from deploy.checking.machine_files import read_machine_settings
 from deploy.checking.running_programs import running_programs
 from deploy.errors import BusyError, DeployError, os_error_as, refused_as
+from deploy.settings.database_settings import Role, store_place
 from deploy.upgrading.new_settings import NewSettings, plan_settings, replacing_settings
 from store.database.atomic_files import folder_lock
-from store.database.engine import upgrade_store
-from store.database.file_copies import refuse_store_in_use
-from store.database.table_versions import StoreForm, inspect_store
+from store.database.engine import ServerPlace, inspect_place, refuse_use, upgrade_store
+from store.database.table_versions import StoreForm
 from store.dialect.disk_room import free_on_disk
 from store.errors import StoreError
 
@@ -42,6 +42,7 @@ def upgrade_machine(
         StoreError: the store is newer, damaged or in use, or its disk is full.
     """
     path = read_machine_settings(settings).store_path
+    place = store_place(settings, path, Role.OWNER)
     with ExitStack() as stack, os_error_as(_UNFINISHED, advice=_AGAIN):
         another = f"Another upgrade or restore is running in {settings.parent.parent}."
         with refused_as(BlockingIOError, another, BusyError):
@@ -50,18 +51,19 @@ def upgrade_machine(
         if not is_dry_run:
             if running:
                 raise DeployError(running)
-            refuse_store_in_use(path)
-        form, new = inspect_store(path), plan_settings(settings)
+            refuse_use(place)
+        form, new = inspect_place(place), plan_settings(settings)
         steps = _steps(settings, path, new, form)
         for step in steps or [_NOTHING]:
             say(step)
-        if form.version != form.needed and free_on_disk(path) < path.stat().st_size:
+        is_file = isinstance(place, Path) and form.version != form.needed
+        if is_file and free_on_disk(path) < path.stat().st_size:
             raise DeployError(f"{path.parent} has no room for a copy of the store. Nothing was changed.")
         if is_dry_run:
             say(f"{running} This was a dry run: nothing was changed.".strip())
         elif steps:
             with _naming_package():
-                made = _upgrade(settings, path, new, form, on_copied)
+                made = _upgrade(settings, place, new, form, on_copied)
             say(f"Upgraded. The sweeper removes the copy in {made} after a week.")
 
 
@@ -97,14 +99,18 @@ def _steps(settings: Path, path: Path, new: NewSettings, form: StoreForm) -> lis
 
 
 def _upgrade(
-    settings: Path, path: Path, new: NewSettings, form: StoreForm, on_copied: Callable[[int, int], object]
+    settings: Path,
+    place: Path | ServerPlace,
+    new: NewSettings,
+    form: StoreForm,
+    on_copied: Callable[[int, int], object],
 ) -> Path:
     """Copy the settings and the store, then change both or neither. Return the folder of the copies."""
     version = form.version if form.version != form.needed else None
-    made = copy_before_upgrade(settings, path, version, on_copied)
+    made = copy_before_upgrade(settings, place, version, on_copied)
     with ExitStack() as undo:
         undo.callback(shutil.rmtree, made, ignore_errors=True)
         with replacing_settings(settings, new.text):
-            upgrade_store(path)
+            upgrade_store(place)
             undo.pop_all()
     return made

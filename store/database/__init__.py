@@ -12,6 +12,7 @@ Imports only `store.dialect` and the exceptions at the root of `store`.
 - `deletion_queue`: marks encrypted rows for destruction
 - `row_copies`: copies all rows to a store that may be in another database
 - `file_copies`: writes a copy of the file for a backup, and puts a copy in its place
+- `server_copies`: writes a copy of a file or of a database for a backup, with the tables of any version
 - `atomic_files`: replaces a file in one step, such as the keyring, and flushes folders to the disk
 - `keyring_backups`: the keyring's backups in a folder, as files that only advisers can open
 """

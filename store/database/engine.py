@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from store.database.file_copies import refuse_store_in_use
-from store.database.table_versions import is_empty, mark_incomplete, refuse_other_version, version_of
+from store.database.table_versions import (
+    StoreForm,
+    form_on_server,
+    inspect_store,
+    is_empty,
+    mark_incomplete,
+    refuse_other_version,
+    version_of,
+)
 from store.dialect.opened_store import MANY, ServerPlace, Store
 from store.dialect.sqlite import TABLES, SqliteStore
 from store.dialect.sqlite_connections import SETTINGS, connect
@@ -23,10 +31,14 @@ if TYPE_CHECKING:
 __all__ = [
     "ServerPlace",
     "Store",
+    "create_file",
     "create_roles",
     "create_store",
+    "inspect_place",
     "open_copy",
+    "open_server",
     "open_store",
+    "refuse_full",
     "refuse_use",
     "upgrade_store",
 ]
@@ -40,7 +52,7 @@ def create_store(place: Path | ServerPlace) -> Store:
         StoreError: a file exists at the path, or the database has tables.
     """
     if isinstance(place, ServerPlace):
-        with closing(_on_server(place, MANY)) as store:
+        with closing(open_server(place)) as store:
             store.check_server()
             with store.inspecting() as driver:
                 if driver.execute(store.tables.definitions).fetchall():
@@ -69,7 +81,7 @@ def open_copy(place: Path | ServerPlace) -> Store:
         StoreError: the place has something else, or a server has wrong settings.
     """
     if isinstance(place, ServerPlace):
-        with closing(_on_server(place, MANY)) as on_server:
+        with closing(open_server(place)) as on_server:
             on_server.check_server()
             with on_server.inspecting() as driver:
                 is_new = is_empty(driver, on_server.tables)
@@ -97,7 +109,7 @@ def upgrade_store(place: Path | ServerPlace) -> None:
         StoreError: the store is damaged or newer, or its disk is full. Its tables are unchanged.
     """
     if isinstance(place, ServerPlace):
-        with closing(_on_server(place, MANY)) as store:
+        with closing(open_server(place)) as store:
             store.check_server()
             with store.inspecting() as driver:
                 version_of(driver, store.tables)
@@ -109,11 +121,37 @@ def upgrade_store(place: Path | ServerPlace) -> None:
         _migrate(store)
 
 
+def create_file(path: Path, version: str) -> None:
+    """Create an empty store of a version that this program knows. The new file gets mode 0600.
+
+    Raises:
+        FileExistsError: there is a file at the path.
+        StoreError: the disk is full.
+    """
+    _make_file(path)
+    with translating(path):
+        connect(path, *_NEW_FILE).close()
+    with closing(SqliteStore(path)) as store:
+        _migrate(store, version=version)
+
+
+def inspect_place(place: Path | ServerPlace) -> StoreForm:
+    """Return the version of a store that this program can use or upgrade. See `inspect_store`.
+
+    Raises:
+        StoreError: the store is missing, damaged or newer, or its server cannot be reached.
+    """
+    if isinstance(place, Path):
+        return inspect_store(place)
+    with closing(open_server(place)) as store, store.inspecting() as driver:
+        return form_on_server(driver, store.tables)
+
+
 def _make_file(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
-def _migrate(store: Store, *, is_copy: bool = False) -> None:
+def _migrate(store: Store, *, is_copy: bool = False, version: str = "head") -> None:
     from alembic import command  # noqa: PLC0415  # 8 MiB that web workers do not need
     from alembic.config import Config  # noqa: PLC0415  # for the same reason
 
@@ -121,8 +159,8 @@ def _migrate(store: Store, *, is_copy: bool = False) -> None:
     settings.set_main_option("script_location", str(Path(__file__).parents[1] / "migrations"))
     with store.writing() as session:
         settings.attributes["connection"] = session.connection()
-        command.upgrade(settings, "head")
-        refuse_other_version(session.info["driver"], store.tables)
+        command.upgrade(settings, version)
+        version_of(session.info["driver"], store.tables)
         if is_copy:
             mark_incomplete(session.info["driver"])
         store.grant_rights(session)
@@ -145,7 +183,7 @@ def open_store(place: Path | ServerPlace, *, patient: int = MANY, of_source: boo
         StoreError: this SQLite cannot overwrite deleted content, or the server could lose what it stored.
     """
     if isinstance(place, ServerPlace):
-        store = _on_server(place, patient)
+        store = open_server(place, patient)
         with closing(store):
             store.check_server()
             with store.inspecting() as driver:
@@ -168,10 +206,20 @@ def create_roles(place: ServerPlace) -> list[str]:
     Raises:
         StoreError: the user is not an administrator, or the server cannot be reached.
     """
-    with closing(_on_server(place, MANY)) as store:
+    with closing(open_server(place)) as store:
         roles = store.create_roles()
         store.check_server()
         return roles
+
+
+def refuse_full(place: ServerPlace) -> None:
+    """Check that a database has no tables, or a copy that is not complete.
+
+    Raises:
+        StoreError: the database has other tables, or its server cannot be reached.
+    """
+    with closing(open_server(place)) as store, store.inspecting() as driver:
+        is_empty(driver, store.tables)
 
 
 def refuse_use(place: Path | ServerPlace) -> None:
@@ -181,13 +229,18 @@ def refuse_use(place: Path | ServerPlace) -> None:
         StoreBusyError: a program has a connection to the store.
     """
     if isinstance(place, ServerPlace):
-        with closing(_on_server(place, MANY)) as store:
+        with closing(open_server(place)) as store:
             store.refuse_other_programs()
     else:
         refuse_store_in_use(place)
 
 
-def _on_server(place: ServerPlace, patient: int) -> "PostgresqlStore":
+def open_server(place: ServerPlace, patient: int = MANY) -> "PostgresqlStore":
+    """Return a store on a server, without a check. Its tables may have any version.
+
+    Raises:
+        StoreError: this machine has no library for PostgreSQL.
+    """
     try:
         from store.dialect.postgresql import PostgresqlStore  # noqa: PLC0415  # needs libpq, which SQLite does not
     except ImportError:

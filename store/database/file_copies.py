@@ -14,7 +14,7 @@ from store.dialect.sqlite_connections import connect
 from store.dialect.sqlite_errors import translating
 from store.errors import StoreBusyError, StoreError, StoreFullError
 
-_OTHER_ROWS = "the copy of the store differs from the store: check the disk, and run the same command again"
+OTHER_ROWS = "the copy of the store differs from the store: check the disk, and run the same command again"
 
 
 _STEPS = 1000  # of SQLite's virtual machine: some hundred rows
@@ -81,7 +81,7 @@ def refuse_other_rows(path: Path, copy: Path) -> None:
             query = f"SELECT * FROM {table} ORDER BY rowid"  # noqa: S608  # a name of our own
             pair = (each.execute(query) for each in (store, copied))
             if any(row != other for row, other in zip_longest(*pair)):
-                raise StoreError(_OTHER_ROWS)
+                raise StoreError(OTHER_ROWS)
 
 
 def put_in_place(copy: Path, path: Path) -> None:

@@ -11,7 +11,7 @@ from store.dialect.opened_store import Driver, TableQueries
 from store.dialect.own_journal import journal_of, refuse_foreign_journal
 from store.dialect.sqlite import TABLES
 from store.dialect.sqlite_errors import translating
-from store.errors import StoreDamagedError, StoreError, StoreMissingError, StoreOutdatedError
+from store.errors import StoreDamagedError, StoreMissingError, StoreNotEmptyError, StoreOutdatedError
 
 # For each version, the digest of its tables (`_digest`). `store/migrations/versions/` makes them. The web
 # workers read this without loading Alembic.
@@ -41,7 +41,6 @@ _CHANGED = (
 _INCOMPLETE = (
     "the store is a copy that is not complete yet: run the same command again (steunpunt store copy)"
 )
-_NOT_EMPTY = "the place of the copy is not empty: name a new file, or an empty database"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +105,12 @@ def is_empty(driver: Driver, tables: TableQueries) -> bool:
     """Return True if a database has no tables, and False if it has a copy that is not complete.
 
     Raises:
-        StoreError: the database has other tables.
+        StoreNotEmptyError: the database has other tables.
     """
     if _noted_version(driver, tables) == _INCOMPLETE_COPY:
         return False
     if driver.execute(tables.definitions).fetchall():
-        raise StoreError(_NOT_EMPTY)
+        raise StoreNotEmptyError
     return True
 
 
@@ -137,6 +136,15 @@ def inspect_store(path: Path) -> StoreForm:
         if how == _ALONE:
             connection.execute("PRAGMA locking_mode=EXCLUSIVE")
         return StoreForm(version_of(connection), SCHEMA, is_wal)
+
+
+def form_on_server(driver: Driver, tables: TableQueries) -> StoreForm:
+    """Return the versions of a store on a database server that this program can use or upgrade.
+
+    Raises:
+        StoreError: the store is damaged or newer.
+    """
+    return StoreForm(version_of(driver, tables), SCHEMA, is_wal=True)
 
 
 def _noted_version(driver: Driver, tables: TableQueries) -> str:

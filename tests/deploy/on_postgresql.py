@@ -26,8 +26,13 @@ def move_to_database(machine: Machine, cluster: Cluster) -> str:
     machine.does("store", "create-roles", cluster.url(database))
     machine.does("store", "copy", f"sqlite://{store}", cluster.url(database, f"{database}_owner"))
     store.unlink()
-    lines = [f'{role} = "{cluster.url(database, f"{database}_{role}")}"\n' for role in ROLES]
     with machine.settings.open("a", encoding="utf-8") as file:
-        file.writelines(["\n[database]\n", *lines])
+        file.write(to_database(cluster, database))
     assert PRIVATE_FOLDER == machine.settings.parent.stat().st_mode & 0o777
     return database
+
+
+def to_database(cluster: Cluster, database: str) -> str:
+    """Return the section of the settings that names a database on a cluster."""
+    lines = [f'{role} = "{cluster.url(database, f"{database}_{role}")}"\n' for role in ROLES]
+    return "".join(["\n[database]\n", *lines])

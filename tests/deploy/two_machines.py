@@ -14,6 +14,7 @@ from deploy.atomic_folder import new_private_folder, write_new
 from deploy.cli.main import main
 from deploy.exit_codes import ExitCode
 from deploy.serving.wiped_memory import ENVIRONMENT
+from deploy.settings.database_settings import Role, store_place
 from deploy.settings.load_settings import DeskConfig, load_config
 from deploy.settings.settings_text import EXAMPLE, from_example
 from deploy.setup import KEYRING, ONE_MACHINE, STORE, first_letterhead, write_keyring
@@ -61,7 +62,7 @@ class Machine:
         return done.stderr.partition("Error: ")[2].strip()
 
     def store(self) -> Store:
-        return open_store(self.settings.parent / STORE)
+        return open_store(store_place(self.settings, self.settings.parent / STORE, Role.OWNER))
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,7 @@ def test_a_program_that_starts_during_the_verification_is_noticed(desk: BackedUp
                 session = program.enter_context(store.reading())
                 session.connection().exec_driver_sql("SELECT 1 FROM mailbox")
 
-        screen = Screen(lambda _: None, start, *[lambda _done, _total: None] * 2)
+        screen = Screen(lambda _: None, start, *[lambda _done, _total: None] * 3)
         with pytest.raises(DeployError, match="stop all programs"):
             restore(desk.server.settings, backup, None, replace=True, screen=screen)
     store.close()

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy.backup import before_upgrade
 from deploy.cli import terminal
 from deploy.setup import STORE
 from deploy.upgrading import upgrade_machine
+from store.database import server_copies
 from store.database.engine import open_store
 from store.database.file_copies import write_copy
 from store.dialect.own_journal import journal_of
@@ -111,7 +111,7 @@ def test_a_disk_that_writes_another_copy_leaves_the_older_version_whole(
         with closing(sqlite3.connect(copy)) as copied, copied:
             copied.execute("UPDATE sealed SET payload = zeroblob(length(payload))")
 
-    monkeypatch.setattr(before_upgrade, "write_copy", write_with_a_fault)
+    monkeypatch.setattr(server_copies, "write_copy", write_with_a_fault)
     with store_code_of_next_version(later):
         assert "copy of the store differs from the store" in desk.server.is_told("upgrade")
 
