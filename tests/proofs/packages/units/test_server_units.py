@@ -77,15 +77,19 @@ def units(machine: DebianMachine, packages: Packages, desk: TwoMachineDesk) -> U
 
 
 def test_memory_of_each_unit_in_use(units: Units, desk: TwoMachineDesk) -> None:
-    """Sources are busy. Then a workstation syncs everything, and the backup and the check run."""
+    """Sources are busy, and the watch makes its checks. Then a workstation syncs, and the jobs run."""
     machine = units.machine
     print_result(f"idle: {memory_of(machine) >> 20} MiB (all processes, with systemd, the journal and Tor)")
 
-    with UnitUse(units, *PROGRAMS, *JOBS[:2]) as use:
+    with UnitUse(units, *PROGRAMS, WATCH, *JOBS[:2]) as use:
+        units.does("start", WATCH)
+        ready = units.shown(WATCH, "WatchdogTimestampMonotonic")  # the checks end with a new one
         sources_write(machine, 20)
         desk.first.does("workstation", "sync")
         for job in JOBS[:2]:
             machine.types("systemctl", "start", job)
+        machine.waits(f"! systemctl show --property=WatchdogTimestampMonotonic {WATCH} | grep -q {ready}")
+    units.does("stop", WATCH)
     with UnitUse(units, JOBS[2]) as use_of_last:
         units.does("start", JOBS[2])
 

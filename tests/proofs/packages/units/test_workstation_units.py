@@ -1,5 +1,6 @@
 """The systemd units of a workstation, on a booted machine. The tests run in this order, on one machine."""
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,12 @@ MAILBOXES = 50  # each with a letter
 LETTER = (
     b"{\\rtf1 " + b"A sentence of a long letter, which LibreOffice turns into pages.\\par\n" * 10_000 + b"}"
 )
+# A recipient makes a key, whose fingerprint the operator writes in the settings.
+KEY = """
+gpg --batch --quiet --passphrase "" --quick-generate-key "A recipient" default default never
+gpg --armor --export >steunpunt/var/recipient.asc
+gpg --list-keys --with-colons
+"""
 CONVERTERS = ("libreoffice-writer-nogui", "poppler-utils")
 
 
@@ -100,6 +107,11 @@ def test_memory_of_a_workstation_in_use(machine: DebianMachine, passphrase: str,
     with UnitUse(units, PROGRAMS[0]) as use_of_conversion:
         words = ("-m", "tests.proofs.packages.units.converting_adviser", "127.0.0.2", "8081", passphrase)
         machine.is_used_by(sys.executable, *words)
+    fingerprint = _recipient(machine)
+    units.does("restart", PROGRAMS[0])
+    with UnitUse(units, PROGRAMS[0]) as use_of_cleaning:
+        words = ("-m", "tests.proofs.packages.units.cleaning_adviser", "127.0.0.2", "8081", passphrase)
+        machine.is_used_by(sys.executable, *words, fingerprint)
     with UnitUse(units, "steunpunt-failure@trial") as use_of_caller:
         units.does("start", "steunpunt-failure@trial")
 
@@ -107,7 +119,19 @@ def test_memory_of_a_workstation_in_use(machine: DebianMachine, passphrase: str,
     use.is_far_below_the_limits()
     print_result("the adviser looks at a letter, which LibreOffice converts:")
     use_of_conversion.is_far_below_the_limits()
+    print_result("the adviser gets cleaned copies of a photo and a picture:")
+    use_of_cleaning.is_far_below_the_limits()
     use_of_caller.is_far_below_the_limits()
+
+
+def _recipient(machine: DebianMachine) -> str:
+    """Make a recipient, and return the fingerprint of their key."""
+    found = re.search(r"(?m)^fpr:+([0-9A-F]{40}):", machine.does(*by_adviser("sh", "-c", KEY)))
+    assert found is not None
+    values = f'role = "sg", name = "A recipient", fingerprint = "{found[1]}", key_path = "recipient.asc"'
+    change = f"s|^recipients = .*|recipients = [{{ {values} }}]|"
+    machine.does("sed", "--in-place", change, f"{HOME}/steunpunt/var/config.toml")
+    return found[1]
 
 
 def test_after_a_reboot_the_adviser_finds_the_same_desk_locked(
