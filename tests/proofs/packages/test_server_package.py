@@ -16,6 +16,7 @@ from tests.proofs.packages.server_steps import (
     MONITOR_READS_OK,
     SETTINGS,
     booted_server,
+    change_setting,
     entries,
     installed_version,
     is_green,
@@ -96,11 +97,12 @@ def test_without_room_for_the_backup_the_older_version_goes_on(
 def test_without_a_good_backup_the_older_version_goes_on(
     machine: DebianMachine, packages: Packages, newer: Path
 ) -> None:
-    machine.does("mv", f"{HOME}/var/server.key", f"{HOME}/var/server.away")
+    before = settings_text(machine)
+    change_setting(machine, "age_recipients", '["no key of age"]')
 
     done = machine.installs(newer)
 
-    machine.does("mv", f"{HOME}/var/server.away", f"{HOME}/var/server.key")
+    machine.does("tee", SETTINGS, text=before)
     assert done.returncode != 0
     assert "No backup was made" in done.stderr + done.stdout
     assert installed_version(machine) == packages.version
