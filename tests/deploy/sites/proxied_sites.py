@@ -46,6 +46,7 @@ PROXIES = {
 }
 CERTIFICATE = f"etc/letsencrypt/live/{ADDRESS}"
 _CLONE_NEWNET = 0x40000000
+_KEY_CERT_SIGN = 5  # of the nine uses of a key, in the order of x509.KeyUsage
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,16 +186,26 @@ def certify(authority: Path, folder: Path, name: str = ADDRESS) -> None:
     root, own = (x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in ("a test", name))
     now = dt.datetime.now(dt.UTC)
 
-    def certificate(subject: x509.Name, public: ec.EllipticCurvePublicKey, more: x509.ExtensionType) -> bytes:
+    def certificate(
+        subject: x509.Name, public: ec.EllipticCurvePublicKey, *more: x509.ExtensionType
+    ) -> bytes:
         made = x509.CertificateBuilder(root, subject, public, x509.random_serial_number())
         made = made.not_valid_before(now - dt.timedelta(1)).not_valid_after(now + dt.timedelta(9))
-        signed = made.add_extension(more, critical=True).sign(authority_key, hashes.SHA256())
+        for each in more:
+            is_critical = isinstance(each, x509.BasicConstraints | x509.KeyUsage)
+            made = made.add_extension(each, critical=is_critical)
+        signed = made.sign(authority_key, hashes.SHA256())
         return signed.public_bytes(serialization.Encoding.PEM)
 
-    is_authority = x509.BasicConstraints(ca=True, path_length=0)
-    (authority / "authority.pem").write_bytes(certificate(root, authority_key.public_key(), is_authority))
+    # Python 3.13 refuses certificates that do not name the keys, or an authority that may not sign.
+    root_key = authority_key.public_key()
+    may_sign = x509.KeyUsage(*(use == _KEY_CERT_SIGN for use in range(9)))
+    is_authority = x509.BasicConstraints(ca=True, path_length=0), may_sign
+    names_key = x509.SubjectKeyIdentifier.from_public_key(root_key)
+    (authority / "authority.pem").write_bytes(certificate(root, root_key, *is_authority, names_key))
     names = x509.SubjectAlternativeName([x509.DNSName(name)])
-    (folder / "fullchain.pem").write_bytes(certificate(own, key.public_key(), names))
+    signer = x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key)
+    (folder / "fullchain.pem").write_bytes(certificate(own, key.public_key(), names, signer))
     secret = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

@@ -15,12 +15,15 @@ _PHOTO, _PICTURE = (8_000, 6_000), (2_000, 1_500)  # pixels; telephones take pho
 
 def main(host: str, port: int, passphrase: str, fingerprint: str) -> None:
     """Unlock the desk, and wait until the preview of a proposal offers a cleaned copy of both files."""
+    files = {
+        "photo.jpg": _photo(),
+        "picture.gif": _picture(),
+    }  # before the connection, which does not wait long
     with AdviserClient(host, port) as adviser:
         adviser.unlock(passphrase)
         path = f"{adviser.mailboxes('answered')[0]}/propose"
         form = form_to(adviser.read(path), path, ending="/propose")
         words = {**form.hidden, "fingerprint": fingerprint, "text": "a photo and a picture"}
-        files = {"photo.jpg": _photo(), "picture.gif": _picture()}
         shown = adviser.browser.post(form.action, *multipart(words, files))
         while again := shown.headers.get("refresh"):
             time.sleep(0.2)

@@ -46,7 +46,7 @@ gpg --batch --quiet --passphrase "" --quick-generate-key "A recipient" default d
 gpg --armor --export >steunpunt/var/recipient.asc
 gpg --list-keys --with-colons
 """
-CONVERTERS = ("libreoffice-writer-nogui", "poppler-utils")
+CONVERTERS = ("libreoffice-writer-nogui", "poppler-utils", "python3-pil")
 
 
 @pytest.fixture(scope="module")
