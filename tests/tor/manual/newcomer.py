@@ -164,6 +164,7 @@ class Newcomer:
             self._changes_settings("\n".join(block.lines))
         elif kind == "python":
             path = self.server.root / place[0].partition(" /")[2]
+            path.parent.mkdir(parents=True, exist_ok=True)  # the copy of a machine has an empty /usr/local
             path.write_text("\n".join([*block.lines, ""]), "utf-8")
 
     def types(self, place: str, line: str, at: str) -> None:
