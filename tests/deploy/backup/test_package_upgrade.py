@@ -13,7 +13,9 @@ import pytest
 
 from deploy.setup import STORE
 from tests.deploy.backup.backups import BackedUpDesk
+from tests.deploy.on_postgresql import move_to_database
 from tests.deploy.servers import ROOT
+from tests.postgresql_cluster import the_cluster
 from tests.small_disk import a_small_disk
 
 pytestmark = pytest.mark.slow
@@ -105,6 +107,17 @@ def test_a_store_that_is_not_where_the_settings_say_is_named(desk: BackedUpDesk,
 
     assert 1 == done.returncode
     assert f"There is no store at {desk.var / STORE}" in done.stderr
+
+
+@pytest.mark.enable_socket
+def test_a_store_on_a_database_server_is_backed_up_too(desk: BackedUpDesk, tmp_path: Path) -> None:
+    database = move_to_database(desk.server, the_cluster())
+
+    done = _upgrades(desk, tmp_path)
+
+    the_cluster().drop(database)
+    assert 0 == done.returncode, done.stderr
+    assert 1 == len(desk.names())
 
 
 def _moves_store(desk: BackedUpDesk, folder: Path) -> None:
