@@ -191,20 +191,42 @@ def test_language_danger_and_other_ways_to_talk_are_on_the_first_screen_of_a_pho
     paths = ("", "help", "limits", "s/47", "begin", "log-in", "mailbox/write", "mailbox", "mailbox/end", "x")
     for path in paths:
         page.goto(f"{source_url}/{language}/{path}")
-        links = page.locator(f"{_MASTHEAD} .links :is(a, button)")
-        shown = [each for each in links.all() if (box := each.bounding_box()) and _is_on_screen(box)]
-        leads = " ".join(str(each.get_attribute("href") or each.get_attribute("value")) for each in shown)
-        assert "#danger" in leads, path
-        assert "#talk" in leads, path
-        assert any(each.get_attribute("lang") for each in shown), path
-        heading = page.locator("main h1").bounding_box()
-        assert heading is not None
-        assert heading["y"] < _PHONE["height"] / 2, path
+        _shows_the_head(page, path)
+
+
+@pytest.mark.parametrize("path", ["log-in", "mailbox/end"])
+def test_after_an_error_the_links_of_the_head_are_still_on_the_first_screen_of_a_phone(
+    visit: Visit, source_url: str, path: str
+) -> None:
+    """Fault: the focus on the summary of the error scrolled the languages and the help off the screen."""
+    page = visit().new_page()
+    start_mailbox(page, source_url)
+    page.set_viewport_size(_PHONE)  # type: ignore[arg-type]  # a size
+    page.goto(f"{source_url}/en/{path}")
+    if path == "log-in":
+        page.locator("main textarea").fill("not the words")
+    page.locator("main form button").click()
+    expect(page.locator("#fault")).to_be_focused()
+    expect(page.locator("#fault")).to_be_in_viewport()
+    _shows_the_head(page, path)
+
+
+def _shows_the_head(page: Page, path: str) -> None:
+    links = page.locator(f"{_MASTHEAD} .links :is(a, button)")
+    shown = [each for each in links.all() if (box := each.bounding_box()) and _is_on_screen(box)]
+    leads = " ".join(str(each.get_attribute("href") or each.get_attribute("value")) for each in shown)
+    assert "#danger" in leads, path
+    assert "#talk" in leads, path
+    assert any(each.get_attribute("lang") for each in shown), path
+    heading = page.locator("main h1").bounding_box()
+    assert heading is not None
+    assert heading["y"] < _PHONE["height"] / 2, path
 
 
 def _is_on_screen(box: object) -> bool:
     assert isinstance(box, dict)
-    return bool(box["y"] + box["height"] <= _PHONE["height"] and box["x"] + box["width"] <= _PHONE["width"])
+    is_within = box["y"] + box["height"] <= _PHONE["height"] and box["x"] + box["width"] <= _PHONE["width"]
+    return bool(is_within and box["y"] >= 0)
 
 
 def test_after_an_error_the_focus_is_on_the_summary_and_its_link_leads_to_the_field(
