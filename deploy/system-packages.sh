@@ -45,6 +45,9 @@ needs libheif-examples heif-convert "photos of some phones (HEIC) are not conver
 if [ "$1" = test ]; then
     needs chromium-headless-shell chromium-headless-shell "no test runs in a browser"
     needs postgresql /usr/lib/postgresql "no store on a database server is tested"
+    needs patroni patroni "no cluster of database servers is tested"
+    needs etcd-server etcd "no cluster of database servers is tested"
+    needs iproute2 ip "no cluster of database servers is tested"
     needs age age "no test uses the real age program"
     needs minisign minisign "no test uses the real minisign program"
     needs w3m w3m "no test runs in a text browser"
@@ -94,7 +97,7 @@ fi
 # shellcheck disable=SC2086
 if apt-get -qq update && apt-get -qq install --yes --no-install-recommends $missing >/dev/null; then
     for service in tor:tor.service openssh-server:ssh.service nginx:nginx.service caddy:caddy.service \
-        postgresql:postgresql.service; do
+        postgresql:postgresql.service patroni:patroni.service etcd-server:etcd.service; do
         case " $missing " in
             *" ${service%%:*} "*)
                 ! command -v systemctl >/dev/null 2>&1 || systemctl disable --quiet "${service#*:}" >/dev/null 2>&1 || true ;;

@@ -37,6 +37,7 @@ _FIRST = (
     "tests/browser/accessible/test_accessible.py",
     "tests/tor",
     "tests/proofs/packages",
+    "tests/proofs/cluster",
     "tests/browser/test_passing_on.py",
     "tests/proofs/test_acknowledged_is_kept.py",
     "tests/proofs/test_power_cuts.py",

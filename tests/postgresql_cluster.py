@@ -131,7 +131,7 @@ def start_cluster() -> Cluster:
 @contextmanager
 def a_setting_of_the_server(cluster: Cluster, name: str, value: str) -> Iterator[None]:
     try:
-        cluster.run(f"ALTER SYSTEM SET {name} = {value}")
+        cluster.run(f"ALTER SYSTEM SET {name} = '{value}'")
         cluster.run("SELECT pg_reload_conf()")
         while cluster.run(f"SHOW {name}") != [(value,)]:
             pass

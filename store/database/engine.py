@@ -183,7 +183,7 @@ def open_store(place: Path | ServerPlace, *, patient: int = MANY, of_source: boo
         StoreError: this SQLite cannot overwrite deleted content, or the server could lose what it stored.
     """
     if isinstance(place, ServerPlace):
-        store = open_server(place, patient)
+        store = open_server(place, patient, of_source=of_source)
         with closing(store):
             store.check_server()
             with store.inspecting() as driver:
@@ -235,14 +235,15 @@ def refuse_use(place: Path | ServerPlace) -> None:
         refuse_store_in_use(place)
 
 
-def open_server(place: ServerPlace, patient: int = MANY) -> "PostgresqlStore":
+def open_server(place: ServerPlace, patient: int = MANY, *, of_source: bool = False) -> "PostgresqlStore":
     """Return a store on a server, without a check. Its tables may have any version.
 
     Raises:
         StoreError: this machine has no library for PostgreSQL.
     """
     try:
-        from store.dialect.postgresql import PostgresqlStore  # noqa: PLC0415  # needs libpq, which SQLite does not
+        # It needs libpq, which SQLite does not.
+        from store.dialect.postgresql import ANSWER_SECONDS, PostgresqlStore  # noqa: PLC0415
     except ImportError:
         raise StoreError("this machine has no library for PostgreSQL: install Debian's libpq5") from None
-    return PostgresqlStore(place, patient=patient)
+    return PostgresqlStore(place, patient=patient, answer_seconds=ANSWER_SECONDS if of_source else None)

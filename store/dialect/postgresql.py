@@ -38,12 +38,21 @@ _LOCK_STORE: Final = f"SELECT pg_advisory_xact_lock(5374283, 1), {_SHOW}"
 _LOCK_MAILBOX: Final = f"""
 SELECT pg_advisory_xact_lock_shared(5374283, 1), pg_advisory_xact_lock(%(number)s), {_SHOW}
 """
-# PostgreSQL takes the snapshot of a reader after this lock. Otherwise, a reader that began just before a
+# PostgreSQL takes the snapshot of a reader after the lock. Otherwise, a reader that began just before a
 # rewrite of the tables would see the tables empty after the rewrite.
-_READ: Final = """
-BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {};
-LOCK TABLE usage IN ACCESS SHARE MODE
-"""
+_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}"
+_LOCK_USAGE: Final = "LOCK TABLE usage IN ACCESS SHARE MODE"
+ANSWER_SECONDS: Final = 10  # a server that is longer silent is lost to the source's site
+# A server that no packet reaches is lost after six seconds. `connect_timeout` is for each of several hosts.
+# The site writes and reads only at the primary: a standby may show what was deleted a moment ago.
+_CONNECTION: Final[dict[str, Any]] = {
+    "target_session_attrs": "read-write",
+    "connect_timeout": 2,
+    "tcp_user_timeout": 6000,
+    "keepalives_idle": 2,
+    "keepalives_interval": 1,
+    "keepalives_count": 4,
+}
 _NO_LIMIT: Final = 2**62  # bytes: the database's disk is on another machine, and no one can ask for its room
 _LOSES_WRITES = "the database server does not wait for its disk: set fsync and full_page_writes to on"
 _LOGS_VALUES = (
@@ -125,9 +134,45 @@ _DAY_ZERO = date(2000, 1, 1).toordinal()  # source: postgresql.org/docs/15/proto
 class _Driver(psycopg.Connection[tuple[Any, ...]]):
     """Connection with the methods of `sqlite3.Connection` that the store uses."""
 
+    limit: float | None = None  # seconds that a statement may take
+    warned = False
+
     @property
     def in_transaction(self) -> bool:
         return self.pgconn.transaction_status != TransactionStatus.IDLE
+
+    def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # the driver's shape
+        """Wait for an answer until the limit. A server that is frozen does not end a connection."""
+        try:
+            return super().wait(gen, *arguments, **{"timeout": self.limit} | options)
+        finally:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:  # the answer may still come
+                self.close()
+
+    def commit(self) -> None:
+        """Commit, and wait for the standby for which the server waits.
+
+        Raises:
+            psycopg.OperationalError: the server stopped to wait, so perhaps no standby has the commit.
+        """
+        self.warned = False
+        super().commit()
+        if self.warned:
+            raise psycopg.OperationalError
+
+    def note(self, notice: psycopg.errors.Diagnostic) -> None:
+        """Remember that the server has sent a warning."""
+        self.warned = self.warned or notice.severity_nonlocalized == "WARNING"
+
+    def execute_locking(
+        self, statement: str, seconds: float, parameters: dict[str, object] | None = None
+    ) -> None:
+        """Execute a statement that may also wait for a lock for so many seconds."""
+        before, self.limit = self.limit, self.limit and self.limit + seconds
+        try:
+            self.execute(statement, parameters)
+        finally:
+            self.limit = before
 
     def execute(  # type: ignore[override]  # no argument of the driver that the store does not use
         self, query: str, parameters: dict[str, object] | None = None
@@ -141,7 +186,8 @@ _Begin = Callable[[_Driver], None]
 class PostgresqlStore(Store):
     """An open store in a database of a PostgreSQL server.
 
-    To write, at most `patient` threads wait for up to `wait_seconds`.
+    To write, at most `patient` threads wait for up to `wait_seconds`. If the server is silent for
+    `answer_seconds`, the connection counts as lost.
     """
 
     sql = psycopg_dialect.dialect()  # type: ignore[no-untyped-call]
@@ -151,10 +197,15 @@ class PostgresqlStore(Store):
     refuse_other_role = staticmethod(refuse_other_role)
 
     def __init__(
-        self, place: ServerPlace, *, wait_seconds: float = WAIT_SECONDS, patient: int = MANY
+        self,
+        place: ServerPlace,
+        *,
+        wait_seconds: float = WAIT_SECONDS,
+        patient: int = MANY,
+        answer_seconds: float | None = None,
     ) -> None:
         super().__init__(place.path, threading.Semaphore(_WRITERS), wait_seconds, patient)
-        self._url = place.url
+        self._url, self._answer_seconds = place.url, answer_seconds
         self._readers = self._engine(_READERS)
         self._writers = self._engine(_WRITERS + 1)  # one for the work of the sweeper
         for engine in (self._readers, self._writers):
@@ -306,11 +357,13 @@ class PostgresqlStore(Store):
         connection = _Driver.connect(
             self._url,
             autocommit=True,  # each transaction begins with our BEGIN
-            connect_timeout=5,
             application_name="steunpunt",
             client_encoding="UTF8",
             options="-c timezone=UTC -c datestyle=ISO -c synchronous_commit=on",
+            **_CONNECTION,
         )
+        connection.limit = self._answer_seconds
+        connection.add_notice_handler(connection.note)
         connection.adapters.register_loader("date", TextLoader)
         connection.adapters.register_loader("date", _DayLoader)
         return connection
@@ -323,7 +376,7 @@ class PostgresqlStore(Store):
         except psycopg.Error as why:
             if not is_lost(why):
                 raise
-            engine.dispose()  # the other connections are lost too
+            self.close()  # the others are lost too, or lead to a server that another has replaced
             connection = _connect_and_begin(engine, begin)
         with connection:
             yield connection
@@ -357,6 +410,7 @@ def _begin(connection: Connection) -> None:
 
 def _begin_reading(driver: _Driver, *, mailbox: bytes | None, seconds: float) -> None:
     driver.execute(_READ.format(int(seconds * 1000)))
+    driver.execute_locking(_LOCK_USAGE, seconds)
     if mailbox is not None:
         driver.execute(_SHOW_MAILBOX, {"address": mailbox.hex()})
 
@@ -371,7 +425,7 @@ def _begin_writing(
     )
     address = mailbox or b""
     if alone or not address:
-        driver.execute(_LOCK_STORE, {"address": address.hex()})
+        driver.execute_locking(_LOCK_STORE, seconds, {"address": address.hex()})
     else:
         number = int.from_bytes(address[:8], signed=True)
-        driver.execute(_LOCK_MAILBOX, {"number": number, "address": address.hex()})
+        driver.execute_locking(_LOCK_MAILBOX, seconds, {"number": number, "address": address.hex()})

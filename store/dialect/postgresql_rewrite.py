@@ -75,6 +75,9 @@ def forget_values(driver: Driver) -> None:
 def remove_journal(driver: Driver, seconds: float) -> None:
     """Remove the files of the journal (WAL) that were written until now. Replicas get `seconds` to read them.
 
+    A server keeps the files before the newest one (`wal_keep_size`; under Patroni at least one). So each
+    attempt begins a new file.
+
     Raises:
         StoreBusyError: the server still keeps these files.
     """
@@ -84,6 +87,7 @@ def remove_journal(driver: Driver, seconds: float) -> None:
         if driver.execute(_IS_IN_JOURNAL.format(last)).fetchone() == (False,):
             return
         time.sleep(seconds / ATTEMPTS)
+        driver.execute("SELECT pg_switch_wal()")
     raise StoreBusyError(_KEEPS_JOURNAL)
 
 

@@ -21,6 +21,7 @@ REFUSED_UPLOADS = 100 if IS_WHOLE else 3  # on a small disk
 BACKUP_KILLS = 100 if IS_WHOLE else 4  # of each command
 LARGE_FORMS = 50 if IS_WHOLE else 12  # clients that send the largest forms at the same time
 HOSTILE_PHOTOS = 10 if IS_WHOLE else 2  # in one proposal
+FAILOVERS = 12 if IS_WHOLE else 1  # of three database machines
 PHOTO_SEGMENTS = 600_000 if IS_WHOLE else 20_000  # EXIF segments in each of these photos
 
 

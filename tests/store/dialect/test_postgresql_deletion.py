@@ -112,6 +112,20 @@ def test_deleted_content_is_in_no_file_of_the_server(store: Store) -> None:
     assert 30 == rows(store, "entry")
 
 
+def test_a_server_that_keeps_some_files_of_its_journal_gives_them_up(store: Store) -> None:
+    """Patroni does not let a server keep less than one file of the journal (`wal_keep_size`)."""
+    gone = canaries("gone")
+    with a_setting_of_the_server(the_cluster(), "wal_keep_size", "32MB"):
+        address, _ = a_written_mailbox(store, gone)
+        assert "pg_wal" in places_of(gone)
+        with store.writing() as session:
+            mailboxes.end_for_good(session, address, proof=b"proof", day=DAY)
+        cleanup.destroy_deleted(store, NOW)
+        with closing(hasty(store)) as owner:
+            cleanup.rewrite_store(owner)
+    assert set() == places_of(gone)
+
+
 def statistics_of(store: Store) -> str:
     """Return the samples of values that PostgreSQL keeps for the planner of queries."""
     return str(
