@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from functools import partial
@@ -32,7 +33,7 @@ from protocol.letterhead import Letterhead
 from source_app.config import SourceConfig
 from store import cleanup
 from store.database.engine import Store, open_store
-from store.errors import StoreError
+from store.errors import StoreBusyError, StoreError
 from store.quota import recount_bytes
 from store.sessions import SessionStore, open_sessions
 from web.dates import utc_today
@@ -40,6 +41,8 @@ from web.dates import utc_today
 SWEEP_SECONDS = 20  # deleted content must be unreadable within a minute, whatever the timing
 _REWRITE_HOUR = 2  # UTC: each day, the first sweep after this hour rewrites the store
 _HALF_HOUR_SECONDS = 1800
+_SHORT_SECONDS = 10  # readers of a database wait during a rewrite, so only a shorter one happens by day
+_OTHER_SWEEPER = "a sweeper works in the store at this moment"
 
 _log = logging.getLogger(quiet_log.OWN_LOGGER)
 
@@ -50,6 +53,9 @@ class StoreSweeper:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.trusts_clock = True
+        self._keeps_deleted = False
+        self._last_half_hour = 0
+        self._rewrite_seconds = 0.0
 
     def look_at_clock(self, today: date) -> None:
         """Check the clock against days in the store.
@@ -74,7 +80,31 @@ class StoreSweeper:
         Raises:
             StoreError: the store failed.
         """
-        return cleanup.destroy_deleted(self.store, half_hour_of(now), on_progress=on_progress)
+        swept = cleanup.destroy_deleted(self.store, half_hour_of(now), on_progress=on_progress)
+        self._keeps_deleted |= bool(swept) and self.store.keeps_deleted
+        return swept
+
+    def sweep_sessions(self, now: datetime) -> None:
+        """Drop expired sessions of this machine, which other machines do not have."""
+
+    def rewrite_soon(self, now: datetime) -> None:
+        """Rewrite a database that has deleted content in its files, at most once in each half hour.
+
+        After a rewrite that took long, the next one waits for the night.
+
+        Raises:
+            StoreError: the store failed, or a backup is being made.
+        """
+        is_due = self._keeps_deleted and self._last_half_hour != half_hour_of(now)
+        if is_due and self._rewrite_seconds < _SHORT_SECONDS:
+            self._last_half_hour = half_hour_of(now)
+            self._rewrite()
+
+    def _rewrite(self) -> None:
+        began = time.monotonic()
+        cleanup.rewrite_store(self.store)
+        self._rewrite_seconds = time.monotonic() - began
+        self._keeps_deleted = False
 
     def tidy(self) -> None:
         """Remove old copies of the store, then rewrite the store's file. Call this method once each night.
@@ -93,7 +123,7 @@ class StoreSweeper:
                 _log.info("old backups removed: %d", removed)
         refresh_hints(self.store)
         recount_bytes(self.store)
-        cleanup.rewrite_store(self.store)
+        self._rewrite()
         if self.trusts_clock:
             note_day(self.store.path, REWRITTEN, utc_today())
 
@@ -121,7 +151,7 @@ class ServerSweeper(StoreSweeper):
     def sweep_once(
         self, now: datetime, on_progress: Callable[[int, int], None] = lambda _done, _total: None
     ) -> int:
-        """Drop expired sessions, delete the closed mailboxes that are due, and destroy the deleted rows.
+        """Delete the closed mailboxes that are due, and destroy the deleted rows.
 
         Return the number of destroyed encrypted parts. Without a valid signed statement of the desk
         (letterhead), no mailbox is deleted.
@@ -129,12 +159,15 @@ class ServerSweeper(StoreSweeper):
         Raises:
             StoreError: the store failed.
         """
-        self._sessions.sweep(half_hour_of(now))
         if self.trusts_clock and (letterhead := self._letterhead()) is not None:
             before, self._retained = self._retained, apply_retention(self.store, letterhead, now.date())
             log_retention(self._retained, before)
             forget_known(self.store, letterhead, now.date())
         return super().sweep_once(now, on_progress)
+
+    def sweep_sessions(self, now: datetime) -> None:
+        """Drop expired sessions."""
+        self._sessions.sweep(half_hour_of(now))
 
     def _remove_old_copies(self) -> int:
         removed = super()._remove_old_copies()
@@ -157,7 +190,8 @@ class ServerSweeper(StoreSweeper):
 def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
     """Run a clean-up task every 20 seconds until `stop` is set, and rewrite the store once a night.
 
-    If the store is busy or full, the next run tries again.
+    If the store is busy or full, the next run tries again. While the sweeper of another server works in the
+    same database, this one only drops sessions.
     """
     quiet_log.install_quiet_log(sys.stderr)
     rewritten: date | None = None
@@ -165,11 +199,15 @@ def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
         sd_notify("READY=1\nWATCHDOG=1", _log)
         now = datetime.now(UTC)
         try:
-            sweeper.look_at_clock(now.date())
-            sweeper.sweep_once(now)
-            if now.hour >= _REWRITE_HOUR and rewritten != now.date():
-                sweeper.tidy()
-                rewritten = now.date()
+            sweeper.sweep_sessions(now)
+            with sweeper.store.sweeping() as is_alone:
+                if is_alone:
+                    sweeper.look_at_clock(now.date())
+                    sweeper.sweep_once(now)
+                    sweeper.rewrite_soon(now)
+                    if now.hour >= _REWRITE_HOUR and rewritten != now.date():
+                        sweeper.tidy()
+                        rewritten = now.date()
         except StoreError as why:
             _log.error("this sweep was not finished: %s", type(why).__name__)  # without a traceback
         if stop.wait(SWEEP_SECONDS):
@@ -189,10 +227,14 @@ def sweep_now(
     """
     quiet_log.install_quiet_log(sys.stderr)
     sweeper.trusts_clock = True
-    on_step("Destroying deleted content")
-    swept = sweeper.sweep_once(datetime.now(UTC), on_progress)
-    on_step("Rewriting the store, which takes minutes when it is large")
-    sweeper.tidy()
+    with sweeper.store.sweeping() as is_alone:
+        if not is_alone:
+            raise StoreBusyError(_OTHER_SWEEPER)
+        on_step("Destroying deleted content")
+        sweeper.sweep_sessions(datetime.now(UTC))
+        swept = sweeper.sweep_once(datetime.now(UTC), on_progress)
+        on_step("Rewriting the store, which takes minutes when it is large")
+        sweeper.tidy()
     return swept
 
 

@@ -88,7 +88,7 @@ def _reading(place: ServerPlace) -> Iterator[tuple["Connection[Any]", int]]:
         size = store.rewrite_bytes()
         with store.inspecting() as driver:
             store.refuse_other_role(driver, of_source=False)
-        with store.reading() as session:
+        with store.delaying_rewrite() as session:
             yield session.info["driver"], size
 
 

@@ -58,6 +58,7 @@ class Store(ABC):
     broken_constraint: type[Exception]  # raised by the driver for a row that would break a constraint
     shield: bytes  # stored before the ciphertext of a row, so that a deletion leaves nothing
     tables: TableQueries
+    keeps_deleted: bool  # True if destroyed rows stay in the files until `vacuum` rewrites the store
 
     def __init__(
         self, path: Path, turn: "threading.Lock | threading.Semaphore", wait_seconds: float, patient: int
@@ -121,6 +122,14 @@ class Store(ABC):
         Raises:
             StoreFullError: the disk has less room than `rewrite_bytes` returns.
             StoreBusyError: another writer had the write lock for longer than we wait.
+        """
+
+    @abstractmethod
+    def sweeping(self) -> AbstractContextManager[bool]:
+        """Yield True if no other program sweeps this store, and keep others from it until the block ends.
+
+        Raises:
+            StoreError: the database reported a failure.
         """
 
     @abstractmethod

@@ -38,6 +38,9 @@ _LOCK_STORE: Final = f"SELECT pg_advisory_xact_lock(5374283, 1), {_SHOW}"
 _LOCK_MAILBOX: Final = f"""
 SELECT pg_advisory_xact_lock_shared(5374283, 1), pg_advisory_xact_lock(%(number)s), {_SHOW}
 """
+_LOCK_SWEEPER: Final = "SELECT pg_try_advisory_lock(5374283, 2)"
+_LOCK_REWRITE: Final = "SELECT pg_try_advisory_lock(5374283, 3)"
+_DELAY_REWRITE: Final = "SELECT pg_advisory_xact_lock_shared(5374283, 3)"
 # PostgreSQL takes the snapshot of a reader after the lock. Otherwise, a reader that began just before a
 # rewrite of the tables would see the tables empty after the rewrite.
 _READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}"
@@ -194,6 +197,7 @@ class PostgresqlStore(Store):
     broken_constraint = psycopg.errors.IntegrityError
     shield = b""  # PostgreSQL keeps long values in files of their own
     tables = TableQueries("SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL", _DEFINITIONS)
+    keeps_deleted = True
     refuse_other_role = staticmethod(refuse_other_role)
 
     def __init__(
@@ -256,14 +260,27 @@ class PostgresqlStore(Store):
 
     def vacuum(self) -> None:
         """Rewrite each table in the order of its ids, and remove the old journal. Readers wait too."""
-        for _ in range(ATTEMPTS):
-            if self._rewrites_rows():
-                break
-        else:
-            raise StoreBusyError(_IN_USE)
         with self.inspecting() as driver:
+            # During a backup, each attempt would only delay readers.
+            if driver.execute(_LOCK_REWRITE).fetchall() != [(True,)]:
+                raise StoreBusyError(_IN_USE)
+            if not any(self._rewrites_rows() for _ in range(ATTEMPTS)):
+                raise StoreBusyError(_IN_USE)
             forget_values(driver)
             remove_journal(driver, self._wait_seconds)
+
+    @contextmanager
+    def sweeping(self) -> Iterator[bool]:
+        """Yield True if no other server sweeps the database. The lock ends with its connection."""
+        with self.inspecting() as driver:
+            yield driver.execute(_LOCK_SWEEPER).fetchall() == [(True,)]
+
+    @contextmanager
+    def delaying_rewrite(self) -> Iterator[Session]:
+        """Open a reading session for a backup. The store is not rewritten until the block ends."""
+        with self.reading() as session:
+            session.info["driver"].execute(_DELAY_REWRITE)
+            yield session
 
     def _rewrites_rows(self) -> bool:
         """Rewrite all rows. Return False if another program used a table for too long."""

@@ -45,6 +45,7 @@ class SqliteStore(Store):
     broken_constraint = sqlite3.IntegrityError
     shield = SHIELD
     tables = TABLES
+    keeps_deleted = False
 
     def __init__(self, path: Path, *, wait_seconds: float = WAIT_SECONDS, patient: int = MANY) -> None:
         super().__init__(path, threading.Lock(), wait_seconds, patient)
@@ -135,6 +136,11 @@ class SqliteStore(Store):
                 self._begin_writing(connection)
                 write_new_number(driver)
                 driver.commit()
+
+    @contextmanager
+    def sweeping(self) -> Iterator[bool]:
+        """Yield True: only the sweeper of this machine uses the file."""
+        yield True
 
     def room_for_files(self, session: Session, reserve_bytes: int) -> int:
         """Return the free space of the disk and inside the file. See `disk_room`."""

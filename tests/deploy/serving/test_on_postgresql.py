@@ -2,6 +2,7 @@
 
 import html
 import re
+import secrets
 import subprocess
 import sys
 import time
@@ -12,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy.settings.settings_text import with_key
+from bench.forms import URLENCODED, form_to
+from deploy.settings.settings_text import with_key, without_sections
 from tests.deploy.on_postgresql import a_desk_on
 from tests.deploy.servers import ROOT, end, free_address, wait_for
 from tests.deploy.two_machines import PASSPHRASE, Machine, TwoMachineDesk
@@ -143,6 +145,54 @@ def test_a_server_that_starts_without_its_database_waits_for_it(cluster: Cluster
             visitor.open_mailbox()
     finally:
         end(process)
+
+
+def test_when_one_of_two_servers_dies_its_sources_log_in_at_the_other_with_their_text(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    here, there = free_address(), free_address()
+    desk = a_desk_on(cluster, tmp_path / "desk", here)
+    other = a_second_server(desk.server, tmp_path / "other", there)
+    typed = "typed before the server died"
+    with (
+        SourceClient(*here) as source,
+        SourceClient(*there) as elsewhere,
+        running(other, tmp_path / "said there"),
+    ):
+        with running(desk.server, tmp_path / "said here") as dying:
+            passphrase = source.open_mailbox()
+            source.write("written here")
+            form = source.write_form()
+            elsewhere.log_in(passphrase)
+            assert "written here" in elsewhere.mailbox()
+            elsewhere.write("written there")
+            assert "written there" in source.mailbox()
+            elsewhere.browser.cookies.clear()
+            elsewhere.browser.cookies.update(source.browser.cookies)
+            dying.kill()  # its parts end with it
+            dying.wait()
+        asked = elsewhere.send(form, typed)
+        assert typed in html.unescape(asked.body.decode())
+        log_in = form_to(asked, "/en/mailbox/write", ending="/log-in")
+        body = log_in.filled({"words": passphrase, "text": typed})
+        kept = elsewhere.browser.follow(elsewhere.browser.post(log_in.action, URLENCODED, body))
+        assert typed in html.unescape(kept.body.decode())
+        assert "written here" in elsewhere.mailbox()
+
+
+def a_second_server(server: Machine, folder: Path, bind: tuple[str, int]) -> Machine:
+    """Set up another source server on the same database. It has no sync endpoint, and no role for it."""
+    made = Machine(folder / "var" / "config.toml", server.fingerprint)
+    made.settings.parent.mkdir(0o700, parents=True)
+    text = without_sections(server.settings.read_text("utf-8"), {"sync", "backup", "onion"})
+    text = re.sub("/steunpunt-[0-9a-f]{16}/", f"/steunpunt-{secrets.token_hex(8)}/", text)
+    for key, value in (("bind", "{}:{}"), ("origin", "http://{}:{}")):
+        text = with_key(text, "source", key, value.format(*bind))
+    for role in ("sync", "backup"):
+        text = with_key(text, "database", role, "")
+    made.settings.write_text(text, "utf-8")
+    made.settings.chmod(0o600)
+    return made
 
 
 @pytest.mark.parametrize("role", ["", "_owner"])

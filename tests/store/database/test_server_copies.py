@@ -20,7 +20,7 @@ from store.database.engine import (
 )
 from store.database.schema import Base
 from store.database.server_copies import refuse_other_rows_of, write_copy_of
-from store.errors import StoreError, StoreFullError, StoreNotEmptyError
+from store.errors import StoreBusyError, StoreError, StoreFullError, StoreNotEmptyError
 from tests.postgresql_cluster import place_of, the_cluster
 from tests.store.factories import NOW, a_mailbox, a_record, an_entry, an_upload, on_postgresql, rows, usage
 
@@ -137,3 +137,20 @@ def test_both_kinds_of_stores_tell_their_version(place: ServerPlace, tmp_path: P
     create_store(tmp_path / "var" / "file.db").close()
 
     assert inspect_place(place) == inspect_place(tmp_path / "var" / "file.db")
+
+
+def test_a_store_is_not_rewritten_while_it_is_copied(
+    store: Store, place: ServerPlace, tmp_path: Path
+) -> None:
+    refused: list[StoreBusyError] = []
+
+    def rewrite(_done: int, _total: int) -> None:
+        if not refused:
+            with pytest.raises(StoreBusyError) as why:
+                store.vacuum()
+            refused.append(why.value)
+
+    write_copy_of(place, tmp_path / "copy", rewrite)
+
+    assert "keeps a view of the database open" in str(refused[0])
+    store.vacuum()
