@@ -3,6 +3,7 @@
 A block of commands begins with ```sh and the machine: `server` (as root), `workstation` (as the adviser),
 `workstation root`, `elsewhere` (a third machine), `new server` or `new workstation` (in place of another).
 A block with ```toml and a machine has settings. A block with ```python, a machine and a path is a file.
+A test in tests/deploy types the blocks for a `server on PostgreSQL`.
 """
 
 import re
@@ -36,6 +37,11 @@ class Block:
         """Return True if a test types the lines on a machine, or writes them to a file of this machine."""
         language, _, place = self.kind.partition(" ")
         return language in {"sh", "toml", "python"} and place.split(" /")[0] in _PLACES
+
+    @property
+    def is_on_postgresql(self) -> bool:
+        """Return True if the lines are for a server that moves to PostgreSQL."""
+        return self.kind.endswith(" server on PostgreSQL")
 
     @property
     def run_lines(self) -> list[str]:

@@ -10,8 +10,9 @@ LINES = [line for block in BLOCKS for line in block.lines]
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.at)
 def test_each_block_of_a_manual_is_run_by_a_test_or_in_the_list_with_a_reason(block: Block) -> None:
-    """tests/tor/manual runs the blocks."""
-    assert block.is_run or block.lines[0].startswith(tuple(NOT_RUN)), "name the machine after the first ```"
+    """tests/tor/manual runs the blocks, and a test in tests/deploy those for PostgreSQL."""
+    is_run = block.is_run or block.is_on_postgresql
+    assert is_run or block.lines[0].startswith(tuple(NOT_RUN)), "name the machine after the first ```"
 
 
 @pytest.mark.parametrize("begin", NOT_RUN)
