@@ -5,6 +5,9 @@ The server sends its own list only if the two lists differ.
 """
 
 import hashlib
+import secrets
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -14,6 +17,8 @@ from store import outbox, records
 from store.outbox import OutboxKind
 from sync.items.contexts import ApplyContext
 from sync.items.record_item import is_waiting
+
+_LISTED: Final = 65_536  # records in one list
 
 
 def digest(session: Session) -> bytes:
@@ -30,8 +35,17 @@ def is_other_list(context: ApplyContext) -> bool:
 
 
 def pack(session: Session) -> RecordsItem:
-    """Return the sync item with the list of this store's records (encrypted notes of the desk)."""
-    return RecordsItem(records.listed(session))
+    """Return the sync item with the list of this store's records (encrypted notes of the desk).
+
+    If a list cannot have all of them, the list has a part. Each part is equally likely.
+    """
+    # Anyone who can write to the server's store can invent records. In the order of their names, a part goes
+    # on with the first record behind the last one.
+    rows = records.listed(session)
+    if len(rows) >= _LISTED:
+        start = secrets.randbelow(len(rows))
+        rows = (*rows[start:], *rows[:start])[:_LISTED]
+    return RecordsItem(rows)
 
 
 def apply(context: ApplyContext, session: Session, item: RecordsItem) -> bool:
@@ -43,6 +57,15 @@ def apply(context: ApplyContext, session: Session, item: RecordsItem) -> bool:
         return False
     at_server = dict(item.records)
     for name, revision in records.listed(session):
-        if at_server.get(name, 0) < revision and not is_waiting(session, name):
+        is_older = at_server.get(name, 0) < revision
+        if is_older and _is_about(item.records, name) and not is_waiting(session, name):
             outbox.enqueue_for(session, context.peer, OutboxKind.RECORD, name=name)
     return False
+
+
+def _is_about(listed: Sequence[tuple[bytes, int]], name: bytes) -> bool:
+    """Return True if a list shows whether the server has a record of this name."""
+    if len(listed) < _LISTED:
+        return True
+    first, last = listed[0][0], listed[-1][0]
+    return first <= name <= last if first <= last else not last < name < first

@@ -122,6 +122,37 @@ def test_an_oversized_name_at_the_server_does_not_stop_the_list(ends: Ends, work
     assert counted_sync(ends, workstation) == (1, 0, 0)
 
 
+def test_a_flood_of_invented_records_does_not_switch_off_the_list(
+    ends: Ends, workstation: Workstation
+) -> None:
+    """Attack: with more rows than a list may have, no list was sent, and no lost record came back."""
+    the_server_loses(ends, NAMES[0])
+    ends.world.execute(
+        "WITH RECURSIVE at (id) AS (SELECT 1 UNION ALL SELECT id + 1 FROM at WHERE id < 65536)"
+        " INSERT INTO record (id, kind, name, revision, goes_to_peers, is_dropped)"
+        " SELECT -id, 'casefile', CAST(printf('%020d', id) AS BLOB), 1, 1, 0 FROM at"
+    )
+
+    assert counted_sync(ends, workstation) == (2, 1, 1)
+
+    assert NAMES[0] in casefiles_at_server(ends)
+
+
+def test_a_list_of_a_part_says_nothing_about_other_records(
+    ends: Ends, workstation: Workstation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each sync lists another part, so that lost records come back after some syncs, and no other is sent."""
+    monkeypatch.setattr(listed_records, "_LISTED", 2)
+    the_server_loses(ends, NAMES[0])
+    sent = 0
+
+    for _ in range(40):
+        sent += counted_sync(ends, workstation)[1]
+
+    assert sent == 1
+    assert is_alike(ends, workstation)
+
+
 def test_while_nothing_is_missing_no_list_and_no_record_is_sent(ends: Ends, workstation: Workstation) -> None:
     assert counted_sync(ends, workstation) == (1, 0, 0)
     workstation.writes_record(NAMES[1], "newer")
