@@ -33,11 +33,14 @@ class MailboxKeys:
         return self.signing_key.sign(message).signature
 
 
-def derive_mailbox_keys(root: RootKey) -> MailboxKeys:
-    """Derive all keys of a mailbox from its root key, each by HKDF-SHA256 with a different label."""
-    identity = PQIdentity(hkdf(root, info=b"steunpunt/v1/identity"), is_last=True)
+def derive_mailbox_keys(root: RootKey, recipient: bytes = b"") -> MailboxKeys:
+    """Derive all keys of a mailbox from its root key, each by HKDF-SHA256 with a different label.
+
+    `recipient` is the mailbox's age recipient, if it was derived before: deriving it takes long.
+    """
+    identity = PQIdentity(hkdf(root, info=b"steunpunt/v1/identity"), is_last=True, recipient=recipient)
     signing_key = SigningKey(hkdf(root, info=b"steunpunt/v1/signing"))
-    recipient = identity.recipient.to_bytes()
+    recipient = recipient or identity.recipient.to_bytes()
     verify_key = bytes(signing_key.verify_key)
     return MailboxKeys(root, _address(recipient, verify_key), recipient, verify_key, identity, signing_key)
 

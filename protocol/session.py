@@ -21,26 +21,28 @@ from protocol.heads import Heads, heads_from_bytes, heads_to_bytes
 TOKEN_BYTES: Final = 32
 SECRET_BYTES: Final = 32
 
-_STATE_STEP: Final = 1024  # fits 13 heads: the size does not show how many strands a mailbox has
+_STATE_STEP: Final = 2304  # fits 13 heads: the size does not show how many strands a mailbox has
 
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
     """Secret state of a source's session: the mailbox's root key, and what the source was shown and sent.
 
+    - `recipient`: the mailbox's age recipient, so that no request needs to derive it again
     - `shown`: two lists of entries. The first has the newest entries that the source was shown, and the
       second the known entries that the source was not shown
     - `sent`: empty, or the digest of the entry of the newest message, and a SHA-256 hash of its text
     """
 
     root: RootKey = field(repr=False)
+    recipient: bytes = field(repr=False)
     shown: tuple[Heads, Heads] = ((), ())
     sent: bytes = field(default=b"", repr=False)
 
 
 def seal_session(state: SessionState, token: bytes, server_secret: bytes) -> bytes:
     """Encrypt the state of a source's session, so that the store can keep it under `token_hash(token)`."""
-    fields = (state.root, *map(heads_to_bytes, state.shown), state.sent)
+    fields = (state.root, state.recipient, *map(heads_to_bytes, state.shown), state.sent)
     padding = bytes(-len(frame(*fields, b"")) % _STATE_STEP)
     return _box(token, server_secret).encrypt(frame(*fields, padding))
 
@@ -53,11 +55,10 @@ def open_session(sealed: bytes, token: bytes, server_secret: bytes) -> SessionSt
             damaged.
     """
     try:
-        plaintext = _box(token, server_secret).decrypt(sealed)
+        root, recipient, heads, unseen, sent, _ = unframe(_box(token, server_secret).decrypt(sealed))
     except CryptoError as why:
         raise UnreadableError from why
-    root, heads, unseen, sent, _ = unframe(plaintext)
-    return SessionState(RootKey(root), (heads_from_bytes(heads), heads_from_bytes(unseen)), sent)
+    return SessionState(RootKey(root), recipient, (heads_from_bytes(heads), heads_from_bytes(unseen)), sent)
 
 
 def token_hash(token: bytes) -> bytes:

@@ -9,6 +9,7 @@ Source: C2SP age, "Native recipient types".
 import functools
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar, Final, Protocol, Self
 
 from cryptography.exceptions import InvalidTag
@@ -119,30 +120,38 @@ class PQRecipient:
 
 
 class PQIdentity:
-    """Post-quantum hybrid identity: a seed of 32 secret bytes, and the keys derived from the seed."""
+    """Post-quantum hybrid identity: a seed of 32 secret bytes, and the keys derived from the seed.
 
-    __slots__ = ("_key", "_seed", "is_last", "recipient")
-    recipient: Final[PQRecipient]
+    A key is derived when it is needed: the keys of ML-KEM take longer than all other keys of a mailbox.
+    """
 
-    def __init__(self, seed: bytes, *, is_last: bool = False) -> None:
-        """Derive the keys from a seed of 32 bytes, which comes from a CSPRNG or from HKDF.
+    def __init__(self, seed: bytes, *, is_last: bool = False, recipient: bytes = b"") -> None:
+        """Keep a seed of 32 bytes, which comes from a CSPRNG or from HKDF.
 
-        `AgeIdentity` explains `is_last`.
+        `AgeIdentity` explains `is_last`. `recipient` is the public key, if it was derived before.
 
         Raises:
             MalformedError: the seed has another length.
         """
         if len(seed) != SEED_BYTES:
             raise MalformedError
-        self.is_last = is_last
-        expanded = hashlib.shake_256(seed).digest(_MLKEM_SEED_BYTES + _X25519_BYTES)
-        mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:_MLKEM_SEED_BYTES])
-        x25519 = X25519PrivateKey.from_private_bytes(expanded[_MLKEM_SEED_BYTES:])
-        self._seed = bytes(seed)
-        self._key = hpke.MLKEM768X25519PrivateKey(mlkem, x25519)
+        self._seed, self.is_last, self._known_recipient = bytes(seed), is_last, recipient
+
+    @cached_property
+    def recipient(self) -> PQRecipient:
+        """Return the public key."""
+        if self._known_recipient:
+            return PQRecipient.from_bytes(self._known_recipient)
+        mlkem, x25519 = self._private_keys
         public = mlkem.public_key(), x25519.public_key()
         raw = b"".join(key.public_bytes_raw() for key in public)
-        self.recipient = PQRecipient(raw, hpke.MLKEM768X25519PublicKey(*public))
+        return PQRecipient(raw, hpke.MLKEM768X25519PublicKey(*public))
+
+    @cached_property
+    def _private_keys(self) -> tuple[MLKEM768PrivateKey, X25519PrivateKey]:
+        expanded = hashlib.shake_256(self._seed).digest(_MLKEM_SEED_BYTES + _X25519_BYTES)
+        mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:_MLKEM_SEED_BYTES])
+        return mlkem, X25519PrivateKey.from_private_bytes(expanded[_MLKEM_SEED_BYTES:])
 
     def __repr__(self) -> str:
         return "PQIdentity()"
@@ -174,7 +183,8 @@ class PQIdentity:
         if enc is None:
             return None
         try:
-            return _pq_suite().decrypt(enc + stanza.body, self._key, _PQ_INFO)
+            key = hpke.MLKEM768X25519PrivateKey(*self._private_keys)
+            return _pq_suite().decrypt(enc + stanza.body, key, _PQ_INFO)
         except InvalidTag:
             return None
 

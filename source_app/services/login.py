@@ -61,7 +61,7 @@ class MailboxSession:
     @cached_property
     def keys(self) -> MailboxKeys:
         """Return the keys of the source's mailbox."""
-        return derive_mailbox_keys(self.state.root)
+        return derive_mailbox_keys(self.state.root, self.state.recipient)
 
     def tag(self) -> str:
         """Return a new tag for a form in which the source types a text.
@@ -155,7 +155,7 @@ def start_mailbox(  # noqa: PLR0913  # each is needed to open a mailbox
             raise TicketRefusedError(TicketRefusal.USED) from why
     _mark_used(desk, shown, now=now)
     log_out(desk, visit.token)
-    return _open_session(desk, root, now=now)
+    return _open_session(desk, keys, now=now)
 
 
 def log_in(
@@ -185,7 +185,7 @@ def log_in(
     log_out(desk, visit.token)
     if mailbox is None:
         raise PassphraseRefusedError(PassphraseRefusal.NO_MAILBOX, find_typos(words))
-    return _open_session(desk, root, now=now)
+    return _open_session(desk, keys, now=now)
 
 
 def find_session(desk: PublicDesk, token: bytes, *, now: int) -> MailboxSession | None:
@@ -329,8 +329,8 @@ def _unused_place(desk: PublicDesk, sealed: str, *, now: int) -> QueuePlace | No
     return None if desk.sessions.find(place.spent_name, now) is not None else place
 
 
-def _open_session(desk: PublicDesk, root: RootKey, *, now: int) -> MailboxSession:
-    token, state = secrets.token_bytes(session.TOKEN_BYTES), SessionState(root)
+def _open_session(desk: PublicDesk, keys: MailboxKeys, *, now: int) -> MailboxSession:
+    token, state = secrets.token_bytes(session.TOKEN_BYTES), SessionState(keys.root, keys.recipient)
     box = session.seal_session(state, token, desk.server_secret)
     desk.sessions.put(session.token_hash(token), box, now + desk.session_half_hours)
     return MailboxSession(token, state, box)

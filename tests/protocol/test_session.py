@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from protocol.identifiers import SOURCE_STRAND, Digest, StrandId
 
 HEAD = Head(SOURCE_STRAND, 7, Digest(b"d" * 32))
 UNSEEN = Head(StrandId(b"strand-a"), 1, Digest(b"u" * 32))
-STATE = session.SessionState(RootKey(b"r" * 32), ((HEAD,), (UNSEEN,)))
+STATE = session.SessionState(RootKey(b"r" * 32), b"p" * 1216, ((HEAD,), (UNSEEN,)))
 TOKEN, OTHER_TOKEN = b"t" * session.TOKEN_BYTES, b"u" * session.TOKEN_BYTES
 SECRET, OTHER_SECRET = b"s" * session.SECRET_BYTES, b"z" * session.SECRET_BYTES
 
@@ -35,9 +37,9 @@ def test_a_damaged_box_is_unreadable(raw: bytes) -> None:
 def test_every_box_has_one_size_and_no_two_are_alike() -> None:
     """The size would otherwise show how many strands a mailbox has, and so which mailbox is open."""
     many = tuple(sorted(Head(SOURCE_STRAND, at, HEAD.digest) for at in range(1, 14)))
-    states = [STATE, STATE, session.SessionState(STATE.root), session.SessionState(STATE.root, (many, ()))]
+    states = [STATE, STATE, replace(STATE, shown=((), ())), replace(STATE, shown=(many, ()))]
     boxes = [session.seal_session(state, TOKEN, SECRET) for state in states]
-    assert {len(sealed) for sealed in boxes} == {1024 + 40}
+    assert {len(sealed) for sealed in boxes} == {2304 + 40}
     assert boxes[0] != boxes[1]
     assert [session.open_session(sealed, TOKEN, SECRET) for sealed in boxes] == states
 

@@ -59,6 +59,14 @@ def test_the_keys_of_the_specification_are_derived() -> None:
     assert recipient.startswith(_SPEC_PQ_RECIPIENT_START)
 
 
+def test_a_known_recipient_is_the_one_that_the_seed_gives() -> None:
+    derived = PQIdentity(b"s" * 32).recipient
+    known = PQIdentity(b"s" * 32, recipient=derived.to_bytes())
+
+    assert known.recipient == derived
+    assert known.unwrap(known.recipient.wrap(_FILE_KEY)) == _FILE_KEY
+
+
 @pytest.mark.parametrize("identity", [PQIdentity(b"s" * 32), X25519Identity(b"s" * 32)])
 def test_a_secret_never_shows_in_a_repr(identity: PQIdentity | X25519Identity) -> None:
     assert repr(identity) in {"PQIdentity()", "X25519Identity()"}
