@@ -39,8 +39,8 @@ def pack(session: Session) -> RecordsItem:
 
     If a list cannot have all of them, the list has a part. Each part is equally likely.
     """
-    # Anyone who can write to the server's store can invent records. In the order of their names, a part goes
-    # on with the first record behind the last one.
+    # Anyone who can write to the server's store can invent records. A part is in the order of the names, and
+    # continues with the first record behind the last one.
     rows = records.listed(session)
     if len(rows) >= _LISTED:
         start = secrets.randbelow(len(rows))
