@@ -65,7 +65,7 @@ class Source:
     def log_in_form(self) -> Form:
         """Return the empty log-in form."""
         path = "/en/log-in"
-        return form_to(_expect(self.browser.get(path), 200, "log-in"), path, ending="/log-in")
+        return form_to(_expect(self.browser.get(path), 200, "log-in"), path, ending=path)
 
     def log_in_with(self, form: Form, passphrase: str) -> Answer:
         """Send a log-in form that was fetched before, and return the whole mailbox page."""
