@@ -215,7 +215,7 @@ def open_system(
         fingerprint=world.config.fingerprint,
         bind="127.0.0.1:0",
         origin="http://localhost",
-        session_minutes=30,
+        session_minutes=24 * 60,  # longer than the longest proof
         upload_bytes=8 * MIB,
         upload_files=3,
         mailbox_bytes=64 * MIB,
