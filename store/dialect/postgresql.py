@@ -41,10 +41,13 @@ SELECT pg_advisory_xact_lock_shared(5374283, 1), pg_advisory_xact_lock(%(number)
 _LOCK_SWEEPER: Final = "SELECT pg_try_advisory_lock(5374283, 2)"
 _LOCK_REWRITE: Final = "SELECT pg_try_advisory_lock(5374283, 3)"
 _DELAY_REWRITE: Final = "SELECT pg_advisory_xact_lock_shared(5374283, 3)"
-# PostgreSQL takes the snapshot of a reader after the lock. Otherwise, a reader that began just before a
+# PostgreSQL takes the snapshot of a reader after this lock. Otherwise, a reader that began just before a
 # rewrite of the tables would see the tables empty after the rewrite.
-_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {}"
-_LOCK_USAGE: Final = "LOCK TABLE usage IN ACCESS SHARE MODE"
+_READ: Final = """
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {};
+LOCK TABLE usage IN ACCESS SHARE MODE
+"""
+_LOCK_SECONDS: Final = 5  # of one attempt to get a lock, so that no statement takes as long as the next limit
 ANSWER_SECONDS: Final = 10  # a server that is longer silent is lost to the source's site
 # A server that no packet reaches is lost after six seconds. `connect_timeout` is for each of several hosts.
 # The site writes and reads only at the primary: a standby may show what was deleted a moment ago.
@@ -167,23 +170,8 @@ class _Driver(psycopg.Connection[tuple[Any, ...]]):
         """Remember that the server has sent a warning."""
         self.warned = self.warned or notice.severity_nonlocalized == "WARNING"
 
-    def execute_locking(
-        self, statement: str, seconds: float, parameters: dict[str, object] | None = None
-    ) -> None:
-        """Execute a statement that may also wait for a lock for so many seconds."""
-        before, self.limit = self.limit, self.limit and self.limit + seconds
-        try:
-            self.execute(statement, parameters)
-        finally:
-            self.limit = before
 
-    def execute(  # type: ignore[override]  # no argument of the driver that the store does not use
-        self, query: str, parameters: dict[str, object] | None = None
-    ) -> psycopg.Cursor[tuple[Any, ...]]:
-        return super().execute(query, parameters, binary=parameters is not None)
-
-
-_Begin = Callable[[_Driver], None]
+_Begin = Callable[[_Driver, float], None]
 
 
 class PostgresqlStore(Store):
@@ -219,8 +207,8 @@ class PostgresqlStore(Store):
     @contextmanager
     def reading(self, *, mailbox: bytes | None = None) -> Iterator[Session]:
         """Open a session with a reading connection. It sees one snapshot and waits for no writer."""
-        begin = partial(_begin_reading, mailbox=mailbox, seconds=self._wait_seconds)
-        with translating_postgresql(), self._begun(self._readers, begin) as connection:
+        begin = partial(_begin_reading, mailbox=mailbox)
+        with translating_postgresql(), self._begun(self._readers, begin, self._wait_seconds) as connection:
             driver = _driver(connection)
             with self._session(connection, driver) as session:
                 yield session
@@ -232,8 +220,8 @@ class PostgresqlStore(Store):
     ) -> Iterator[Session]:
         """Open a session that is the only writer of the store, or of one mailbox."""
         with translating_postgresql(), self._turn_to_write() as seconds:
-            begin = partial(_begin_writing, durable=durable, mailbox=mailbox, alone=alone, seconds=seconds)
-            with self._begun(self._writers, begin) as connection:
+            begin = partial(_begin_writing, durable=durable, mailbox=mailbox, alone=alone)
+            with self._begun(self._writers, begin, seconds) as connection:
                 driver = _driver(connection)
                 with self._session(connection, driver) as session:
                     yield session
@@ -386,23 +374,23 @@ class PostgresqlStore(Store):
         return connection
 
     @contextmanager
-    def _begun(self, engine: Engine, begin: _Begin) -> Iterator[Connection]:
+    def _begun(self, engine: Engine, begin: _Begin, seconds: float) -> Iterator[Connection]:
         """Begin a transaction. If the connection was lost, connect again, but only once."""
         try:
-            connection = _connect_and_begin(engine, begin)
+            connection = _connect_and_begin(engine, begin, seconds)
         except psycopg.Error as why:
             if not is_lost(why):
                 raise
             self.close()  # the others are lost too, or lead to a server that another has replaced
-            connection = _connect_and_begin(engine, begin)
+            connection = _connect_and_begin(engine, begin, seconds)
         with connection:
             yield connection
 
 
-def _connect_and_begin(engine: Engine, begin: _Begin) -> Connection:
+def _connect_and_begin(engine: Engine, begin: _Begin, seconds: float) -> Connection:
     connection = engine.connect()
     try:
-        connection.info["begin"] = begin
+        connection.info["begin"] = begin, seconds
         _begin(connection)
     except psycopg.Error as why:
         if is_lost(why):
@@ -420,20 +408,27 @@ def _driver(connection: Connection) -> _Driver:
 
 
 def _begin(connection: Connection) -> None:
+    """Begin a transaction. Ask again for a lock that someone else has, until the time is over."""
     driver = _driver(connection)
-    if not driver.in_transaction:  # `_begun` may have begun the transaction already
-        connection.info["begin"](driver)
+    begin, seconds = connection.info["begin"]
+    until = time.monotonic() + seconds
+    while not driver.in_transaction:  # `_begun` may have begun the transaction already
+        try:
+            begin(driver, min(seconds, _LOCK_SECONDS))
+        except psycopg.errors.LockNotAvailable:
+            driver.rollback()
+            if time.monotonic() > until:
+                raise
 
 
-def _begin_reading(driver: _Driver, *, mailbox: bytes | None, seconds: float) -> None:
+def _begin_reading(driver: _Driver, seconds: float, *, mailbox: bytes | None) -> None:
     driver.execute(_READ.format(int(seconds * 1000)))
-    driver.execute_locking(_LOCK_USAGE, seconds)
     if mailbox is not None:
         driver.execute(_SHOW_MAILBOX, {"address": mailbox.hex()})
 
 
 def _begin_writing(
-    driver: _Driver, *, durable: bool, mailbox: bytes | None, alone: bool, seconds: float
+    driver: _Driver, seconds: float, *, durable: bool, mailbox: bytes | None, alone: bool
 ) -> None:
     """Begin a transaction and get its locks."""
     driver.execute(
@@ -442,7 +437,7 @@ def _begin_writing(
     )
     address = mailbox or b""
     if alone or not address:
-        driver.execute_locking(_LOCK_STORE, seconds, {"address": address.hex()})
+        driver.execute(_LOCK_STORE, {"address": address.hex()})
     else:
         number = int.from_bytes(address[:8], signed=True)
-        driver.execute_locking(_LOCK_MAILBOX, seconds, {"number": number, "address": address.hex()})
+        driver.execute(_LOCK_MAILBOX, {"number": number, "address": address.hex()})

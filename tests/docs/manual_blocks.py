@@ -18,6 +18,7 @@ _PLACES = {"server", "workstation", "workstation root", "elsewhere", "new server
 NOT_RUN = {
     "make -C": "a booted machine of a test has no network: build_once() runs `make deb` where there is one",
     "[backup]": "an example: the set-up has written the same setting",
+    "ttl: ": "tests/proofs/cluster gives these settings to Patroni on machines of its own",
     "apt-get install nginx certbot": "a booted machine of a test has no network, and has nginx already",
     "certbot certonly": "a booted machine of a test reaches no authority, and has a test's certificate",
 }

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 
+from tests.docs.manual_blocks import read_blocks
 from tests.proofs.cluster.network import NetworkMachine, own_network
 
 _MEMBERS = 3
@@ -40,22 +41,8 @@ postgresql:
     replication: {{username: replicator}}
     rewind: {{username: rewinder}}
   pg_hba: [local all all trust, host all all 10.99.0.0/24 trust, host replication all 10.99.0.0/24 trust]
-  parameters: {{unix_socket_directories: "{folder}", shared_buffers: 16MB, max_wal_size: 64MB}}
-"""
-SHARED = """\
-    ttl: 20
-    loop_wait: 2
-    retry_timeout: 8
-    synchronous_mode: true
-    synchronous_mode_strict: true
-    postgresql:
-      use_pg_rewind: true
-      parameters:
-        wal_recycle: "off"
-        wal_keep_size: 16MB
-        max_slot_wal_keep_size: 1GB
-        wal_retrieve_retry_interval: 1s
-        wal_sender_timeout: 10s
+  parameters: {{unix_socket_directories: "{folder}", shared_buffers: 16MB, max_wal_size: 64MB,
+    ssl: "on", ssl_cert_file: "{certificate}", ssl_key_file: "{folder}/key"}}
 """
 
 
@@ -123,13 +110,16 @@ class DatabaseMachines:
     def url(self, database: str, user: str = "postgres") -> str:
         """Return the address of a database, which names all machines."""
         hosts = ",".join(member.machine.address for member in self.members)
-        return f"postgresql://{user}@{hosts}/{database}"
+        tls = f"sslmode=verify-full&sslrootcert={self.folder}/certificate"
+        return f"postgresql://{user}@/{database}?host={hosts}&{tls}"
 
-    def run(self, statement: str, database: str = "postgres") -> None:
+    def a_database(self) -> str:
+        """Create a database, and return its name."""
         with psycopg.connect(
-            self.url(database), autocommit=True, target_session_attrs="read-write"
+            self.url("postgres"), autocommit=True, target_session_attrs="read-write"
         ) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]  # a test's words
+            connection.execute("CREATE DATABASE steunpunt TEMPLATE template0")
+        return "steunpunt"
 
     def primary(self) -> DatabaseMachine | None:
         """Return a machine that takes writes, or None."""
@@ -167,6 +157,7 @@ def database_machines() -> Iterator[DatabaseMachines]:
     folder = Path(tempfile.mkdtemp(prefix="machines-", dir="/dev/shm"))  # in memory
     folder.chmod(0o755)
     programs = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parts[-2]))
+    _make_certificate(folder)
     machines = DatabaseMachines(folder, [])
     with own_network():
         try:
@@ -181,6 +172,20 @@ def database_machines() -> Iterator[DatabaseMachines]:
             shutil.rmtree(folder)
 
 
+def _make_certificate(folder: Path) -> None:
+    names = ",".join(f"IP:10.99.0.{10 + number}" for number in range(1, _MEMBERS + 1))
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    made = ["-subj", "/CN=database", "-addext", f"subjectAltName={names}", "-days", "2"]
+    files = ["-keyout", folder / "key", "-out", folder / "certificate"]
+    subprocess.run([*make, *made, *files], check=True, capture_output=True)
+
+
+def _shared_settings() -> str:
+    """Return the settings of Patroni in the operator's manual."""
+    (block,) = (each for each in read_blocks("operator.md") if each.kind == "yaml")
+    return "".join(f"    {line}\n" for line in block.lines)
+
+
 def _member(folder: Path, machine: NetworkMachine, number: int, programs: Path) -> DatabaseMachine:
     name = f"machine{number}"
     own = folder / name
@@ -192,12 +197,16 @@ def _member(folder: Path, machine: NetworkMachine, number: int, programs: Path) 
             name=name,
             address=machine.address,
             etcd=",".join(f"{each}:2379" for each in others),
-            shared=SHARED,
+            shared=_shared_settings(),
             folder=own,
+            certificate=folder / "certificate",
             programs=programs,
         )
     )
-    shutil.chown(own, 65534, 65534)
+    shutil.copyfile(folder / "key", own / "key")
+    (own / "key").chmod(0o600)
+    for each in (own, own / "key"):
+        shutil.chown(each, 65534, 65534)
     client, peer = f"http://{machine.address}:2379", f"http://{machine.address}:2380"
     etcd = [
         "etcd",
