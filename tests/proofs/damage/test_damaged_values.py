@@ -6,6 +6,7 @@ background check, the sweeper and a sync are used.
 
 import re
 import tempfile
+import time
 from collections.abc import Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -212,6 +213,17 @@ def test_every_value_of_a_wrong_type_is_counted_as_damage(pair: Pair, end: str) 
                 assert damage.table in {table for table, _ in count_damaged(session)}, str(damage)
             written += 1
     print_result(f"{written} values of a wrong type were counted as damaged rows ({end})")
+
+
+def test_the_sources_stay_logged_in_while_the_whole_proof_runs(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each test puts the first sessions back. They ended after an hour, and then all later tests failed."""
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 20 * 3600)
+    pair.put_back()
+
+    assert "an answer" in pair.good.browser.get("/en/mailbox").text
 
 
 def test_the_values_are_of_every_kind() -> None:
