@@ -104,6 +104,27 @@ def test_damage_of_an_older_answer_leaves_a_file_that_may_not_be_used(
     assert "stays_agreed" not in hooks(source.get(f"{PAGE}/end").text, "notice")
 
 
+def test_a_missing_message_before_the_agreement_makes_no_page_say_that_the_source_stopped_the_desk(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    """Only the missing message showed that the source agreed after asking for changes."""
+    proposal = a_desk.propose(keys, "a text")
+    say(source, proposal, "changes_asked", text="not so")
+    source.write("a message between the two answers")
+    message = a_desk.transcript(keys).entries[-1]
+    say(source, proposal, "agreed", sure="y")
+    for name in (StepName.PASSING_ON, StepName.PASSED_ON):
+        a_desk.pass_on(keys, proposal, name)
+    assert hooks(source.get(path_of(proposal)).text, "state") == ["passed_on"]
+    damage(a_desk, message, "is missing")
+
+    page = source.get(path_of(proposal)).text
+
+    assert hooks(page, "state") == ["made_too_late"]
+    pages = [page, source.get(PAGE).text]
+    assert [each for one in pages for each in certain_sentences(one, _CLAIM)] == []
+
+
 @pytest.mark.parametrize(("how", "is_told"), [("", True), ("does not open", False), ("is missing", False)])
 def test_an_agreement_is_final_only_while_the_page_has_the_step(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, how: str, *, is_told: bool
