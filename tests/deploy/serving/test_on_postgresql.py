@@ -108,6 +108,8 @@ def test_the_commands_of_a_server_use_the_database(site: DatabaseSite) -> None:
     assert "Destroyed" in site.desk.server.does("store", "sweep")
     assert "Letterhead number" in site.desk.server.does("store", "letterhead")
     assert site.desk.server.does("server", "card")
+    again = site.desk.server.does("server", "setup", site.desk.server.fingerprint)
+    assert "Nothing was changed" in again
 
 
 def test_a_site_whose_database_dies_keeps_the_typed_text_and_recovers_by_itself(site: DatabaseSite) -> None:
@@ -209,6 +211,31 @@ def test_the_site_for_sources_refuses_a_user_with_more_rights(site: DatabaseSite
     other.settings.write_text(text, "utf-8")
 
     assert "has rights that the site must not have" in other.is_told("run", "source")
+
+
+def test_a_role_with_a_password_reads_it_from_a_file(site: DatabaseSite, tmp_path: Path) -> None:
+    text = site.desk.server.settings.read_text("utf-8")
+    (database,) = re.findall(r"//(\w+)_owner@", text)
+    role, passfile = f"{database}_backup", tmp_path / "passfile"
+    url = f"{site.cluster.url(database, role)}&passfile={passfile}"
+    other = Machine(site.desk.server.settings.with_name("other.toml"), site.desk.server.fingerprint)
+    other.settings.write_text(with_key(text, "database", "backup", url), "utf-8")
+    rules = site.cluster.folder / "data" / "pg_hba.conf"
+    before = rules.read_text()
+    site.cluster.run(f"ALTER ROLE {role} PASSWORD 'a secret'")
+    rules.write_text(f"local {database} {role} scram-sha-256\n{before}")
+    try:
+        site.cluster.run("SELECT pg_reload_conf()")
+        assert comes_true(lambda: "cannot be reached" in other.types("store", "verify").output)
+
+        passfile.write_text(f"*:*:{database}:{role}:a secret\n")
+        passfile.chmod(0o600)
+        assert "entries verified" in other.does("store", "verify")
+        passfile.chmod(0o644)  # libpq then ignores the file
+        assert "cannot be reached" in other.is_told("store", "verify")
+    finally:
+        rules.write_text(before)
+        site.cluster.run("SELECT pg_reload_conf()")
 
 
 def test_a_workstation_refuses_the_settings_of_a_database(site: DatabaseSite) -> None:
