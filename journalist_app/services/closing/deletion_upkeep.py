@@ -124,8 +124,14 @@ def _close_abandoned(desk: OpenDesk, today: date) -> None:
         return
     before = add_months(today, -desk.letterhead.abandoned_months)
     with desk.store.reading() as session:
-        old = mailboxes.opened_before(session, before)
-    open_ones = [each for each in map(Address, old) if desk.trusted_state.seen(each).closed is None]
+        found = [Address(address) for address in mailboxes.all_addresses(session)]
+    # Attack: the server sends a later day of opening, which no one signs, so that a mailbox is never closed.
+    asked = {Address(each.address): each.asked for each in desk.index.summaries()}
+    open_ones = [
+        each
+        for each in found
+        if desk.trusted_state.seen(each).closed is None and (asked.get(each) or date.min) < before
+    ]
     desk.each_mailbox("abandoned", open_ones, lambda each: _close_if_abandoned(desk, each, before, today))
     if not desk.stopping.is_set():
         desk.abandoned_checked = today
@@ -137,9 +143,11 @@ def _close_if_abandoned(desk: OpenDesk, address: Address, before: date, today: d
     A mailbox with faults is not closed.
     """
     conversation = conversation_of(desk, address)
+    days = [entry.envelope.day for entry in conversation.entries if entry.envelope.is_words]
+    if conversation.faults or not days or max(days) >= before:
+        return
     opened = open_all(desk, conversation)
-    days = [each.signed.envelope.day for each in opened if each.signed.envelope.is_words]
-    if conversation.faults or any(each.fault for each in opened) or not days or max(days) >= before:
+    if any(each.fault for each in opened):
         return
     if unconfirmed(desk, conversation, opened):
         return

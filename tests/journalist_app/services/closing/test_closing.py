@@ -626,6 +626,17 @@ def test_a_read_receipt_does_not_keep_an_abandoned_mailbox(world: World) -> None
     assert due_of(source) is not None
 
 
+@pytest.mark.parametrize("day", ["9999-12-31", "2026-11-20"])
+def test_a_false_day_of_opening_keeps_no_abandoned_mailbox_open(world: World, day: str) -> None:
+    """Attack: the day of opening is not signed, and the server sends any day with a mailbox."""
+    source = abandoned(world)
+    world.execute("UPDATE mailbox SET opened_day = :day", day=day)
+
+    background_check.check_store(unlocked(world), TODAY)
+
+    assert due_of(source) is not None
+
+
 def test_what_is_not_abandoned_stays(world: World) -> None:
     talking = a_source(world, day=TODAY - timedelta(days=500))
     talking.writes("vraag", day=TODAY - timedelta(days=400))
