@@ -16,7 +16,7 @@ from store.database.row_copies import copy_rows, refuse_damaged
 from store.database.schema import CHUNK_BYTES, SEALED_TABLES, AttachmentRow, DeletionQueueRow, SealedRow
 from store.database.sealed_rows import count_in_mailbox, count_in_store
 from store.database.server_copies import write_copy_of
-from store.dialect.differing_sql import summed
+from store.dialect.differing_sql import summed_of_any
 from store.errors import StoreBusyError
 
 PENDING_HALF_HOURS = 48  # a pending upload is deleted after a day: enough for 2 GB at 25 kB/s
@@ -41,7 +41,7 @@ _IDS: BindParameter[int] = bindparam("ids", expanding=True)
 _IS_IN_STEP = and_(
     SealedRow.id.in_(_IDS), *(~exists().where(table.id == SealedRow.id) for table in SEALED_TABLES)
 )
-_FREED = PlainQuery(select(summed(SealedRow.size)).where(_IS_IN_STEP))
+_FREED = PlainQuery(select(summed_of_any(SealedRow.size)).where(_IS_IN_STEP))
 _CLEAR_PAYLOADS = PreparedChange(update(SealedRow).where(_IS_IN_STEP).values(payload=None))
 _DELETE_SEALED = PreparedChange(delete(SealedRow).where(_IS_IN_STEP))
 _DELETE_QUEUED = PreparedChange(delete(DeletionQueueRow).where(DeletionQueueRow.id.in_(_IDS)))
@@ -161,7 +161,7 @@ def _destroy_step(store: Store, ids: Sequence[int]) -> None:
         _CLEAR_PAYLOADS.run(session, ids=ids)
         _DELETE_SEALED.run(session, ids=ids)
         _DELETE_QUEUED.run(session, ids=ids)
-        count_in_store(session, -freed)
+        count_in_store(session, -max(freed, 0))
 
 
 def _empty_journal(store: Store) -> None:

@@ -17,7 +17,7 @@ from store.database.prepared_statements import (
     roll_back,
 )
 from store.database.schema import AttachmentRow, Blob, EntryRow, MailboxRow, SealedRow, new_id
-from store.database.sealed_rows import count_in_mailbox, insert_sealed
+from store.database.sealed_rows import LENGTH, count_in_mailbox, insert_sealed
 from store.dialect.differing_sql import is_blob, is_integer, summed
 from store.errors import AttachmentMissingError, MailboxChangedError, NoSuchMailboxError
 from store.outbox import NAMES_TO_PACK, OutboxKind, enqueue
@@ -120,7 +120,7 @@ _FIRST_DAYS = PlainQuery(
     .group_by(EntryRow.address)
 )
 _SEALED_BYTES = PlainQuery(
-    select(summed(SealedRow.size)).join(EntryRow, EntryRow.id == SealedRow.id).where(_IN_MAILBOX)
+    select(summed(LENGTH)).join(EntryRow, EntryRow.id == SealedRow.id).where(_IN_MAILBOX)
 )
 _NOT_WAITING = PlainQuery(select(MailboxRow.address).where(MailboxRow.waiting_since.is_(None)))
 

@@ -112,7 +112,6 @@ _IS_EMPTY = (
 )
 _ADDRESSES = select(MailboxRow.address).order_by(MailboxRow.address)
 _ALL_ADDRESSES = PlainQuery(_ADDRESSES)
-_OPENED_BEFORE = PlainQuery(_ADDRESSES.where(MailboxRow.opened_day < bindparam("day")))
 _EMPTY_BEFORE = PlainQuery(_ADDRESSES.where(_IS_EMPTY, MailboxRow.opened_day < bindparam("day")))
 _DUE_BY = PlainQuery(_ADDRESSES.where(MailboxRow.due <= bindparam("day")))
 _FIND_EMPTY = PlainQuery(_ADDRESSES.where(_IS_EMPTY, _HAS_ADDRESS))
@@ -258,11 +257,6 @@ def empty_mailboxes(session: Session, before: date) -> Sequence[bytes]:
     Empty means: there was never an entry, and no upload is pending.
     """
     return _EMPTY_BEFORE.all(session, day=before)
-
-
-def opened_before(session: Session, before: date) -> Sequence[bytes]:
-    """Return the addresses of all mailboxes that were opened before a day, sorted."""
-    return _OPENED_BEFORE.all(session, day=before)
 
 
 def drop_empty(session: Session, address: bytes) -> bool:

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from store.database.engine import Store
 from store.database.prepared_statements import PlainQuery, PreparedChange
 from store.database.schema import AttachmentRow, ChunkRow, EntryRow, MailboxRow, SealedRow, UsageRow
+from store.database.sealed_rows import LENGTH
 from store.dialect.differing_sql import summed, summed_of_any
 
 
@@ -27,8 +28,7 @@ _IN_STORE = select(summed_of_any(UsageRow.sealed_bytes)).scalar_subquery().label
 _USED = PlainQuery(
     select(MailboxRow.sealed_bytes, _IN_STORE).where(MailboxRow.address == bindparam("address"))
 )
-_LENGTH = func.coalesce(func.length(SealedRow.header), 0) + func.coalesce(func.length(SealedRow.payload), 0)
-_BYTES = select(func.coalesce(summed(_LENGTH), 0))
+_BYTES = select(func.coalesce(summed(LENGTH), 0))
 _IS_FILE = AttachmentRow.address == MailboxRow.address
 _OF_ENTRIES = select(EntryRow.id).where(EntryRow.address == MailboxRow.address)
 _OF_FILES = select(AttachmentRow.id).where(_IS_FILE)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from store.database.prepared_statements import PlainQuery, PreparedChange, insert
 from store.database.schema import AttachmentRow, ChunkRow, DeletionQueueRow, EntryRow, SealedRow
+from store.database.sealed_rows import LENGTH
 
 _ENTRIES = select(EntryRow.id).where(EntryRow.address == bindparam("address"))
 _ENTRIES_OF_MAILBOX = PlainQuery(_ENTRIES)
@@ -21,9 +22,7 @@ _CHUNKS = PlainQuery(select(ChunkRow.id).where(ChunkRow.attachment_row == bindpa
 _DELETE_CHUNKS = PreparedChange(delete(ChunkRow).where(ChunkRow.attachment_row == bindparam("row")))
 _DELETE_ATTACHMENT = PreparedChange(delete(AttachmentRow).where(AttachmentRow.id == bindparam("row")))
 _IS_ROW = SealedRow.id == bindparam("row")
-_SIZE = PlainQuery(
-    select(SealedRow.size).where(_IS_ROW, ~exists().where(DeletionQueueRow.id == SealedRow.id))
-)
+_SIZE = PlainQuery(select(LENGTH).where(_IS_ROW, ~exists().where(DeletionQueueRow.id == SealedRow.id)))
 _CLEAR_HEADER = PreparedChange(
     update(SealedRow).where(_IS_ROW, SealedRow.header.is_not(None)).values(header=None)
 )

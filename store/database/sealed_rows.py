@@ -10,6 +10,8 @@ from store.database.prepared_statements import PreparedChange, insert
 from store.database.schema import NO_BYTES, MailboxRow, SealedRow, UsageRow, new_id
 
 WHOLE = func.coalesce(SealedRow.header, NO_BYTES)  # ciphertext that `insert_sealed` stored in `header` alone
+# The length of the ciphertext: someone could write any number into the column `size`.
+LENGTH = func.coalesce(func.length(SealedRow.header), 0) + func.coalesce(func.length(SealedRow.payload), 0)
 
 _ADD = PreparedChange(insert(SealedRow))
 _COUNT_IN_MAILBOX = PreparedChange(

@@ -44,7 +44,7 @@ class summed(_Number):  # noqa: N801
 class summed_of_any(_Number):  # noqa: N801
     """Sum of a column in which an attacker may have written values of any type and size."""
 
-    sqlite, postgresql = "total({})", summed.postgresql
+    sqlite, postgresql = "CAST(total({}) AS INTEGER)", summed.postgresql
 
 
 class is_blob(_Condition):  # noqa: N801

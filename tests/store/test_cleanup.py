@@ -15,6 +15,7 @@ from store.database.engine import Store, open_store
 from store.database.schema import CHUNK_BYTES, Base
 from store.dialect.sqlite_pages import SHIELD
 from store.errors import StoreBusyError
+from store.quota import recount_bytes
 from tests.store.factories import (
     NOW,
     a_mailbox,
@@ -277,3 +278,25 @@ def test_a_row_in_the_queue_that_is_still_in_use_stops_no_clean_up(store: Store,
     destroy(store, address, an_entry(store, address))
     cleanup.destroy_deleted(store, NOW)
     assert (kept, 0) == (rows(store, "sealed"), rows(store, "deletion_queue"))
+
+
+@on_sqlite  # in PostgreSQL, the column takes no such number
+@pytest.mark.parametrize("size", [2**63 - 1, -(2**63)])
+def test_sizes_that_someone_wrote_stop_neither_a_deletion_nor_a_sweep(
+    store: Store, address: bytes, size: int
+) -> None:
+    """Attack: an operator writes the largest number into the column `size`, so that no sum fits."""
+    entry_id = os.urandom(16)
+    files = [an_upload(store, address, entry_id, [b"one", b"two"]) for _ in range(2)]
+    entry = an_entry(store, address, entry_id=entry_id, attachment_ids=files)
+    an_entry(store, address)
+    an_upload(store, address, os.urandom(16), [b"one", b"two"], half_hour=1)  # given up
+    with store.writing() as session:
+        session.execute(text("UPDATE sealed SET size = :size"), {"size": size})
+        assert 0 < entries.sealed_bytes(session, address) < 100_000
+
+    destroy(store, address, entry)
+
+    assert cleanup.destroy_deleted(store, NOW) == 10
+    recount_bytes(store)
+    assert 0 < usage(store) < 100_000

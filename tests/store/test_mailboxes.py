@@ -78,13 +78,6 @@ def test_of_many_addresses_those_that_are_there_are_found(store: Store) -> None:
     assert one in found
 
 
-def test_mailboxes_opened_before_a_day_are_listed_sorted(store: Store) -> None:
-    old = [a_mailbox(store, DAY - timedelta(days)) for days in (1, 30)]
-    a_mailbox(store, DAY)
-    with store.reading() as session:
-        assert sorted(old) == mailboxes.opened_before(session, DAY)
-
-
 def test_the_mailbox_that_waits_longest_comes_first(store: Store) -> None:
     late, early, silent, answered = (a_mailbox(store) for _ in range(4))
     an_entry(store, late, day=DAY)
