@@ -94,11 +94,11 @@ def apply_pouch(
     verify_items(verified, items)
     if head.serial <= peer.applied_serial:
         return AppliedPouch(head, is_duplicate=True)
-    context = ApplyContext(endpoint, head, StrandId(head.sender), verified)
+    peer_was_restored = head.taken < peer.acknowledged_serial or head.sent < peer.applied_serial
+    context = ApplyContext(endpoint, head, StrandId(head.sender), verified, peer_was_restored)
     if not is_direct:  # a pouch in a file can be larger than the memory, so it is read twice
         items = PouchReader(reopen(), endpoint.identities).items(verify_key)
     applied = _apply_items(context, items, is_direct=is_direct)
-    peer_was_restored = head.taken < peer.acknowledged_serial or head.sent < peer.applied_serial
     with endpoint.store.writing() as session:
         if peer_was_restored:
             peers.reset_acknowledged(session, head.sender)
@@ -165,7 +165,7 @@ def _finish_mailboxes(context: ApplyContext) -> None:
     store, asked, changed = context.endpoint.store, context.asked, context.changed
     strands, known = context.verified.strands, context.verified.entries
     states: list[mailboxes.StoredMailbox] = []
-    queued = held_item.choose(context)
+    queued = held_item.choose(context) + held_item.choose_lost(context)
     for address in changed | asked.keys():
         with store.reading() as session:
             checked = check_envelopes(session, address, strands, known)

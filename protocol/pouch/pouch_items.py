@@ -21,7 +21,7 @@ ITEM_BYTES: Final = 16 * 1024 * 1024
 CHUNK_BYTES: Final = 1024 * 1024
 PAST: Final = 33  # the `past` of a record, and one revision that does not verify
 _NAME_BYTES: Final = 64  # of a record's name or kind; the server does not know the kinds
-HELD: Final = 1024  # mailboxes or entries in one `HeldItem`
+HELD: Final = 1024  # entries in one `HeldItem`
 TALLIES: Final = 64  # a mailbox leaves 8; without a limit, reading 16 MiB of them would take 200 MiB
 
 _Address = Annotated[bytes, Meta(min_length=ADDRESS_BYTES, max_length=ADDRESS_BYTES)]
@@ -168,18 +168,16 @@ class HeldItem(_Item, frozen=True, tag="held"):
 
     - `letterhead`: serial of the workstation's letterhead (the desk's public statement)
     - `first`, `end`: the range begins at `first` and ends before `end`
-    - `addresses`: the mailboxes of these entries
-    - `whole`: the entries with an encrypted part
-    - `bare`: the entries without an encrypted part
+    - `whole`: names of the entries with an encrypted part
+    - `bare`: names of the entries without an encrypted part
     - `records`: SHA-256 of the list of records (notes of the desk) that a `RecordsItem` would have
     """
 
     letterhead: _Count
     first: _EntryName
     end: _EntryName
-    addresses: Annotated[tuple[_Address, ...], Meta(max_length=HELD)]
-    whole: Annotated[tuple[_Digest, ...], Meta(max_length=HELD)]
-    bare: Annotated[tuple[_Digest, ...], Meta(max_length=HELD)]
+    whole: Annotated[tuple[_EntryName, ...], Meta(max_length=HELD)]
+    bare: Annotated[tuple[_EntryName, ...], Meta(max_length=HELD)]
     records: _Digest
 
 

@@ -9,6 +9,7 @@ from protocol.identifiers import Address, Digest, StrandId
 from protocol.letterhead import Letterhead
 from protocol.mailbox_keys import checked_verify_key
 from protocol.pouch.pouch_file import PouchHead
+from protocol.pouch.pouch_items import HeldItem
 from protocol.strand import StrandKey
 from store import mailboxes, sync_findings
 from store.sync_findings import FindingKind
@@ -91,11 +92,13 @@ class ApplyContext:
 
     - `peer`: sender of the pouch
     - `verified`: keys and facts from the verification of the pouch
+    - `peer_was_restored`: True if the sender's store was restored from a backup
     - `unwanted`: attachments that the peer must not continue to send
     - `without_room`: entries (address and entry id) for whose files this store has no room
     - `unwanted_of`: entries (address and entry id) whose attachments are all unwanted
     - `asked`: entries (digests by address) that the peer asked for
     - `lacking`: entries (digests by address) that the peer lacks. They are not verified yet.
+    - `held_at_peer`: a list of entries that the workstation has, or None if the pouch does not have it
     - `changed`: mailboxes whose state must be computed again
     - `listed_at_peer`: digest of the workstation's list of records, or None if the pouch does not have it
     """
@@ -104,11 +107,13 @@ class ApplyContext:
     head: PouchHead
     peer: StrandId
     verified: VerifyContext
+    peer_was_restored: bool = False
     unwanted: set[FileKey] = field(default_factory=set)
     without_room: set[tuple[bytes, bytes]] = field(default_factory=set)
     unwanted_of: set[tuple[bytes, bytes]] = field(default_factory=set)
     asked: dict[Address, set[Digest]] = field(default_factory=dict)
     lacking: dict[Address, set[Digest]] = field(default_factory=dict)
+    held_at_peer: HeldItem | None = None
     changed: set[Address] = field(default_factory=set)
     listed_at_peer: bytes | None = None
     _removed: dict[Address, set[Digest]] = field(default_factory=dict)

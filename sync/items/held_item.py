@@ -1,9 +1,9 @@
-"""Entries that a workstation holds, in a pouch (sync bundle): the server sends what the workstation lacks.
+"""Entries that a workstation has, in a pouch (sync bundle): each store sends what the other one lacks.
 
-Rows of the outbox (the queue of items to send) are not signed, and the server may have lost some of them. So
-in each sync, the two stores compare their letterheads (the desk's public statement), and a part of their
-entries. The entries are cut into parts in the order of their names, and each part is equally likely, so that
-no mailbox can keep another one from being compared.
+Rows of the outbox (the queue of items to send) are not signed, and the server may have lost some of them, or
+entries that a workstation has sent. So in each sync, the two stores compare their letterheads (the desk's
+public statement), and a part of their entries. The entries are cut into parts in the order of their names,
+and each part is equally likely, so that no mailbox can keep another one from being compared.
 """
 
 import secrets
@@ -36,15 +36,14 @@ def pack(context: BuildContext, session: Session) -> HeldItem:
         context.letterhead.serial,
         first,
         end,
-        addresses=tuple(dict.fromkeys(address for address, *_ in rows)),
-        whole=tuple(digest for _, digest, has_header in rows if has_header),
-        bare=tuple(digest for _, digest, has_header in rows if not has_header),
+        whole=tuple(address + digest for address, digest, has_header in rows if has_header),
+        bare=tuple(address + digest for address, digest, has_header in rows if not has_header),
         records=listed_records.digest(session),
     )
 
 
 def apply(context: ApplyContext, session: Session, item: HeldItem) -> bool:
-    """On the server, record which entries a workstation lacks. On a workstation, do nothing.
+    """On the server, record which entries the workstation or the server lacks. On a workstation, do nothing.
 
     The server also queues a proof for each listed mailbox that has ended. If the workstation has an older
     letterhead, the server queues its own letterhead too.
@@ -54,15 +53,34 @@ def apply(context: ApplyContext, session: Session, item: HeldItem) -> bool:
     context.listed_at_peer = item.records
     if context.endpoint.letterhead().serial > item.letterhead:
         outbox.enqueue_for(session, context.peer, OutboxKind.LETTERHEAD)
-    for address in item.addresses:
+    whole, bare = set(item.whole), set(item.bare)
+    for address in {name[:ADDRESS_BYTES] for name in whole | bare}:
         if mailboxes.find_ended(session, address) is not None:
             outbox.enqueue_for(session, context.peer, OutboxKind.ENDED, address=address)
     queued = {(row.address, row.name) for row in outbox.of_kind(session, context.peer, OutboxKind.ENTRY)}
-    whole, bare = set(item.whole), set(item.bare)
+    context.held_at_peer = item
     for address, digest, has_header in entries.held(session, item.first, item.end):
-        if digest not in whole and (has_header or digest not in bare) and (address, digest) not in queued:
+        name = address + digest
+        if name not in whole and (has_header or name not in bare) and (address, digest) not in queued:
             context.lacking.setdefault(Address(address), set()).add(Digest(digest))
     return False
+
+
+def choose_lost(context: ApplyContext) -> list[tuple[Address, Digest]]:
+    """Return entries that a workstation has, and that this server has lost. The server then asks for them.
+
+    If the workstation has more to send, return nothing, because these entries may be among it.
+    """
+    # Attack: an operator deletes an answer of the desk that the server has acknowledged, before its source
+    # reads it. No entry names the answer, so neither side would notice.
+    held = context.held_at_peer
+    if held is None or context.head.more:
+        return []
+    with context.endpoint.store.reading() as session:
+        here = {address + digest for address, digest, _ in entries.held(session, held.first, held.end)}
+        lost = [(name[:ADDRESS_BYTES], name[ADDRESS_BYTES:]) for name in {*held.whole, *held.bare} - here]
+        gone = {each for each, _ in lost if mailboxes.find_ended(session, each) is not None}
+    return [(Address(address), Digest(digest)) for address, digest in lost if address not in gone]
 
 
 def choose(context: ApplyContext) -> list[tuple[Address, Digest]]:

@@ -1,6 +1,7 @@
 """Mailbox in a pouch (sync bundle): its public keys, then its entries with their files, then its tallies."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from msgspec.structs import asdict
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from store.sync_findings import FindingKind
 from stored_mailbox.lost_entries import check_envelopes, has_signed_files, lost_and_given
 from sync.items import attachment_items, entry_item, tallies_item
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
+from sync.items.damaged_item import NO_ENTRY
 
 _Items = Iterator[tuple[Item, int | None]]
 
@@ -32,7 +34,7 @@ def pack(context: BuildContext, session: Session, address: Address, rows: Sequen
     stored = entries.queued_for(session, context.peer, address)
     with_files = {row.entry_id for row in stored}.intersection(attachments.entry_ids(session, address))
     files = {entry_id: attachments.of_entry(session, address, entry_id) for entry_id in with_files}
-    present = entries.digests(session, address)
+    present = set(entries.digests(session, address))
     tally_rows = [row.id for row in rows if row.kind is OutboxKind.TALLIES]
     tallies = [(tallies_item.pack(session, address), row_id) for row_id in tally_rows]
     store, strands = context.endpoint.store, context.letterhead.strand_keys
@@ -65,9 +67,21 @@ def pack(context: BuildContext, session: Session, address: Address, rows: Sequen
         if own or not row_ids.keys().isdisjoint(lost):
             yield from ((DamagedItem(address, digest), None) for digest in lost)
 
+    lost = row_ids.keys() - present if context.endpoint.is_server else set()
     if mailbox is None:
-        return iter(())  # the mailbox has ended in the meantime, and its ending is a separate item
-    return _behind(MailboxItem(address, mailbox.recipient, mailbox.verify_key, mailbox.opened_day), items())
+        # If the mailbox has ended in the meantime, its ending is a separate item.
+        has_ended = mailboxes.find_ended(session, address) is not None
+        return _lost(context, address, {NO_ENTRY} if lost and not has_ended else ())
+    keys = MailboxItem(address, mailbox.recipient, mailbox.verify_key, mailbox.opened_day)
+    return chain(_behind(keys, items()), _lost(context, address, lost))
+
+
+def _lost(context: BuildContext, address: Address, digests: Iterable[bytes]) -> _Items:
+    """Yield a report of each entry that the workstation has and that this server has lost."""
+    for digest in digests:
+        if context.is_full():
+            return
+        yield DamagedItem(address, digest), None
 
 
 def _behind(keys: MailboxItem, items: _Items) -> _Items:
