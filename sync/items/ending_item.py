@@ -10,11 +10,12 @@ from crypto.errors import ForgedError
 from protocol.entry import SignedEntry
 from protocol.identifiers import Address
 from protocol.mailbox_keys import check_mailbox_keys
+from protocol.pouch.pouch_file import SERVER
 from protocol.pouch.pouch_items import EndedItem
 from protocol.transcript.check import Transcript, read_transcript
 from protocol.transcript.closing import may_delete
 from protocol.transcript.ending import end_of, is_proved, proof_from_bytes
-from store import entries, ledger_tallies, mailbox_tallies, mailboxes, outbox, records
+from store import entries, ledger_tallies, mailbox_tallies, mailboxes, outbox, peers, records
 from store.sync_findings import FindingKind
 from stored_mailbox.reading import parse_rows
 from sync.endpoint import Endpoint
@@ -109,7 +110,15 @@ def _is_allowed_here(context: VerifyContext, item: EndedItem, proof: Transcript)
 
 
 def _rows_not_sent(endpoint: Endpoint, session: Session, address: bytes) -> list[entries.StoredEntry]:
-    """Return the entries that this workstation wrote and that perhaps have not reached the server."""
+    """Return the entries that this workstation wrote and that perhaps have not reached the server.
+
+    If the server was restored, return nothing, until the adviser has removed the warning.
+    """
+    # Attack: an operator restores an old store, so that all entries are queued again. An answer that opened a
+    # closed mailbox again would then count as never sent, and this workstation would delete the mailbox.
+    server = peers.find(session, SERVER)
+    if server is not None and server.rollback_day is not None:
+        return []
     own = [row for row in entries.of_mailbox(session, address) if row.strand == endpoint.name]
     kind = outbox.OutboxKind.ENTRY
     return [row for row in own if outbox.is_queued(session, kind, address=address, name=row.digest)]

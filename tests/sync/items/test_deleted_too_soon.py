@@ -9,11 +9,11 @@ from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.pouch.pouch_file import PouchHead, PouchWriter, lowest_serial
 from protocol.pouch.pouch_items import EndedItem
 from protocol.transcript.ending import proof_to_bytes
-from store import mailboxes, outbox, records, sync_findings
+from store import mailboxes, outbox, peers, records, sync_findings
 from store.sync_findings import FindingKind
 from sync.apply import apply_pouch
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
-from tests.sync.ends import Ends, Workstation, all_of, at
+from tests.sync.ends import Ends, Workstation, all_of, at, copy_of, restore
 from tests.sync.test_exchange import cleans_up, put_tallies
 
 
@@ -113,6 +113,32 @@ def test_a_closing_that_later_words_built_upon_is_put_back_and_deletes_nothing(
 
     assert is_kept(workstation, source)
     assert found_at(workstation) == [(source.keys.address, FindingKind.DAMAGED)]
+
+
+def test_an_answer_that_opened_a_mailbox_again_counts_after_the_server_was_restored(
+    ends: Ends, source: ASource, workstation: Workstation
+) -> None:
+    """Attack: an operator restores the store from before the answer, and the sweeper deletes the mailbox.
+
+    The workstation then queues all its entries again, but it had sent this answer before.
+    """
+    closes(ends, workstation, source)
+    backup = copy_of(ends.world.store, ends.folder / "backup.db")
+    at(ends, workstation, source).is_answered("after all")
+    ends.sync(workstation)
+    restore(ends.world.store, backup)
+    with ends.world.store.writing() as session:
+        peers.forget_applied(session)  # as `steunpunt restore` does
+    assert cleans_up(ends) == 1
+
+    for _ in range(2):
+        ends.sync(workstation)
+
+    assert is_kept(workstation, source)
+    assert found_at(workstation) == [(source.keys.address, FindingKind.DAMAGED)]
+    assert ends.notes_restored_server(workstation)
+    ends.sync(workstation)
+    assert is_kept(workstation, source)
 
 
 def test_an_earlier_day_is_put_back_and_deletes_nothing(
