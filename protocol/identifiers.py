@@ -37,7 +37,7 @@ _NUMBER_BYTES = 8  # with 64 bits, the chances of two words differ by less than 
 def mailbox_label(address: Address) -> str:
     """Return the label of a mailbox: three words, joined by hyphens, by which people recognise the mailbox.
 
-    A label proves nothing: in a year of computing, an attacker could make a mailbox with the same label.
+    A label proves nothing: with some days of computing, anyone can make a mailbox with the same label.
     """
     return "-".join(_words(b"steunpunt/v1/label", address, _LABEL_WORDS))
 

@@ -28,7 +28,7 @@ from journalist_app.search.tally_reader import OpenedTally
 from programs.runner import end_all_programs
 from protocol import trusted_state as trusted_state_format
 from protocol.entry import SignedEntry
-from protocol.identifiers import Address, Digest, EntryId, mailbox_label
+from protocol.identifiers import Address, Digest, EntryId, mailbox_label, sealing_words
 from protocol.keyring import Keyring
 from protocol.letterhead import Letterhead
 from protocol.pouch.pouch_file import SERVER
@@ -158,6 +158,7 @@ class OpenDesk:
     unsound_casefiles: set[Address] = field(default_factory=set)
     tallies: dict[int, OpenedTally] = field(default_factory=dict, repr=False)  # of the ledger, by row number
     _labels: dict[Address, str] = field(default_factory=dict)
+    _named: dict[str, set[Address]] = field(default_factory=dict)  # the mailboxes with a label
     _changing: threading.Lock = field(default_factory=threading.Lock)
     _saving_once: set[int] = field(default_factory=set)  # threads
     _is_changed: bool = False
@@ -171,12 +172,21 @@ class OpenDesk:
     def label(self, address: Address) -> str:
         """Return the label of a mailbox: three words by which advisers recognise it.
 
-        The label is cached, because the inbox searches 10,000 labels.
+        If another mailbox has the same three words, the label has six more words. The label is cached,
+        because the inbox searches 10,000 labels.
         """
-        known = self._labels.get(address)
-        if known is None:
-            known = self._labels[address] = mailbox_label(address)
-        return known
+        # Attack: someone makes mailboxes until one has the label of another source, and writes in it.
+        if not self._labels:
+            for known in (*list(self.trusted_state.mailboxes), *self.trusted_state.ended):
+                self._name(known)
+        words = self._labels.get(address) or self._name(address)
+        return words if len(self._named[words]) == 1 else f"{words} ({sealing_words(address)})"
+
+    def _name(self, address: Address) -> str:
+        words = mailbox_label(address)
+        self._named.setdefault(words, set()).add(address)
+        self._labels[address] = words
+        return words
 
     def unsealer(self) -> Unsealer:
         """Return an `Unsealer` for one page.
@@ -191,6 +201,7 @@ class OpenDesk:
 
         Call `save` afterwards to write this to disk.
         """
+        self.label(address)  # from now on, no other mailbox has the same label
         known = self.trusted_state.mailboxes.get(address)
         if known is None or known != replace(seen, removed=known.removed | seen.removed):
             self._change(lambda state: state.advance(address, seen))

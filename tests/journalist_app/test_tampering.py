@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 from nacl.signing import SigningKey
 
+from journalist_app.desk import open_desk
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.errors import PassOnRefusal, SendRefusal
 from journalist_app.files import presealed
@@ -357,6 +358,34 @@ def test_a_rival_that_a_retired_workstation_signs_keeps_no_answer_from_anyone(
 
 
 # ---- one malformed row stops nothing else
+
+
+def test_two_mailboxes_with_one_name_are_shown_with_more_words(
+    world: World, desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: someone makes mailboxes until one has the name of another source, and writes in it.
+
+    To find such a mailbox takes days of computing, so the test gives two mailboxes the same words.
+    """
+    imitated, other = source.keys.address, a_source(world)
+    other.writes("another question")
+    check_everything(desk, TODAY)
+    name = desk.label(imitated)
+    words = open_desk.mailbox_label
+    imitation = a_source(world)
+    monkeypatch.setattr(
+        open_desk, "mailbox_label", lambda each: name if each == imitation.keys.address else words(each)
+    )
+    imitation.writes("it is me again")
+    check_everything(desk, TODAY)
+
+    rows = inbox_lists.read_inbox(desk, InboxFilter("waiting"), TODAY).rows
+    shown = {row.address: row.label for row in rows}
+    for each in (imitated, imitation.keys.address):
+        assert shown[each.hex()] == f"{name} ({sealing_words(each)})"
+    assert shown[other.address] == words(other.keys.address)
+    found = inbox_lists.read_inbox(desk, InboxFilter("waiting", query=name), TODAY).rows
+    assert {row.address for row in found} == {imitated.hex(), imitation.address}
 
 
 @pytest.mark.parametrize(
