@@ -5,6 +5,10 @@ Keys, signatures and heads are checked without decryption. Then the verified ent
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Final
+
+from sqlalchemy.orm import Session
 
 from crypto.errors import ForgedError, MalformedError, UnreadableError
 from journalist_app.desk.open_desk import OpenDesk
@@ -15,18 +19,21 @@ from protocol.envelope import Author, EntryClass
 from protocol.errors import NewerVersionError
 from protocol.heads import Heads
 from protocol.identifiers import SOURCE_STRAND, Address, Digest
+from protocol.pouch.pouch_file import SERVER
 from protocol.transcript.check import FaultKind, Transcript
 from protocol.transcript.closing import closed_until
 from protocol.transcript.thread_state import ThreadState, thread_state
 from protocol.transcript.waiting import waiting_since
 from protocol.trusted_state import SeenMailbox
-from store import sync_findings
+from store import peers, sync_findings
 from store.mailboxes import StoredMailbox
 from store.sync_findings import FindingKind
 from stored_mailbox.reading import StoredTranscript, read_stored
 
 WRONG_STATE = "wrong_state"  # the source waits, but the mailbox's row says that the desk has answered
+NOT_DELETED = "not_deleted"  # the mailbox is still here, although it had to be deleted on an earlier day
 DAMAGED_FILE = "damaged_file"  # found by the check of the whole store, which reads every file
+_TWO_WEEKS: Final = timedelta(days=14)  # a mailbox is deleted at night, and a USB stick may take days
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,7 @@ def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
     with desk.store.reading() as session:
         stored = read_stored(session, address, desk.letterhead.strand_keys, remembered=known.heads)
         findings = sync_findings.of_mailbox(session, address)
+        overdue = due_before(desk, session)
     if stored is None:
         raise MailboxNotFoundError
     transcript = stored.transcript
@@ -126,14 +134,16 @@ def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
     faults = [*_faults(stored, known.removed, restored)]
     if address in desk.trusted_state.ended:
         faults.append(ShownFault("come_back"))
-    waiting = waiting_since(transcript)
+    waiting, until = waiting_since(transcript), closed_until(transcript)
     if not faults and waiting is not None and stored.mailbox.waiting_since is None:
         faults.append(ShownFault(WRONG_STATE))
     if all(fault.allows_answers or fault.kind == FaultKind.RESTORED for fault in faults):
         # Only of entries that are here: a source can sign removals of thousands that never existed.
         here = frozenset(transcript.removed.keys() & transcript.authentic.keys())
-        seen = SeenMailbox(transcript.heads, here, closed_until(transcript), waiting is None)
+        seen = SeenMailbox(transcript.heads, here, until, waiting is None)
         desk.remember(address, seen)
+    if until is not None and until < overdue:
+        faults.append(ShownFault(NOT_DELETED, allows_answers=True))
     if address in desk.damaged_files:
         faults.append(ShownFault(DAMAGED_FILE, allows_answers=True))
     found = dict.fromkeys(finding.kind for finding in findings)
@@ -151,6 +161,17 @@ def conversation_of(desk: OpenDesk, address: Address) -> Conversation:
         for entry in transcript.entries
     )
     return Conversation(stored, entries, once_for_each_writer(faults), removed, restored)
+
+
+def due_before(desk: OpenDesk, session: Session) -> date:
+    """Return a day: a closed mailbox that had to be deleted before this day should not be here any more.
+
+    With a server, the time after the last sync does not count, because the server may have deleted it since.
+    """
+    # Attack: the operator keeps a mailbox. A workstation deletes its copy only after the server did.
+    server = peers.find(session, SERVER)
+    latest = desk.last_check if server is None else server.last_applied_day
+    return date.min if latest is None else latest - _TWO_WEEKS
 
 
 def name_of_finding(kind: FindingKind) -> str:

@@ -7,7 +7,13 @@ from typing import Final
 
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
-from journalist_app.desk.verification import DAMAGED_FILE, Conversation, entry_contents, open_with_faults
+from journalist_app.desk.verification import (
+    DAMAGED_FILE,
+    NOT_DELETED,
+    Conversation,
+    entry_contents,
+    open_with_faults,
+)
 from journalist_app.inbox.deadlines import Deadline, deadlines_of
 from journalist_app.inbox.mailbox_summary import digest_of_entries, summarise_mailbox
 from journalist_app.services.closing.ended_mailboxes import end_by_source
@@ -18,7 +24,7 @@ from store.mailboxes import EndedMailbox
 
 _NOTHING_NOTED: Final = (0, Casefile())
 # Anyone can start hundreds of mailboxes with such a fault, which must not hide another fault.
-_MILD: Final = frozenset({*ALLOW_ANSWERS, DAMAGED_FILE, "unreadable"})
+_MILD: Final = frozenset({*ALLOW_ANSWERS, DAMAGED_FILE, NOT_DELETED, "unreadable"})
 
 
 @dataclass(frozen=True, slots=True)

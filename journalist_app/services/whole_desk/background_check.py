@@ -7,7 +7,7 @@ from datetime import date
 from sqlalchemy.orm import Session
 
 from journalist_app.desk.open_desk import CheckProgress, OpenDesk
-from journalist_app.desk.verification import WRONG_STATE, Conversation, conversation_of
+from journalist_app.desk.verification import WRONG_STATE, Conversation, conversation_of, due_before
 from journalist_app.errors import MailboxNotFoundError
 from journalist_app.services.closing import deletion_upkeep, ended_mailboxes
 from journalist_app.services.mailbox import count_for_report
@@ -75,6 +75,7 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
         }
         hidden = _hidden_mailboxes(desk, session)
         at_server = [Address(row.address) for row in sync_findings.all_findings(session)]
+        before = due_before(desk, session)
     known = desk.trusted_state
     new = [
         address
@@ -82,8 +83,13 @@ def _changed_mailboxes(desk: OpenDesk) -> list[Address]:
         if address in known.ended or not _has_only(digests, known.seen(address).heads)
     ]
     gone = {*list(known.mailboxes)} - here
+    overdue = [each for each, seen in list(known.mailboxes.items()) if seen.closed and seen.closed < before]
     unfinished = desk.unfinished.get("check", ())
-    return list(dict.fromkeys([*new, *gone, *hidden, *at_server, *desk.to_count, *desk.unsound, *unfinished]))
+    return list(
+        dict.fromkeys(
+            [*new, *gone, *hidden, *overdue, *at_server, *desk.to_count, *desk.unsound, *unfinished]
+        )
+    )
 
 
 def _has_only(digests: Sequence[bytes], known: Heads) -> bool:
