@@ -109,6 +109,23 @@ def test_a_casefile_that_was_merged_can_be_written_on_both(scene: TwoWorkstation
     assert scene.first.desk.unsound_casefiles == scene.second.desk.unsound_casefiles == set()
 
 
+def test_an_adviser_can_change_a_note_under_the_name_of_another(scene: TwoWorkstations) -> None:
+    """A limit: a casefile is signed as a whole, by the workstation that changed it last."""
+    address = scene.a_source_who_waits().keys.address
+    note(scene.first, address, "do not call the source at work")
+    scene.both_sync()
+    (true_note,) = casefiles.read_casefile(scene.second.desk, address).notes
+    false_note = msgspec.structs.replace(true_note, text="call the source at work")
+
+    casefiles.update_casefile(
+        scene.second.desk, address, lambda now: msgspec.structs.replace(now, notes=(false_note,))
+    )
+    scene.both_sync()
+
+    assert casefiles.read_casefile(scene.first.desk, address).notes == (false_note,)
+    assert scene.first.desk.unsound == {}
+
+
 def test_reply_templates_that_each_added_are_on_both(scene: TwoWorkstations) -> None:
     for at, name in ((scene.first, "Eerste"), (scene.second, "Tweede")):
         reply_templates.put_template(
