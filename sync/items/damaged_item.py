@@ -17,6 +17,7 @@ from protocol.pouch.pouch_items import (
     MailboxItem,
     TalliesItem,
 )
+from store import mailboxes
 from store.sync_findings import FindingKind
 from sync.items.contexts import ApplyContext
 
@@ -41,6 +42,6 @@ def apply(context: ApplyContext, session: Session, item: DamagedItem) -> bool:
     """Record that an entry or a mailbox is damaged at the sender, and that the sender asks for the entry."""
     if item.digest:
         context.asked.setdefault(Address(item.address), set()).add(Digest(item.digest))
-    if context.peer_was_restored:
+    if context.peer_was_restored and mailboxes.find(session, item.address) is not None:
         return False  # the adviser is told that the server was restored, and everything is sent again
     return context.report(session, item.address, item.digest, FindingKind.DAMAGED)
