@@ -121,6 +121,23 @@ class DatabaseMachines:
             connection.execute("CREATE DATABASE steunpunt TEMPLATE template0")
         return "steunpunt"
 
+    def checkpoint(self) -> None:
+        """Let every machine remove the journal that it no longer needs."""
+        for member in self.members:
+            with psycopg.connect(
+                f"postgresql://postgres@{member.machine.address}/postgres", autocommit=True
+            ) as connection:
+                connection.execute("CHECKPOINT")
+
+    def holding(self, content: bytes) -> list[bool]:
+        """Return, for each machine, whether a file of PostgreSQL has this content."""
+        return [
+            any(
+                content in path.read_bytes() for path in (member.folder / "data").rglob("*") if path.is_file()
+            )
+            for member in self.members
+        ]
+
     def primary(self) -> DatabaseMachine | None:
         """Return a machine that takes writes, or None."""
         return next((member for member in self.members if member.takes_writes()), None)

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from bench import processes
-from store import entries, mailboxes
+from store import cleanup, entries, mailboxes
 from store.database.engine import ServerPlace, open_store
 from tests.deploy.on_postgresql import a_desk_on
 from tests.deploy.two_machines import Machine
@@ -28,7 +28,7 @@ from tests.proofs.cluster.database_machines import DatabaseMachine, DatabaseMach
 from tests.proofs.cluster.load import Notes, faults, write_until
 from tests.proofs.cluster.visitors import PatientSource
 from tests.proofs.proof_sizes import FAILOVERS, IS_WHOLE, print_result
-from tests.store.factories import DAY
+from tests.store.factories import DAY, NOW
 
 pytestmark = [
     pytest.mark.slow,
@@ -75,6 +75,7 @@ def test_no_loss_of_a_primary_loses_or_doubles_a_message(tmp_path: Path) -> None
             time.sleep(3)
         found = [fault for visitor in visitors for fault in visitor.check()]
         check_store(machines, notes)
+        check_deletion(machines, notes[0])
     assert [] == found
     tell(notes, visitors, moments)
 
@@ -146,6 +147,21 @@ def check_store(machines: DatabaseMachines, notes: list[Notes]) -> None:
         for each in notes:
             with store.reading() as session:
                 assert [] == faults(each, entries.of_mailbox(session, each.address))
+
+
+def check_deletion(machines: DatabaseMachines, notes: Notes) -> None:
+    """Delete all entries of a mailbox, and look for the first of them in the files of every machine."""
+    first = next(iter(notes.acknowledged.values()))
+    assert all(machines.holding(first))
+    with closing(
+        open_store(ServerPlace(machines.url("steunpunt", "steunpunt_owner"), Path("notes")))
+    ) as store:
+        with store.writing() as session:
+            entries.destroy(session, notes.address, [*notes.acknowledged])
+        cleanup.destroy_deleted(store, NOW)
+        cleanup.rewrite_store(store)
+    machines.checkpoint()
+    assert not any(machines.holding(first))
 
 
 def tell(notes: list[Notes], visitors: list[PatientSource], moments: list[tuple[str, float]]) -> None:
