@@ -17,6 +17,7 @@ _PLACES = {"server", "workstation", "workstation root", "elsewhere", "new server
 # First words of the lines that no test runs, with the reason. A block without a machine begins like this.
 NOT_RUN = {
     "make -C": "a booted machine of a test has no network: build_once() runs `make deb` where there is one",
+    "apt-get install age": "in a test, the third machine is the machine that runs it, and has age already",
     "[backup]": "an example: the set-up has written the same setting",
     "ttl: ": "tests/proofs/cluster gives these settings to Patroni on machines of its own",
     "apt-get install nginx certbot": "a booted machine of a test has no network, and has nginx already",
