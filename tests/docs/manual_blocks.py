@@ -25,6 +25,19 @@ NOT_RUN = {
 }
 
 
+# Lines for a server on PostgreSQL that no test types, with the reason. Their test boots no machine.
+NOT_RUN_ON_POSTGRESQL = {
+    "apt-get install postgresql": "the machine of the tests has Debian's PostgreSQL, and maybe no network",
+    "systemctl reload postgresql": "the test reloads a database server of its own, with pg_reload_conf()",
+    "systemctl stop steunpunt.target": "the server of the test runs no program",
+    "systemctl start steunpunt.target": "the server of the test has no units",
+}
+# Lines that the test of these blocks types, and that may end with exit status 3, with the reason.
+FINDS_FAULTS_ON_POSTGRESQL = {
+    "steunpunt check": "no program runs, and the check says so. The test looks for the line about the store"
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A fenced block of a manual. `kind` is the text after the first fence, such as "sh server"."""

@@ -1,7 +1,13 @@
 import pytest
 
 from tests.code_lines import ROOT
-from tests.docs.manual_blocks import NOT_RUN, Block, read_blocks
+from tests.docs.manual_blocks import (
+    FINDS_FAULTS_ON_POSTGRESQL,
+    NOT_RUN,
+    NOT_RUN_ON_POSTGRESQL,
+    Block,
+    read_blocks,
+)
 
 MANUALS = ("operator.md", "adviser.md")
 BLOCKS = [block for manual in MANUALS for block in read_blocks(manual)]
@@ -19,6 +25,12 @@ def test_each_block_of_a_manual_is_run_by_a_test_or_in_the_list_with_a_reason(bl
 def test_each_line_that_no_test_runs_is_in_a_manual(begin: str) -> None:
     assert NOT_RUN[begin]
     assert any(line.startswith(begin) for line in LINES)
+
+
+@pytest.mark.parametrize("line", [*NOT_RUN_ON_POSTGRESQL, *FINDS_FAULTS_ON_POSTGRESQL])
+def test_each_exception_for_postgresql_is_a_line_of_its_blocks(line: str) -> None:
+    assert NOT_RUN_ON_POSTGRESQL.get(line) or FINDS_FAULTS_ON_POSTGRESQL[line]
+    assert any(line in block.lines for block in BLOCKS if block.is_on_postgresql)
 
 
 def test_the_first_hour_has_few_commands() -> None:
