@@ -20,10 +20,8 @@ from store.errors import StoreError
 
 _UNFINISHED = "A file cannot be read or written, so the upgrade is not complete"
 _AGAIN = ": when the disk is in order, run the same command again."
-_BACK = (
-    "the upgrade failed, and nothing was changed ({}). Run the same command again. If it fails again, go "
-    "back to the older version: as root, install {}"
-)
+_FAILED = "the upgrade failed, and nothing was changed ({}). Run the same command again. {}"
+_BACK = "If it fails again, go back to the older version: as root, run dpkg --install {}"
 _OLDER = re.compile(r"(?m) upgrade (steunpunt-[a-z]+):(\S+) (\S+) \S+$")
 _DPKG_LOG = Path("/var/log/dpkg.log")
 _NOTHING = "Nothing to do: the settings and the store's tables are of this version."
@@ -69,15 +67,22 @@ def upgrade_machine(
 
 @contextmanager
 def _naming_package() -> Iterator[None]:
-    """Add to an error of the store the package of the older version, which dpkg's log names."""
+    """Add to an error of the store or of a file the command that installs the older version."""
     try:
         yield
     except StoreError as why:
-        named = "the package of the older version"
-        with suppress(OSError):
-            for name, arch, version in _OLDER.findall(_DPKG_LOG.read_text("utf-8", "replace")):
-                named = f"{name}_{version}_{arch}.deb"
-        raise type(why)(_BACK.format(why, named)) from why
+        raise type(why)(_FAILED.format(why, _way_back())) from why
+    except OSError as why:
+        raise DeployError(f"{_UNFINISHED} ({type(why).__name__}){_AGAIN} {_way_back()}.") from why
+
+
+def _way_back() -> str:
+    """Return how to go back, with the package of the older version if dpkg's log names it."""
+    named = "with the package of the older version"
+    with suppress(OSError):
+        for name, arch, version in _OLDER.findall(_DPKG_LOG.read_text("utf-8", "replace")):
+            named = f"{name}_{version}_{arch}.deb"
+    return _BACK.format(named)
 
 
 def _running(settings: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.backup.before_upgrade import folder_before_upgrade
 from deploy.cli import terminal
 from deploy.setup import STORE
 from deploy.upgrading import upgrade_machine
@@ -23,6 +24,8 @@ from tests.store.factories import a_mailbox, rows
 from tests.stores import killed_after
 
 pytestmark = pytest.mark.enable_socket
+
+UNKNOWN = "as root, run dpkg --install with the package of the older version."
 
 
 @pytest.fixture
@@ -73,10 +76,10 @@ def test_the_copy_before_an_upgrade_shows_a_bar(
     [
         (
             "16:20:57 upgrade steunpunt-workstation:amd64 0.1.0 0.2.0\n16:20:57 upgrade tor:amd64 1 2\n",
-            "install steunpunt-workstation_0.1.0_amd64.deb",
+            "as root, run dpkg --install steunpunt-workstation_0.1.0_amd64.deb.",
         ),
-        ("16:20:57 install steunpunt-workstation:amd64 <none> 0.2.0\n", "the package of the older version"),
-        (None, "the package of the older version"),
+        ("16:20:57 install steunpunt-workstation:amd64 <none> 0.2.0\n", UNKNOWN),
+        (None, UNKNOWN),
     ],
 )
 def test_a_migration_that_fails_names_the_package_to_go_back_to(
@@ -96,6 +99,20 @@ def test_a_migration_that_fails_names_the_package_to_go_back_to(
     assert "The upgrade failed, and nothing was changed" in sentence
     assert named in sentence
     assert there == files_of(desk.first)
+
+
+def test_a_file_that_cannot_be_written_names_the_package_to_go_back_to(
+    desk: TwoMachineDesk, later: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upgrade_machine, "_DPKG_LOG", later / "dpkg.log")
+    (later / "dpkg.log").write_text("16:20:57 upgrade steunpunt-server:amd64 0.1.0 0.2.0\n", "utf-8")
+    folder_before_upgrade(desk.server.store().path).write_text("not a folder", "utf-8")
+
+    with store_code_of_next_version(later):
+        sentence = desk.server.is_told("upgrade")
+
+    assert "the upgrade is not complete (FileExistsError): when the disk is in order" in sentence
+    assert "as root, run dpkg --install steunpunt-server_0.1.0_amd64.deb." in sentence
 
 
 def test_a_disk_that_writes_another_copy_leaves_the_older_version_whole(
