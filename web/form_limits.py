@@ -59,12 +59,12 @@ class LimitedRequest(Request):
     """
 
     def _load_form_data(self) -> None:
-        if self.mimetype == "multipart/form-data":  # a form with files has a reader of its own
-            raise BadRequest
         limits = form_limits(self.endpoint) or FormLimits(1, {})
         fields: MultiDict[str, str] = MultiDict()
         body = body_of(self, small_form_bytes(limits))
         try:
+            if self.mimetype == "multipart/form-data":  # a form with files has a reader of its own
+                raise BadRequest
             if self.mimetype == "application/x-www-form-urlencoded":
                 for name, text in read_small_form(body, limits):
                     fields.add(name, text)

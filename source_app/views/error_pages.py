@@ -1,7 +1,7 @@
 """Error pages: the page and the HTTP status for each exception. `templates/error.html` has the sentences."""
 
 from flask import Flask, g, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response
 
 from crypto.errors import CryptoError
@@ -93,7 +93,7 @@ def _tell_unavailable(answer: Response) -> Response:
 
 def _http_error(why: HTTPException) -> Response:
     request.routing_exception = None  # refers to frames, and these to the request with its keys
-    text = _typed_text() if why.code == RequestEntityTooLarge.code else ""
+    text = _typed_text() if why.code in {BadRequest.code, RequestEntityTooLarge.code} else ""
     return _error_page(why.code or 500, str(why.code or 500), text)
 
 

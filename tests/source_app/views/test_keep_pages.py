@@ -1,10 +1,12 @@
 """Nothing that a source typed is lost: not by a link, another language, a refusal or a broken upload."""
 
+import io
 import re
 import sqlite3
 from collections.abc import Iterator
 from html import escape, unescape
 from html.parser import HTMLParser
+from urllib.parse import urlencode
 
 import pytest
 from werkzeug.test import TestResponse
@@ -15,7 +17,7 @@ from store.errors import StoreError
 from store.sessions import SessionStore
 from tests.pages import hooks
 from tests.source_app.answering_proposals import form_of, path_of, say
-from tests.source_app.desks import ADesk, SourceBrowser, ToGo, multipart
+from tests.source_app.desks import MULTIPART, ADesk, SourceBrowser, ToGo, multipart
 from tests.source_app.views import broken_stores
 
 TEXT = "do not lose <me>"
@@ -232,6 +234,45 @@ def test_a_link_never_leads_to_another_site(source: SourceBrowser, look: str) ->
     left = source.post("/en/mailbox/keep", {**source.form_context(), "text": TEXT, "look": look})
 
     assert left.location == "/en/mailbox"
+
+
+def _send_half(source: SourceBrowser, path: str, form: dict[str, str], end: int) -> TestResponse:
+    """Post the first `end` bytes of a form, whose header promises the whole form."""
+    body = urlencode(form).encode()
+    given = {
+        "wsgi.input": io.BytesIO(body[:end]),
+        "CONTENT_LENGTH": str(len(body)),
+        "CONTENT_TYPE": "application/x-www-form-urlencoded",
+    }
+    return source.client.post(path, environ_overrides=given)
+
+
+@pytest.mark.parametrize("cut", ["in the text", "after the text"])
+@pytest.mark.parametrize("form_of_text", ["an answer", "a followed link"])
+def test_nothing_typed_is_lost_when_a_form_is_cut_off(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, form_of_text: str, cut: str
+) -> None:
+    made = a_desk.propose(keys, "to pass on")
+    if form_of_text == "an answer":
+        path, form = path_of(made), {**form_of(source, made), "text": "keep me", "verdict": "changes_asked"}
+    else:
+        path, form = "/en/mailbox/keep", {**source.form_context(), "text": "keep me", "look": "/en/help"}
+    end = urlencode(form).index("keep+me") + (5 if cut == "in the text" else 10)
+
+    refused = _send_half(source, path, form, end)
+
+    assert refused.status_code == 400
+    assert ("keep </textarea>" if cut == "in the text" else "keep me</textarea>") in refused.text
+    assert hooks(refused.text, "text") == hooks(source.get("/en/mailbox/write").text, "text") == []
+    assert source.post(path, form).status_code == 303
+
+
+@pytest.mark.parametrize("path", ["/en/mailbox/keep", "/en/log-in"])
+def test_a_form_of_another_kind_is_refused_with_a_page(source: SourceBrowser, path: str) -> None:
+    refused = source.client.post(path, data=multipart({"text": TEXT}, []), content_type=MULTIPART)
+
+    assert refused.status_code == 400
+    assert hooks(refused.text, "failure") == ["400"]
 
 
 def test_without_room_for_a_text_the_page_gives_the_text_to_copy(
