@@ -190,6 +190,20 @@ def test_every_page_has_landmarks_and_a_way_past_them(every_page: EveryPage) -> 
         assert [link for link in outline.all("a") if link["href"] == "#content"], name
 
 
+def test_every_page_with_a_button_to_begin_has_the_limits_of_secrecy_or_leads_to_them(
+    every_page: EveryPage,
+) -> None:
+    lang, _, pages = every_page
+    outlines = {name: Outline(page) for name, page in pages.items()}
+    links = {name: {link["href"] for link in outline.all("a")} for name, outline in outlines.items()}
+    with_button = {name for name, found in links.items() if f"/{lang}/begin" in found}
+    with_limits = {name for name, outline in outlines.items() if "secret" in outline.ids}
+    with_link = {name for name, found in links.items() if f"/{lang}/#secret" in found}
+
+    assert {"start", "seal", "s/83", "s/38", "log-in", "log in, a text waits"} <= with_button
+    assert with_button - with_limits - with_link == set()
+
+
 def test_the_quick_way_out_is_the_first_thing_in_reach(every_page: EveryPage) -> None:
     for name, page in every_page[2].items():
         first = Outline(page).all("a", "button", "input", "textarea")[0]
