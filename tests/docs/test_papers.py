@@ -51,6 +51,14 @@ def test_no_paper_cites_an_article_that_no_one_read() -> None:
     assert READ == set().union(*cited.values())
 
 
+def test_each_sentence_to_check_is_on_the_page_of_the_site() -> None:
+    page = (ROOT / "source_app" / "templates" / "accessibility.html").read_text("utf-8")
+    quoted = re.findall(r'(?m)^\| "(.*?)" \|', PAPERS["accessibility-source"])
+
+    assert len(quoted) == 7
+    assert [] == [sentence for sentence in quoted if sentence not in page]
+
+
 @pytest.mark.parametrize("name", sorted(PAPERS.keys() - {"README"}))
 def test_each_paper_is_listed_and_takes_ten_minutes(name: str) -> None:
     assert f"({name}.md)" in PAPERS["README"]
