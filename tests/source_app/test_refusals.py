@@ -5,6 +5,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 import pytest
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from flask import get_template_attribute, render_template
 
 from source_app import errors, forms
@@ -14,6 +15,8 @@ from source_app.passphrase_typos import PassphraseTypos
 from tests.code_lines import ROOT
 from tests.pages import hooks
 from tests.source_app.desks import ADesk
+
+_SENTENCES_MAX = 3  # of one part of an error, except on the page of a mailbox that is not found
 
 
 def _of_macro(name: str) -> Callable[[ADesk, StrEnum], str]:
@@ -76,6 +79,19 @@ def test_every_reason_has_a_sentence(a_desk: ADesk, reason: StrEnum) -> None:
         page = render(a_desk, reason)
 
     assert str(reason) in hooks(page, "refusal") + hooks(page, "failure")
+
+
+def test_what_happened_what_was_kept_and_what_to_do_are_short_paragraphs() -> None:
+    templates = ROOT / "source_app" / "templates"
+    files = [(name, "jinja2") for name in ("error.html", "_refusals.html")]
+    found = extract_from_dir(templates, files, keywords=DEFAULT_KEYWORDS)
+    texts = [form for _, _, forms, *_ in found for form in ([forms] if isinstance(forms, str) else forms)]
+    sentences = {text: len(re.findall(r"[.?!](?=\s|$)", text)) for text in texts}
+
+    assert len(sentences) > 90
+    long = {text: count for text, count in sentences.items() if count > _SENTENCES_MAX}
+    assert list(long.values()) == [5]
+    assert "the mailbox still exists" in next(iter(long))
 
 
 def test_every_transaction_of_the_site_names_its_mailbox() -> None:
