@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from tests.code_lines import ROOT
@@ -31,6 +33,15 @@ def test_each_line_that_no_test_runs_is_in_a_manual(begin: str) -> None:
 def test_each_exception_for_postgresql_is_a_line_of_its_blocks(line: str) -> None:
     assert NOT_RUN_ON_POSTGRESQL.get(line) or FINDS_FAULTS_ON_POSTGRESQL[line]
     assert any(line in block.lines for block in BLOCKS if block.is_on_postgresql)
+
+
+def test_the_tasks_of_an_adviser_name_sections_of_the_operators_manual() -> None:
+    adviser, operator = ((ROOT / "docs" / name).read_text("utf-8") for name in ("adviser.md", "operator.md"))
+    tasks = adviser[adviser.index("\n## Day two on the workstation\n") : adviser.index("\n## Practising\n")]
+    named = {name for row in tasks.splitlines() for name in re.findall(r"\*(.+?)\*", row.split(" | ")[-1])}
+
+    assert len(named) == 11
+    assert named <= set(re.findall(r"(?m)^### (.*)$", operator))
 
 
 def test_the_first_hour_has_few_commands() -> None:
