@@ -25,6 +25,8 @@ _COMMAND_LINE = re.compile(
     r"(?:(?<=bin/)|(?<![\w/:]))(?<!\d )steunpunt (?:--settings \S+ )?([a-z][a-z-]*)(?: ([a-z][a-z-]*))?"
 )
 _IN_CODE = re.compile(r"(?s)```.*?```|`[^`]+`")
+# Lines in which `steunpunt` is the name of a database or of its user.
+_OF_POSTGRESQL = re.compile(r"(?m)^ *(?:printf|sed|runuser -u postgres -- (?:createdb|psql)) .*$")
 
 
 def _examples(command: click.Command) -> list[str]:
@@ -97,7 +99,8 @@ def _command_lines() -> Iterator[tuple[str, str, str]]:
                 each.value for each in nodes if isinstance(each, ast.Constant) and isinstance(each.value, str)
             ]
         else:
-            texts = [each.group() for each in _IN_CODE.finditer(text.replace("\n#", ""))]
+            text = _OF_POSTGRESQL.sub("", text.replace("\n#", ""))
+            texts = [each.group() for each in _IN_CODE.finditer(text)]
         for each in texts:
             for found in _COMMAND_LINE.finditer(" ".join(each.split())):
                 yield file, found[1], found[2] or ""

@@ -90,6 +90,7 @@ def _kept() -> list[str]:
     return [type(each).__name__ for each in gc.get_objects() if isinstance(each, KEPT)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [None, broken_stores.missing])
 def test_no_request_is_kept_until_the_garbage_collector_runs(
     a_desk: ADesk, source: SourceBrowser, fault: Callable[[ADesk], Repair] | None

@@ -165,6 +165,7 @@ def test_an_earlier_genuine_revision_changes_nothing_and_the_server_gets_ours(sc
     assert sync_status.faults_at_server(scene.first.desk) == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "attack",
     [
