@@ -52,7 +52,8 @@ class PageLanguage:
 
     def weekdays(self, numbers: Iterable[int]) -> str:
         """Return the names of weekdays, such as "Monday, Tuesday and Thursday". 0 is Monday."""
-        names = self.locale.days["stand-alone"]["wide"]
+        # Babel would return "stand-alone" names in the language for which they were last asked.
+        names = self.locale.days["format"]["wide"]
         return format_list([names[number] for number in numbers], locale=self.locale)
 
 

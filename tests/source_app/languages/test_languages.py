@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from babel import localedata
 from werkzeug.test import TestResponse
 
 import source_app
@@ -58,6 +59,18 @@ def test_weekdays_are_listed_in_the_way_of_the_language() -> None:
     """Fault of the help page and the poster: English commas between Arabic words."""
     assert read_language("ar").weekdays((0, 1, 3)) == "الاثنين والثلاثاء والخميس"
     assert read_language("nl").weekdays((0, 1, 3)) == "maandag, dinsdag en donderdag"
+
+
+@pytest.mark.parametrize("first", known_languages())
+def test_weekdays_stay_in_their_language_after_a_page_in_another_one(
+    first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fault of the help page: after a page in Swahili, Arabic pages had weekdays in Swahili."""
+    monkeypatch.setattr(localedata, "_cache", {})  # as in a program that was just started
+    read_language(first).weekdays((0,))
+
+    assert read_language("ar").weekdays((0,)) == "الاثنين"
+    assert len({read_language(code).weekdays((0,)) for code in known_languages()}) == len(known_languages())
 
 
 def test_a_sentence_without_a_translation_is_english_and_says_so(tmp_path: Path) -> None:
