@@ -7,10 +7,10 @@ from pathlib import Path
 
 from gunicorn.systemd import sd_notify
 
+from deploy.checking.machine_files import read_machine_settings
 from deploy.quiet_log import OWN_LOGGER
 from deploy.settings.database_settings import Role, store_place
 from deploy.settings.load_settings import sections_in
-from deploy.settings.public_settings import load_public_settings
 from store.database.engine import ServerPlace, open_store
 from store.errors import StoreBusyError, StoreError, StoreUnreachableError
 
@@ -31,7 +31,7 @@ def wait_for_database(settings: Path, role: Role, *, say: Callable[[str], object
     """
     if "database" not in sections_in(settings):
         return
-    place = store_place(settings, load_public_settings(settings).store_path, role)
+    place = store_place(settings, read_machine_settings(settings).store_path, role)
     is_told = False
     while _is_away(place, role):
         if not is_told:
