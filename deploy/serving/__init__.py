@@ -1,7 +1,7 @@
 """Processes that serve the two interfaces and the sync endpoint.
 
-Imports `deploy.pairing`, `deploy.settings`, `deploy.syncing`, modules at the root of `deploy`, and
-`source_app`, `journalist_app`, `sync`, `web`, `store` and `protocol`.
+Imports `deploy.checking`, `deploy.pairing`, `deploy.settings`, `deploy.syncing`, modules at the root of
+`deploy`, and `source_app`, `journalist_app`, `sync`, `web`, `store` and `protocol`.
 
 - `buffering_worker`: worker in which slow clients occupy no threads
 - `database_wait`: start of a program while the database server is away
