@@ -147,6 +147,11 @@ class _Driver(psycopg.Connection[tuple[Any, ...]]):
     def in_transaction(self) -> bool:
         return self.pgconn.transaction_status != TransactionStatus.IDLE
 
+    def execute(  # type: ignore[override]  # no argument of the driver that the store does not use
+        self, query: str, parameters: dict[str, object] | None = None
+    ) -> psycopg.Cursor[tuple[Any, ...]]:
+        return super().execute(query, parameters, binary=parameters is not None)
+
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # the driver's shape
         """Wait for an answer until the limit. A server that is frozen does not end a connection."""
         try:

@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from alembic.config import Config
+from psycopg.pq import Format
 from sqlalchemy import StaticPool, create_engine, text
 from sqlalchemy.exc import TimeoutError as QueueTimeoutError
 
@@ -18,6 +19,7 @@ from store import cleanup, entries, mailboxes
 from store.database.damaged_rows import count_damaged
 from store.database.engine import ServerPlace, Store, create_store, open_store, upgrade_store
 from store.database.schema import NO_BYTES, NO_DAY, EntryRow, MailboxRow
+from store.dialect import postgresql
 from store.dialect.postgresql import USAGE_ROWS, PostgresqlStore, _driver
 from store.dialect.postgresql_errors import translating_postgresql
 from store.errors import (
@@ -223,6 +225,28 @@ def version_of(store: Store, address: bytes) -> int:
 def write_in(store: Store, address: bytes, number: int = 1) -> None:
     with store.writing(mailbox=address) as session:
         add(session, address, number=number, header=b"h" * 100, payload=b"p" * 200)
+
+
+def test_values_of_a_query_with_parameters_arrive_in_binary_form(store: Store, address: bytes) -> None:
+    """As text, each byte of ciphertext would take two bytes on the wire."""
+    write_in(store, address)
+    with store.reading() as session:
+        driver = session.info["driver"]
+        found = driver.execute("SELECT payload FROM sealed WHERE payload <> %(none)s", {"none": b""})
+        assert [found.pgresult.fformat(0)] == [Format.BINARY]
+        assert found.fetchall() == [(b"p" * 200,)]
+
+
+def test_a_lock_is_asked_for_again_until_the_time_is_over(
+    store: Store, address: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "_LOCK_SECONDS", 0.05)
+    with ThreadPoolExecutor(1) as pool:
+        with store.writing(mailbox=address):
+            other = pool.submit(write_in, store, address)
+            with pytest.raises(TimeoutError):
+                other.result(timeout=0.5)
+        other.result(timeout=20)
 
 
 def test_days_that_python_does_not_know_are_read_as_damage(store: Store, address: bytes) -> None:

@@ -8,7 +8,7 @@ import pytest
 from store import entries, sync_findings
 from store.sync_findings import FindingKind
 from tests.journalist_app.desk_factories import ASource, a_source
-from tests.sync.desks import AtDesk, an_adviser, the_server_cleans_up
+from tests.sync.desks import AtDesk, an_adviser, an_answered_source, the_server_cleans_up
 from tests.sync.ends import Ends, all_of
 
 _OF_ANSWER = "SELECT id FROM entry WHERE author = 1"
@@ -29,12 +29,7 @@ def adviser(ends: Ends) -> Iterator[AtDesk]:
 @pytest.fixture
 def source(ends: Ends, adviser: AtDesk) -> ASource:
     """Return a source whom the desk answered, and who has not read the answer. The server has the answer."""
-    made = a_source(ends.world)
-    made.writes("a question")
-    adviser.syncs()
-    adviser.answers(made, "an answer")
-    adviser.syncs()
-    return made
+    return an_answered_source(ends, adviser)
 
 
 def test_an_answer_that_the_server_acknowledged_and_lost_is_given_back(
@@ -53,6 +48,23 @@ def test_an_answer_that_the_server_acknowledged_and_lost_is_given_back(
     assert ends.left(ends.world.store, adviser.desk.keyring.strand.id) == 0
 
 
+def test_lost_answers_that_do_not_fit_in_one_pouch_are_given_back(
+    ends: Ends, adviser: AtDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        adviser.answers(source, f"answer {number}")
+    adviser.syncs()
+    before = all_of(ends.world.store)
+    ends.world.execute(f"DELETE FROM sealed WHERE id IN ({_OF_ANSWER})")  # noqa: S608
+    ends.world.execute("DELETE FROM entry WHERE author = 1")
+    monkeypatch.setattr("sync.build.TARGET_BYTES", 1)
+
+    adviser.syncs()
+    adviser.syncs()
+
+    assert all_of(ends.world.store) == before
+
+
 def test_a_mailbox_that_the_server_lost_is_told(ends: Ends, adviser: AtDesk, source: ASource) -> None:
     """Attack: an operator deletes every row of a mailbox, so that its source can no longer log in."""
     for table in ("mailbox_tally", "entry", "outbox", "mailbox"):
@@ -62,7 +74,7 @@ def test_a_mailbox_that_the_server_lost_is_told(ends: Ends, adviser: AtDesk, sou
 
     assert found_at(adviser) == [(source.keys.address, FindingKind.DAMAGED)]
     assert all_of(ends.world.store)["mailbox"] == set()  # only the adviser can decide this
-    assert [each.text for each in adviser.reads(source).entries] == ["a question", "an answer"]
+    assert [each.text for each in adviser.reads(source).entries] == ["a secret", "an answer"]
 
 
 def test_a_mailbox_that_ended_is_not_called_lost(ends: Ends, adviser: AtDesk, source: ASource) -> None:
