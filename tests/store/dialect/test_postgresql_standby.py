@@ -34,7 +34,7 @@ def impatient(store: Store) -> PostgresqlStore:
 @contextmanager
 def no_standby() -> Iterator[None]:
     """Let the server wait for a standby that does not exist."""
-    with a_setting_of_the_server(the_cluster(), "synchronous_standby_names", "nobody"):
+    with a_setting_of_the_server(the_cluster(), "synchronous_standby_names", "missing"):
         yield
         the_cluster().run(f"SELECT pg_terminate_backend(pid) {_WAITING}")
 
