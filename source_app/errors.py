@@ -102,6 +102,7 @@ class AnswerRefusal(StrEnum):
     OBSOLETE = "obsolete"  # a newer proposal replaced this proposal, or its workstation was retired
     TOO_LATE = "too_late"  # the text of the proposal is being passed on: no answer counts any more
     ANSWERED = "answered"  # this answer was given before, or there is no agreement to take back
+    FILE_DOES_NOT_OPEN = "file_does_not_open"  # a file of the proposal is missing or damaged
     CHANGED = "changed"  # this form was already sent, with another answer
     MAILBOX_FULL = "mailbox_full"  # the source has sent as many entries as a mailbox may have
 

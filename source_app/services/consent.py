@@ -1,7 +1,8 @@
 """Answers of the source to a proposal to pass on a text: agreed, declined, changes asked, taken back.
 
 An answer contains the digest of the proposal, and signs what the page of the answer form had shown. The whole
-mailbox is verified before an answer is appended (docs/protocol.md, "Consent").
+mailbox is verified before an answer is appended, and each file of the proposal before an agreement
+(docs/protocol.md, "Consent").
 """
 
 import hmac
@@ -18,6 +19,7 @@ from protocol.transcript.proposal_states import ProposalStatus
 from source_app.errors import AnswerRefusal, AnswerRefusedError
 from source_app.public_desk import PublicDesk
 from source_app.services.login import MailboxSession
+from source_app.services.mailbox_files import damaged_files
 from source_app.services.new_entry import draft_entry
 from source_app.services.posting import form_text
 from source_app.services.proposals import ShownProposal, read_proposal
@@ -92,7 +94,8 @@ def append_consent(
 
     Raises:
         NotFoundError: this mailbox has no such proposal.
-        AnswerRefusedError: OTHER_PROPOSAL, OBSOLETE, TOO_LATE, ANSWERED, CHANGED or MAILBOX_FULL.
+        AnswerRefusedError: OTHER_PROPOSAL, OBSOLETE, TOO_LATE, ANSWERED, FILE_DOES_NOT_OPEN, CHANGED or
+            MAILBOX_FULL.
         NoSuchMailboxError: the mailbox has ended.
         StoreError: the store could not write the answer.
     """
@@ -115,6 +118,8 @@ def append_consent(
                 raise AnswerRefusedError(AnswerRefusal.CHANGED)
             return None
         _require_open(shown, answer.verdict)
+        if answer.verdict is Verdict.AGREED and damaged_files(desk, keys, shown.signed, is_whole=True):
+            raise AnswerRefusedError(AnswerRefusal.FILE_DOES_NOT_OPEN)
         if not draft.has_room(spare=_SPARE_ENTRIES):
             raise AnswerRefusedError(AnswerRefusal.MAILBOX_FULL)
         return draft.append(draft.seal(content))

@@ -12,7 +12,7 @@ from msgspec import UNSET
 from crypto.errors import CryptoError, ForgedError
 from protocol.attachment import AttachmentOpener
 from protocol.content import AttachmentNote, Content, ProposedFile
-from protocol.entry import SignedEntry
+from protocol.entry import SignedEntry, open_entry
 from protocol.identifiers import Digest, EntryId
 from protocol.mailbox_keys import MailboxKeys
 from source_app.errors import DamagedFileError, NotFoundError
@@ -71,22 +71,59 @@ def open_file(
     with desk.store.reading(mailbox=keys.address) as reading:
         attachment = attachments.find(reading, keys.address, attachment_id)
     entry_id, note, proposed = _named_file(desk, keys, attachment_id, attachment)
-    if attachment is None or attachment.header is None:
-        raise DamagedFileError
-    header = attachment.header
-
-    def pieces() -> Iterator[bytes]:
-        chunks = attachments.read_chunks(desk.store, keys.address, attachment_id)
-        opener = iter(AttachmentOpener(header, chunks, note, [keys.identity], keys.address, entry_id))
-        yield from opener if proposed is None else _only_if(opener, proposed.sha256)
-
     about = _shown_file(note, proposed)
+    _verify(_pieces(desk, keys, entry_id, note, proposed), is_whole=not about.is_large)
+    return about, _pieces(desk, keys, entry_id, note, proposed)
+
+
+def damaged_files(
+    desk: PublicDesk, keys: MailboxKeys, signed: SignedEntry, *, is_whole: bool = False
+) -> frozenset[str]:
+    """Return the ids of the files of a readable entry that are missing, or differ from what the entry names.
+
+    With `is_whole`, all files are read to their ends. Without it, this function takes as long as a page, and
+    reads only the beginnings of files for which no time is left.
+    """
+    damaged = set()
+    left = VERIFIED_FIRST_BYTES
+    for note, proposed in _files(open_entry(signed, [keys.identity])):
+        left -= note.size
+        try:
+            pieces = _pieces(desk, keys, signed.envelope.entry_id, note, proposed)
+            _verify(pieces, is_whole=is_whole or left >= 0)
+        except DamagedFileError:
+            damaged.add(note.id.hex())
+    return frozenset(damaged)
+
+
+def _pieces(
+    desk: PublicDesk,
+    keys: MailboxKeys,
+    entry_id: EntryId,
+    note: AttachmentNote,
+    proposed: ProposedFile | None,
+) -> Iterator[bytes]:
+    """Decrypt a file that a verified entry names. The last piece is yielded after all checks."""
+    with desk.store.reading(mailbox=keys.address) as reading:
+        attachment = attachments.find(reading, keys.address, note.id)
+    if attachment is None or attachment.header is None:
+        raise AttachmentMissingError("the file or its header is missing")
+    chunks = attachments.read_chunks(desk.store, keys.address, note.id)
+    opener = iter(AttachmentOpener(attachment.header, chunks, note, [keys.identity], keys.address, entry_id))
+    yield from opener if proposed is None else _only_if(opener, proposed.sha256)
+
+
+def _verify(pieces: Iterator[bytes], *, is_whole: bool) -> None:
+    """Read a file to its end, or only its first piece.
+
+    Raises:
+        DamagedFileError: the file is missing or damaged.
+    """
     try:
-        for _ in itertools.islice(pieces(), 1 if about.is_large else None):
+        for _ in itertools.islice(pieces, None if is_whole else 1):
             pass
     except (CryptoError, AttachmentMissingError) as why:
         raise DamagedFileError from why
-    return about, pieces()
 
 
 def _named_file(

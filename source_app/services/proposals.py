@@ -50,6 +50,7 @@ class ShownProposal:
     without_consent: ThreadStep | None  # newest step that passes on the proposal without the source's consent
     delivered: date | None  # day on which the recipient got the file
     signed: SignedEntry = field(repr=False)
+    damaged_files: frozenset[str] = frozenset()  # ids: only the page with the answer form looks for them
 
     @property
     def answer_receipt(self) -> str:

@@ -1,14 +1,17 @@
 """Page of a proposal to pass on a text, with the form for the source's answer."""
 
 from contextlib import suppress
+from dataclasses import replace
 
 from flask import Response, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
+from protocol.content import Verdict
 from source_app.errors import AnswerRefusal, AnswerRefusedError, NotFoundError
 from source_app.forms import ConsentForm, LogInForm
 from source_app.services import consent, login, proposals, thread
 from source_app.services.login import MailboxSession
+from source_app.services.mailbox_files import damaged_files
 from source_app.services.posting import form_text
 from source_app.views import write_pages
 from source_app.views.keep_pages import forget_sent, keep_refused
@@ -38,6 +41,8 @@ def proposal_page(
     conversation = thread.read_thread(desk(), here.keys, here.state.shown[0], today=current_day())
     mailbox = conversation.mailbox
     shown = proposals.read_proposal(mailbox, here.keys, entry_id)
+    if Verdict.AGREED in shown.may:
+        shown = replace(shown, damaged_files=damaged_files(desk(), here.keys, shown.signed))
     # A read receipt confirms an entry a moment after its page, so the session's own record counts too.
     confirmed = mailbox.shown.difference(mailbox.uncovered_words(mailbox.shown))
     on_pages = mailbox.shown & mailbox.transcript.knowledge.within(here.state.shown[0])

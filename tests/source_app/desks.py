@@ -351,8 +351,9 @@ class ADesk:
                 header=sealer.header,
                 half_hour=1,
             )
-            payload, quota = first + last, Quota(10**12, 10**12, 0)
-            attachments.add_chunk(writing, keys.address, attachment_id, 0, payload, is_last=True, quota=quota)
+        chunks = attachments.ChunkWriter(self.store, keys.address, attachment_id, Quota(10**12, 10**12, 0))
+        chunks.add(first + last)
+        chunks.finish()
         return note
 
 
