@@ -18,7 +18,7 @@ import msgspec
 from journalist_app.desk.casefile import Casefile
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import Conversation, OpenedEntry, thread_of
-from journalist_app.errors import PassOnRefusal, PassOnRefusedError
+from journalist_app.errors import AdviserError, PassOnRefusal, PassOnRefusedError
 from journalist_app.services.mailbox.send_entries import EntrySender, NewWords, due_of_step
 from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm, build_step, trim_step_text
 from journalist_app.services.passing_on.proposal_consent import (
@@ -99,9 +99,14 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
         now = thread_of(conversation, opened)
         require_consent(find_proposal(now, proposal_id), conversation, opened, now, is_without=is_without)
 
-    consent_evidence.keep_evidence(desk, form_context.address, proposed)
     new = [NewWords(form_context.entry_id, content)]
-    EntrySender(desk, form_context, new, today=today, precondition=is_still_agreed).send()
+    sender = EntrySender(desk, form_context, new, today=today, precondition=is_still_agreed)
+    kept = consent_evidence.keep_evidence(desk, form_context.address, proposed)
+    try:
+        sender.send()
+    except AdviserError:  # the source reads that the desk keeps these copies only once it has begun
+        consent_evidence.drop_evidence(desk, form_context.address, kept)
+        raise
 
 
 def _checked_reason(without: WithoutConsent | None) -> str:

@@ -3,6 +3,7 @@
 The evidence is kept even if the source ends the mailbox.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -15,7 +16,7 @@ from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.records import casefiles
 from protocol.content import Content
 from protocol.entry import SignedEntry
-from protocol.identifiers import Address
+from protocol.identifiers import Address, Digest
 from protocol.transcript.proposal_states import ProposalState
 
 
@@ -63,8 +64,10 @@ def _content_of(piece: Evidence) -> Content | None:
     return content if note is not UNSET else None
 
 
-def keep_evidence(desk: OpenDesk, address: Address, proposed: ProposalState) -> None:
+def keep_evidence(desk: OpenDesk, address: Address, proposed: ProposalState) -> set[Digest]:
     """Copy a proposal and the source's answer into the desk's notes, as evidence that the source agreed.
+
+    Return the digests of the entries of which the notes had no copy before.
 
     Raises:
         RecordUnsoundError: the stored casefile is not the one that this desk wrote last.
@@ -75,13 +78,27 @@ def keep_evidence(desk: OpenDesk, address: Address, proposed: ProposalState) -> 
     if proposed.answer is not None:
         kept.append(_evidence(EvidenceKind.ANSWER, proposed.answer.signed, proposed.answer.content))
 
+    entries = {each.entry for each in kept}
+    new = set(entries)
+
     def add(casefile: Casefile) -> Casefile:
         # Evidence of the same entry is replaced: it may be from a workstation whose key was stolen.
-        entries = {each.entry for each in kept}
+        new.difference_update(each.entry for each in casefile.evidence)
         others = (each for each in casefile.evidence if each.entry not in entries)
         return msgspec.structs.replace(casefile, evidence=(*others, *kept))
 
     casefiles.update_casefile(desk, address, add)
+    return new
+
+
+def drop_evidence(desk: OpenDesk, address: Address, entries: Collection[Digest]) -> None:
+    """Remove the copies of these entries from the desk's notes, because the desk did not begin to pass on."""
+
+    def drop(casefile: Casefile) -> Casefile:
+        left = (each for each in casefile.evidence if each.entry not in entries)
+        return msgspec.structs.replace(casefile, evidence=tuple(left))
+
+    casefiles.update_casefile(desk, address, drop)
 
 
 def _evidence(kind: EvidenceKind, signed: SignedEntry, content: Content) -> Evidence:

@@ -831,6 +831,42 @@ def test_a_source_who_takes_back_at_the_last_moment_is_heard(
         begin(desk, source, proposed)
 
     assert StepName.PASSING_ON not in steps_of(desk, source)
+    assert not casefiles.read_casefile(desk, source.keys.address).evidence
+
+
+def test_a_source_who_ends_the_mailbox_just_before_passing_on_leaves_nothing_with_the_desk(
+    desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page promises that the desk keeps the proposal and the answer only once it has begun."""
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    monkeypatch.setattr(pass_on, "EntrySender", _Overtaken)
+    monkeypatch.setattr(_Overtaken, "overtaker", [source.ends])
+
+    with pytest.raises(MailboxNotFoundError):
+        begin(desk, source, proposed)
+
+    ended_mailboxes.acknowledge_ended(desk, source.keys.address, TODAY)
+    assert consent_evidence.read_evidence(desk) == ()
+
+
+def test_a_second_try_that_comes_too_late_keeps_the_evidence_of_the_first(
+    desk: OpenDesk, source: ASource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    begin(desk, source, proposed)
+    (before,) = consent_evidence.read_evidence(desk)
+    answers(source, Verdict.TAKEN_BACK, proposed.digest, shown=[])
+    answers(source, Verdict.AGREED, proposed.digest)
+    monkeypatch.setattr(pass_on, "EntrySender", _Overtaken)
+    monkeypatch.setattr(_Overtaken, "overtaker", [lambda: source.writes("wacht even")])
+
+    with refuses(SendRefusal.SOURCE_WROTE):
+        begin(desk, source, proposed)
+
+    (after,) = consent_evidence.read_evidence(desk)
+    assert {each.entry for each, _ in after.pieces} == {each.entry for each, _ in before.pieces}
 
 
 def test_a_mark_of_reading_at_the_last_moment_holds_nothing_up(
