@@ -1,7 +1,8 @@
-"""Comparison of this machine's clock with the newest day in the store and in the desk's letterhead."""
+"""Comparison of this machine's clock with days in the store, and with the clock of the store's database."""
 
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
 
 from crypto.errors import MalformedError
 from deploy.noted_days import REWRITTEN, noted_day
@@ -13,6 +14,8 @@ from store.database.engine import Store
 _BEHIND = timedelta(days=1)
 # Retention is at most a year. A clock that is a year ahead would delete every closed mailbox.
 _AHEAD = timedelta(days=180)
+CLOSE: Final = timedelta(minutes=1)  # clocks that a service such as systemd-timesyncd sets are much closer
+_USABLE: Final = timedelta(minutes=10)  # no deletion may come more than this too early
 
 
 def clock_days_off(store: Store, today: date) -> tuple[date | None, date | None]:
@@ -29,6 +32,16 @@ def clock_days_off(store: Store, today: date) -> tuple[date | None, date | None]
     known = max(written, noted_day(store.path, REWRITTEN)[0])
     is_ahead = known != date.min and today > known + _AHEAD
     return written if today + _BEHIND < written else None, known if is_ahead else None
+
+
+def clocks_apart(store: Store) -> timedelta:
+    """Return how far the clocks of this machine and of the store's database are apart, in whole seconds."""
+    return timedelta(seconds=round(abs((store.now() - datetime.now(UTC)).total_seconds())))
+
+
+def is_too_far(apart: timedelta) -> bool:
+    """Return True if two clocks differ so much that no deletion may depend on either of them."""
+    return apart > _USABLE
 
 
 def _newest_written_day(store: Store) -> date:

@@ -20,6 +20,11 @@ def half_hour_now() -> int:
     return int(time.time()) // _HALF_HOUR_SECONDS
 
 
+def half_hour_of(moment: datetime) -> int:
+    """Return the number of half hours from 1970 in UTC until a moment."""
+    return int(moment.timestamp()) // _HALF_HOUR_SECONDS
+
+
 def next_half_hour() -> datetime:
     """Return the moment, in UTC, at which the next half hour begins."""
     return datetime.fromtimestamp((half_hour_now() + 1) * _HALF_HOUR_SECONDS, UTC)

@@ -2,6 +2,7 @@
 
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from deploy.atomic_folder import write_new
@@ -75,6 +76,7 @@ def back_up_server(settings: Path, screen: Screen) -> MadeBackup:
     with closing(open_store(place)) as store:
         if any(clock_days_off(store, utc_today())):
             raise UnsafeStateError(_WRONG_CLOCK.format(utc_today()))
+        today = min(utc_today(), store.now().date())  # if a clock is wrong, no backup is removed early
     cannot = f"The backup cannot be written in {config.folder}"
     try:
         with os_error_as(cannot):
@@ -84,13 +86,13 @@ def back_up_server(settings: Path, screen: Screen) -> MadeBackup:
                 refused_as(BlockingIOError, another, BusyError),
                 folder_lock(config.folder, is_waiting=False),
             ):
-                return _back_up_while_locked(settings, source, config, screen)
+                return _back_up_while_locked(settings, source, config, screen, today)
     except StoreFullError as why:
         raise DeployError(f"{cannot}: its disk has no room for a copy of the store.") from why
 
 
 def _back_up_while_locked(
-    settings: Path, source: SourceConfig, config: BackupConfig, screen: Screen
+    settings: Path, source: SourceConfig, config: BackupConfig, screen: Screen, today: date
 ) -> MadeBackup:
     with new_backup(config.folder) as (unfinished, made):
         verified, faults = _fill(unfinished, settings, source, config, screen)
@@ -100,7 +102,7 @@ def _back_up_while_locked(
             f"Mailboxes and rows that differ from what was signed: {verified.faults}. Tell the desk. Do not "
             "change the store."
         )
-    oldest_day = first_day(config, verified.letterhead, utc_today())
+    oldest_day = first_day(config, verified.letterhead, today)
     if removed := remove_old_while_locked(config, oldest_day):
         screen.say(f"Old backups removed: {removed}.")
     return MadeBackup(made, verified.entries, faults)

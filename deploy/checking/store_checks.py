@@ -4,11 +4,12 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from deploy.checking.check_results import CheckResult, Level, made_or_unknown
 from deploy.checking.machine_files import MachineSettings
+from deploy.clock import CLOSE, clocks_apart, is_too_far
 from deploy.errors import LetterheadError
 from deploy.noted_days import REWRITTEN, SOUND, VERIFIED, last_time, noted_day
 from deploy.onion.folders import give_to_owner_of
@@ -36,6 +37,7 @@ def make_store_checks(settings: MachineSettings, today: date) -> list[CheckResul
     path = settings.store_path
     return [
         *made_or_unknown("store", lambda: _store(settings), _RIGHT_USER),
+        *made_or_unknown("clocks", lambda: _clocks(settings), _RIGHT_USER),
         *made_or_unknown("store_verified", lambda: _verified(settings, today), _RIGHT_USER),
         *made_or_unknown("store_rewritten", lambda: _rewritten(path, today), _RIGHT_USER),
         *made_or_unknown("letterhead", lambda: _letterhead(settings), _RIGHT_USER),
@@ -64,6 +66,34 @@ def _store(settings: MachineSettings) -> Iterator[CheckResult]:
         )
     else:
         yield CheckResult("store", Level.OK, "The store can be used, and has the tables of this version.")
+
+
+def _clocks(settings: MachineSettings) -> Iterator[CheckResult]:
+    place = settings.store_place
+    if isinstance(place, Path):
+        return
+    with closing(open_store(place)) as store:
+        apart = clocks_apart(store)
+    if apart <= CLOSE:
+        yield CheckResult("clocks", Level.OK, "The clocks of this machine and of the database server agree.")
+        return
+    state = f"The clocks of this machine and of the database server differ by {_in_words(apart)}."
+    level = Level.WARNING
+    if is_too_far(apart):
+        level = Level.FAULT
+        state = f"{state} The sweeper of this machine deletes no closed mailbox and no old backup."
+    yield CheckResult(
+        "clocks",
+        level,
+        state,
+        "Correct the wrong clock, and let a service such as systemd-timesyncd set both.",
+    )
+
+
+def _in_words(time: timedelta) -> str:
+    minutes = time // timedelta(minutes=1)
+    hours, days = minutes // 60, time.days
+    return f"{days} days" if days > 1 else f"{hours} hours" if hours > 1 else f"{minutes} minutes"
 
 
 def _verified(settings: MachineSettings, today: date) -> Iterator[CheckResult]:

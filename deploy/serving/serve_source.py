@@ -72,6 +72,7 @@ def serve_source(settings: Path) -> None:
             sessions,
             server_secret=server_secret,
             signposts=signposts,
+            today=lambda: store.now().date(),
             newest_letterhead=newest,
         )
 

@@ -15,7 +15,7 @@ from gunicorn.systemd import sd_notify
 from deploy import quiet_log
 from deploy.backup.before_upgrade import remove_copies_before_upgrade
 from deploy.backup.kept_backups import remove_left_copies, remove_old_backups
-from deploy.clock import clock_days_off
+from deploy.clock import clock_days_off, clocks_apart, is_too_far
 from deploy.errors import DeployError, LetterheadError
 from deploy.hardening import private_folder, remake_folders
 from deploy.noted_days import REWRITTEN, note_day
@@ -36,11 +36,10 @@ from store.database.engine import Store, open_store
 from store.errors import StoreBusyError, StoreError
 from store.quota import recount_bytes
 from store.sessions import SessionStore, open_sessions
-from web.dates import utc_today
+from web.dates import half_hour_of, utc_today
 
 SWEEP_SECONDS = 20  # deleted content must be unreadable within a minute, whatever the timing
 _REWRITE_HOUR = 2  # UTC: each day, the first sweep after this hour rewrites the store
-_HALF_HOUR_SECONDS = 1800
 _SHORT_SECONDS = 10  # readers of a database wait during a rewrite, so only a shorter one happens by day
 _OTHER_SWEEPER = "a sweeper works in the store at this moment"
 
@@ -58,16 +57,24 @@ class StoreSweeper:
         self._rewrite_seconds = 0.0
 
     def look_at_clock(self, today: date) -> None:
-        """Check the clock against days in the store.
+        """Check the day `today` against days in the store, and this machine's clock against the database's.
 
-        If the clock is wrong, no closed mailbox and no old backup is deleted.
+        If a clock is wrong, no closed mailbox and no old backup is deleted.
 
         Raises:
             StoreError: the store cannot be read.
         """
-        is_right = not any(clock_days_off(self.store, today))
+        self._trust_clock(
+            is_right=not any((*clock_days_off(self.store, today), is_too_far(clocks_apart(self.store))))
+        )
+
+    def trust_clock_of_person(self) -> None:
+        """Trust the clock, unless the clocks of this machine and of the database are too far apart."""
+        self._trust_clock(is_right=not is_too_far(clocks_apart(self.store)))
+
+    def _trust_clock(self, *, is_right: bool) -> None:
         if self.trusts_clock and not is_right:
-            _log.error("the clock is wrong, so no closed mailbox and no old backup is deleted")
+            _log.error("a clock is wrong, so no closed mailbox and no old backup is deleted")
         self.trusts_clock = is_right
 
     def sweep_once(
@@ -197,11 +204,11 @@ def sweep_until_stopped(sweeper: StoreSweeper, stop: threading.Event) -> None:
     rewritten: date | None = None
     while True:
         sd_notify("READY=1\nWATCHDOG=1", _log)
-        now = datetime.now(UTC)
         try:
-            sweeper.sweep_sessions(now)
+            sweeper.sweep_sessions(datetime.now(UTC))
             with sweeper.store.sweeping() as is_alone:
                 if is_alone:
+                    now = sweeper.store.now()
                     sweeper.look_at_clock(now.date())
                     sweeper.sweep_once(now)
                     sweeper.rewrite_soon(now)
@@ -219,28 +226,23 @@ def sweep_now(
 ) -> int:
     """Destroy deleted content and rewrite the store once, for the command `steunpunt store sweep`.
 
-    The clock is not checked. Return the number of destroyed encrypted parts. `on_progress` receives two
-    numbers: the parts destroyed so far, and all parts to destroy.
+    The clock is compared only with the database's. Return the number of destroyed encrypted parts.
+    `on_progress` receives two numbers: the parts destroyed so far, and all parts to destroy.
 
     Raises:
         StoreError: the store failed.
     """
     quiet_log.install_quiet_log(sys.stderr)
-    sweeper.trusts_clock = True
     with sweeper.store.sweeping() as is_alone:
         if not is_alone:
             raise StoreBusyError(_OTHER_SWEEPER)
+        sweeper.trust_clock_of_person()
         on_step("Destroying deleted content")
         sweeper.sweep_sessions(datetime.now(UTC))
-        swept = sweeper.sweep_once(datetime.now(UTC), on_progress)
+        swept = sweeper.sweep_once(sweeper.store.now(), on_progress)
         on_step("Rewriting the store, which takes minutes when it is large")
         sweeper.tidy()
     return swept
-
-
-def half_hour_of(now: datetime) -> int:
-    """Return the number of half hours from 1970 until `now`."""
-    return int(now.timestamp()) // _HALF_HOUR_SECONDS
 
 
 def open_server_cleanup(settings: Path) -> ServerSweeper:

@@ -15,7 +15,7 @@ from protocol.pouch.pouch_file import SERVER, ServerKey
 from store.database.engine import Store, open_store
 from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
-from web.dates import half_hour_now, utc_today
+from web.dates import half_hour_of
 
 
 def server_endpoint_for(config: SyncConfig, store: Store, key: ServerKey) -> Endpoint:
@@ -39,8 +39,8 @@ def server_endpoint_for(config: SyncConfig, store: Store, key: ServerKey) -> End
         fingerprint=config.fingerprint,
         letterhead=newest,
         quota=config.quota,
-        today=utc_today,
-        half_hour=half_hour_now,
+        today=lambda: store.now().date(),
+        half_hour=lambda: half_hour_of(store.now()),
     )
 
 

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -93,6 +94,10 @@ class Store(ABC):
         Raises:
             StoreError: the database reported a failure. The subclass, such as `StoreBusyError`, says which.
         """
+
+    def now(self) -> datetime:
+        """Return the time in UTC, by the clock on which all machines that write into this store agree."""
+        return datetime.now(UTC)
 
     @abstractmethod
     def checkpoint(self) -> bool:

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -59,6 +59,9 @@ _CONNECTION: Final[dict[str, Any]] = {
     "keepalives_interval": 1,
     "keepalives_count": 4,
 }
+# A machine may have a wrong clock. All machines take the day from the clock of the database.
+_CLOCK: Final = "SELECT extract(epoch FROM clock_timestamp())::float8"
+_CLOCK_SECONDS: Final = 3600  # a connection is used for as long. Then the clock is read again
 _NO_LIMIT: Final = 2**62  # bytes: the database's disk is on another machine, and no one can ask for its room
 _LOSES_WRITES = "the database server does not wait for its disk: set fsync and full_page_writes to on"
 _LOGS_VALUES = (
@@ -203,6 +206,7 @@ class PostgresqlStore(Store):
     ) -> None:
         super().__init__(place.path, threading.Semaphore(_WRITERS), wait_seconds, patient)
         self._url, self._answer_seconds = place.url, answer_seconds
+        self._booted: float | None = None  # when this machine started, by the database's clock
         self._readers = self._engine(_READERS)
         self._writers = self._engine(_WRITERS + 1)  # one for the work of the sweeper
         for engine in (self._readers, self._writers):
@@ -233,6 +237,12 @@ class PostgresqlStore(Store):
                     if session.in_transaction():
                         session.commit()
                     driver.commit()
+
+    def now(self) -> datetime:
+        """Return the time by the database's clock. Before the first connection, use this machine's clock."""
+        if self._booted is None:
+            return super().now()
+        return datetime.fromtimestamp(self._booted + _seconds_since_boot(), UTC)
 
     def checkpoint(self) -> bool:
         """Return True: the server itself moves and reuses its journal."""
@@ -358,6 +368,7 @@ class PostgresqlStore(Store):
             pool_size=connections,
             max_overflow=0,
             pool_timeout=self._wait_seconds,
+            pool_recycle=_CLOCK_SECONDS,
             pool_use_lifo=True,
             hide_parameters=True,
             use_native_hstore=False,
@@ -376,6 +387,8 @@ class PostgresqlStore(Store):
         connection.add_notice_handler(connection.note)
         connection.adapters.register_loader("date", TextLoader)
         connection.adapters.register_loader("date", _DayLoader)
+        ((epoch,),) = connection.execute(_CLOCK).fetchall()
+        self._booted = epoch - _seconds_since_boot()
         return connection
 
     @contextmanager
@@ -390,6 +403,11 @@ class PostgresqlStore(Store):
             connection = _connect_and_begin(engine, begin, seconds)
         with connection:
             yield connection
+
+
+def _seconds_since_boot() -> float:
+    # No one can set this clock, and it continues while the machine sleeps.
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _connect_and_begin(engine: Engine, begin: _Begin, seconds: float) -> Connection:

@@ -1,8 +1,11 @@
 """A server whose store is moved to a database of a PostgreSQL server, with the commands that people type."""
 
+import re
+import secrets
 from pathlib import Path
 
 from deploy.hardening import PRIVATE_FOLDER
+from deploy.settings.settings_text import with_key, without_sections
 from deploy.setup import STORE
 from tests.deploy.two_machines import Machine, TwoMachineDesk, a_desk
 from tests.postgresql_cluster import Cluster
@@ -36,3 +39,18 @@ def to_database(cluster: Cluster, database: str) -> str:
     """Return the section of the settings that names a database on a cluster."""
     lines = [f'{role} = "{cluster.url(database, f"{database}_{role}")}"\n' for role in ROLES]
     return "".join(["\n[database]\n", *lines])
+
+
+def a_second_server(server: Machine, folder: Path, bind: tuple[str, int]) -> Machine:
+    """Set up another source server on the same database. It has no sync endpoint, and no role for it."""
+    made = Machine(folder / "var" / "config.toml", server.fingerprint)
+    made.settings.parent.mkdir(0o700, parents=True)
+    text = without_sections(server.settings.read_text("utf-8"), {"sync", "backup", "onion"})
+    text = re.sub("/steunpunt-[0-9a-f]{16}/", f"/steunpunt-{secrets.token_hex(8)}/", text)
+    for key, value in (("bind", "{}:{}"), ("origin", "http://{}:{}")):
+        text = with_key(text, "source", key, value.format(*bind))
+    for role in ("sync", "backup"):
+        text = with_key(text, "database", role, "")
+    made.settings.write_text(text, "utf-8")
+    made.settings.chmod(0o600)
+    return made

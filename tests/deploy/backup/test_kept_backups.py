@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from deploy import clock
 from deploy.backup.backup_folder import FORMAT, MANIFEST_FILE, BackupName, Manifest, manifest_bytes
 from deploy.backup.kept_backups import backup_faults, remove_old_backups
 from deploy.errors import DeployError
@@ -21,6 +22,7 @@ from deploy.sweeping import server_cleanup
 from deploy.sweeping.server_cleanup import open_server_cleanup
 from store.database.atomic_files import folder_lock
 from store.database.table_versions import SCHEMA
+from store.dialect import opened_store
 from tests.deploy.backup.backups import BackedUpDesk
 from tests.deploy.two_machines import newest
 from web.dates import utc_today
@@ -179,14 +181,15 @@ def test_a_clock_that_jumps_while_the_sweeper_runs_removes_no_backup_and_is_not_
     sweeper.tidy()
     stop.set()  # after one round
     later = datetime.combine(TODAY + timedelta(365), time(12), UTC)
-    monkeypatch.setattr(server_cleanup, "datetime", SimpleNamespace(now=lambda _: later))
+    for module in (server_cleanup, clock, opened_store):
+        monkeypatch.setattr(module, "datetime", SimpleNamespace(now=lambda _: later))
     monkeypatch.setattr(server_cleanup, "utc_today", later.date)
 
     server_cleanup.sweep_until_stopped(sweeper, stop)
 
     assert [kept] == desk.names()
     assert (TODAY, SOUND) == noted_day(store, REWRITTEN)
-    assert "the clock is wrong" in logged.getvalue()
+    assert "a clock is wrong" in logged.getvalue()
 
     server_cleanup.sweep_now(sweeper, lambda _: None, lambda _done, _total: None)  # the operator says so
 

@@ -2,7 +2,6 @@
 
 import html
 import re
-import secrets
 import subprocess
 import sys
 import time
@@ -14,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from bench.forms import URLENCODED, form_to
-from deploy.settings.settings_text import with_key, without_sections
-from tests.deploy.on_postgresql import a_desk_on
+from deploy.settings.settings_text import with_key
+from tests.deploy.on_postgresql import a_desk_on, a_second_server
 from tests.deploy.servers import ROOT, end, free_address, wait_for
 from tests.deploy.two_machines import PASSPHRASE, Machine, TwoMachineDesk
 from tests.postgresql_cluster import Cluster, start_cluster
@@ -180,21 +179,6 @@ def test_when_one_of_two_servers_dies_its_sources_log_in_at_the_other_with_their
         kept = elsewhere.browser.follow(elsewhere.browser.post(log_in.action, URLENCODED, body))
         assert typed in html.unescape(kept.body.decode())
         assert "written here" in elsewhere.mailbox()
-
-
-def a_second_server(server: Machine, folder: Path, bind: tuple[str, int]) -> Machine:
-    """Set up another source server on the same database. It has no sync endpoint, and no role for it."""
-    made = Machine(folder / "var" / "config.toml", server.fingerprint)
-    made.settings.parent.mkdir(0o700, parents=True)
-    text = without_sections(server.settings.read_text("utf-8"), {"sync", "backup", "onion"})
-    text = re.sub("/steunpunt-[0-9a-f]{16}/", f"/steunpunt-{secrets.token_hex(8)}/", text)
-    for key, value in (("bind", "{}:{}"), ("origin", "http://{}:{}")):
-        text = with_key(text, "source", key, value.format(*bind))
-    for role in ("sync", "backup"):
-        text = with_key(text, "database", role, "")
-    made.settings.write_text(text, "utf-8")
-    made.settings.chmod(0o600)
-    return made
 
 
 @pytest.mark.parametrize("role", ["", "_owner"])

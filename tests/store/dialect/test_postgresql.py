@@ -5,8 +5,9 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -19,7 +20,7 @@ from store import cleanup, entries, mailboxes
 from store.database.damaged_rows import count_damaged
 from store.database.engine import ServerPlace, Store, create_store, open_store, upgrade_store
 from store.database.schema import NO_BYTES, NO_DAY, EntryRow, MailboxRow
-from store.dialect import postgresql
+from store.dialect import opened_store, postgresql
 from store.dialect.postgresql import USAGE_ROWS, PostgresqlStore, _driver
 from store.dialect.postgresql_errors import translating_postgresql
 from store.errors import (
@@ -270,6 +271,18 @@ def test_a_row_that_refers_to_a_missing_row_is_counted(store: Store, address: by
     the_cluster().run("SET session_replication_role = replica; DELETE FROM mailbox", database)
     with store.reading() as session:
         assert {("entry", NO_BYTES): 1} == count_damaged(session)
+
+
+def test_the_clock_of_the_database_replaces_a_wrong_clock_from_the_first_connection_on(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = datetime(2000, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr(opened_store, "datetime", SimpleNamespace(now=lambda _: wrong))
+    with closing(hasty(store)) as here:
+        before = here.now()
+        rows(here, "entry")
+        assert wrong == before
+        assert abs(datetime.now(UTC) - here.now()) < timedelta(seconds=5)
 
 
 def test_a_store_at_the_end_of_a_program_has_no_connection(store: Store) -> None:
