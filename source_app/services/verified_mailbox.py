@@ -68,6 +68,15 @@ class SourceMailbox:
         """Return True if the pages perhaps lack an entry, so that no shown message is surely the newest."""
         return self.left_out or self.is_missing_entries
 
+    @property
+    def has_deleted_words(self) -> bool:
+        """Return True if the source deleted words whose encrypted text, or a copy of it, is here again."""
+        # Attack: the operator hides a message while its form is sent again, and the copy is deleted.
+        removed, own = self.transcript.removed, self.own_entries()
+        gone = {entry.envelope.entry_id for entry in own if entry.digest in removed}
+        is_copied = any(entry.envelope.entry_id in gone for entry in own if entry.digest not in removed)
+        return is_copied or Withheld.RESTORED in self.withheld.values()
+
     def own_entries(self) -> list[SignedEntry]:
         """Return all entries that the source wrote, in no particular order."""
         authentic = self.transcript.authentic.values()

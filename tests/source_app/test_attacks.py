@@ -444,6 +444,30 @@ def test_deleting_an_entry_deletes_none_of_the_other_side_that_has_its_id(
     assert len(removed) == 1
 
 
+def test_a_message_that_was_hidden_while_its_copy_was_deleted_is_called_a_deleted_message(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
+) -> None:
+    """Attack: the operator breaks off the answer and hides the message, so that the source sends the form
+    again, and deletes the copy. Then the operator restores the first message.
+    """
+    form = source.form_context()
+    source.write("a secret", form_context=form)
+    first = messages(a_desk, keys)[-1]
+    with hidden(a_desk, first):
+        source.write("a secret", form_context=form)
+        delete(source, messages(a_desk, keys)[-1])
+        assert hooks(source.get(PAGE).text, "notice")[0] == "missing"
+
+    page = source.get(PAGE).text
+
+    assert "a secret" in page
+    assert hooks(page, "notice")[0] == "restored"
+    delete(source, first)
+    assert "a secret" not in source.get(PAGE).text
+    assert "restored" not in hooks(source.get(PAGE).text, "notice")
+    assert a_desk.transcript(keys).removed.keys() == {each.digest for each in messages(a_desk, keys)[1:]}
+
+
 def test_a_restored_entry_is_not_shown_and_can_be_deleted_again(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys
 ) -> None:
