@@ -298,3 +298,23 @@ def test_after_a_restore_of_the_server_nothing_is_passed_on_before_the_adviser_r
 
     sync_status.dismiss_rollback(case.desk)
     case.begins()
+
+
+def test_after_a_restore_of_the_server_no_file_is_made_before_the_adviser_read_the_warning(
+    case: Case,
+) -> None:
+    """Passing on had begun here before the source took the agreement back, which the restore has undone."""
+    case.begins()
+    backup = copy_of(case.ends.world.store, case.ends.folder / "backup.db")
+    case.answers(Verdict.TAKEN_BACK)
+    restore(case.ends.world.store, backup)
+    with case.ends.world.store.writing() as session:
+        peers.forget_applied(session)  # as `steunpunt restore` does
+    case.sync()
+
+    with refuses(PassOnRefusal.SERVER_RESTORED):
+        case.makes()
+    assert case.paper.made == []
+
+    sync_status.dismiss_rollback(case.desk)
+    assert case.makes()

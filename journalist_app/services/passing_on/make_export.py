@@ -20,6 +20,7 @@ from journalist_app.services.passing_on.proposal_consent import (
     find_begun,
     find_proposal,
     note_of_proposal,
+    refuse_restored_server,
     verified_thread,
 )
 from journalist_app.services.passing_on.usable_recipients import recipient_of_proposal
@@ -52,6 +53,8 @@ def make_export(desk: OpenDesk, form_context: FormContext, proposal_id: EntryId,
     is_first = proposed.state is ProposalStatus.PASSING_ON
     if is_first and not is_confirmed_by_server(desk, address, thread, proposed):
         raise PassOnRefusedError(PassOnRefusal.NOT_CONFIRMED)
+    if is_first and not begun.without_consent:
+        refuse_restored_server(desk)
     exporter, recipient = recipient_of_proposal(desk, note_of_proposal(proposed), today)
     consent_evidence.keep_evidence(desk, address, proposed)  # again: the app may have stopped before
     files = _signed_files(desk, address, proposed)

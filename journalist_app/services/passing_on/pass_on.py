@@ -24,6 +24,7 @@ from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm, bui
 from journalist_app.services.passing_on.proposal_consent import (
     find_proposal,
     note_of_proposal,
+    refuse_restored_server,
     require_consent,
     valid_steps,
     verified_thread,
@@ -86,10 +87,8 @@ def begin_passing_on(  # noqa: PLR0913  # each argument is part of the step
     is_without = without is not None
     reason = _checked_reason(without)
     require_consent(proposed, conversation, opened, thread, is_without=is_without)
-    with desk.store.reading() as session:
-        server = peers.find(session, SERVER)
-    if server is not None and server.rollback_day is not None and not is_without:
-        raise PassOnRefusedError(PassOnRefusal.SERVER_RESTORED)
+    if not is_without:
+        refuse_restored_server(desk)
     step = StepNote(
         step=StepName.PASSING_ON, to=note.name, proposal=proposed.digest, without_consent=is_without
     )

@@ -11,8 +11,10 @@ from journalist_app.errors import NoSuchProposalError, PassOnRefusal, PassOnRefu
 from protocol.content import ProposalNote, StepName
 from protocol.envelope import Author
 from protocol.identifiers import Address, Digest, EntryId
+from protocol.pouch.pouch_file import SERVER
 from protocol.transcript.proposal_states import ProposalState, ProposalStatus
 from protocol.transcript.thread_state import ThreadState, ThreadStep
+from store import peers
 
 
 def verified_thread(
@@ -70,6 +72,18 @@ def find_begun(conversation: Conversation, thread: ThreadState, proposed: Propos
     if not begun:
         raise PassOnRefusedError(PassOnRefusal.WITHDRAWN if proposed.void else PassOnRefusal.NOT_BEGUN)
     return begun[0]
+
+
+def refuse_restored_server(desk: OpenDesk) -> None:
+    """Refuse to pass on with consent while the warning that the server was restored is still shown.
+
+    Raises:
+        PassOnRefusedError: SERVER_RESTORED.
+    """
+    with desk.store.reading() as session:
+        server = peers.find(session, SERVER)
+    if server is not None and server.rollback_day is not None:
+        raise PassOnRefusedError(PassOnRefusal.SERVER_RESTORED)
 
 
 def require_consent(
