@@ -4,6 +4,7 @@
 
 - `measures`: the measurements
 - `baselines`: the programs to compare with
+- `databases`: a PostgreSQL server, and desks that use it
 - `run`: the command that measures everything
 - `bench_setup`: servers, baseline and time limit of one measurement
 - `desk_servers`: a desk with running servers on this machine

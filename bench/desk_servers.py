@@ -120,10 +120,31 @@ def serve_all(desk: Desk) -> Iterator[DeskServers]:
     with contextlib.ExitStack() as stack:
         source = stack.enter_context(serving(desk, "source"))
         adviser = stack.enter_context(serving(desk, "adviser"))
-        stack.enter_context(
-            processes.running([*_COMMAND, "--settings", str(desk.settings), "run", "sweeper"])
-        )
+        stack.enter_context(sweeping(desk))
         yield DeskServers(desk, source, adviser)
+
+
+def sweeping(desk: Desk) -> contextlib.AbstractContextManager[object]:
+    """Run the clean-up process, and stop it afterwards."""
+    return processes.running([*_COMMAND, "--settings", str(desk.settings), "run", "sweeper"])
+
+
+def run_command(settings: Path, *words: str | Path, typed: str = "") -> None:
+    """Run a command that must succeed. `typed` is the line that someone types.
+
+    Raises:
+        NotSetUpError: the command failed.
+    """
+    done = subprocess.run(
+        [*_COMMAND, "--settings", settings, *words],
+        input=f"{typed}\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,  # without a terminal the passphrase is read from `input`
+    )
+    if done.returncode:
+        raise NotSetUpError(done.stderr[-2000:])
 
 
 @contextlib.contextmanager

@@ -6,26 +6,17 @@ process, also if this process is killed. `fsync` stays on, and costs nothing in 
 
 import atexit
 import functools
-import itertools
 import os
-import pwd
 import shutil
-import signal
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
-
+from bench.databases.cluster import Cluster, create_cluster
 from store.database.engine import ServerPlace, Store, create_roles, create_store, open_store
 
 _MEMORY = Path("/dev/shm")  # noqa: S108  # in memory, if there is room
 _ROOM = 2 * 1024**3
-_NUMBERS = itertools.count()
 _TEMPLATE = "empty_store"
 _started: list[tuple["Cluster", int]] = []  # with the id of the process that started it
 _SETTINGS = {
@@ -40,92 +31,10 @@ _SETTINGS = {
 }
 
 
-@dataclass
-class Cluster:
-    """A running cluster. `folder` has its socket and its files."""
-
-    folder: Path
-    command: list[str | Path]
-    process: subprocess.Popen[bytes] = field(init=False, repr=False)
-
-    def start(self) -> None:
-        """Start the server, and wait until it accepts connections."""
-        self._launch()
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                self.run("SELECT 1")
-            except psycopg.OperationalError:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-                if self.process.poll() is not None:  # a process of the killed server still had its memory
-                    self._launch()
-            else:
-                return
-
-    def _launch(self) -> None:
-        with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(self.command, stderr=log)
-
-    def kill(self) -> None:
-        """End the server as a crash does, with all its processes."""
-        pid = self.process.pid
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        self.process.kill()
-        self.process.wait()
-        for child in children:
-            with suppress(ProcessLookupError):
-                os.kill(int(child), signal.SIGKILL)
-
-    def url(self, database: str, user: str = "steunpunt") -> str:
-        return f"postgresql://{user}@/{database}?host={self.folder}"
-
-    def run(
-        self, statement: str, database: str = "postgres", user: str = "steunpunt"
-    ) -> list[tuple[object, ...]]:
-        with psycopg.connect(self.url(database, user), autocommit=True) as connection:
-            cursor = connection.execute(statement)  # type: ignore[call-overload]  # a test's words
-            return cursor.fetchall() if cursor.description else []
-
-    def a_database(self, template: str = "template0") -> str:
-        name = f"store_{next(_NUMBERS)}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
-        return name
-
-    def drop(self, database: str) -> None:
-        self.run(f"DROP DATABASE {database} WITH (FORCE)")
-
-    def stop(self) -> None:
-        self.process.send_signal(signal.SIGQUIT)  # at once: nothing of this cluster is needed again
-        self.process.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
 def start_cluster() -> Cluster:
     """Make and start a cluster. The caller stops it."""
-    found = list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    assert found, "install Debian's postgresql: deploy/system-packages.sh test"
-    programs = max(found, key=lambda path: int(path.parts[-3])).parent
     in_memory = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM
-    folder = Path(tempfile.mkdtemp(prefix="pg-", dir=_MEMORY if in_memory else None))
-    as_user: list[str] = []
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        user = pwd.getpwuid(65534)  # Debian's user for programs without rights
-        os.chown(folder, user.pw_uid, user.pw_gid)
-        as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-    data = folder / "data"
-    make = [programs / "initdb", "-D", data, "-U", "steunpunt", "--auth=trust", "--encoding=UTF8"]
-    subprocess.run(
-        [*as_user, *make, "--locale=C", "--no-sync", "--no-instructions"],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    with (data / "postgresql.conf").open("a") as file:  # not as options: ALTER SYSTEM could not change those
-        file.writelines(f"{name} = '{value}'\n" for name, value in _SETTINGS.items())
-    command = [*as_user, "setpriv", "--pdeathsig", "QUIT", programs / "postgres", "-D", data, "-k", folder]
-    cluster = Cluster(folder, command)
-    cluster.start()
-    return cluster
+    return create_cluster(_MEMORY if in_memory else None, _SETTINGS)
 
 
 @contextmanager

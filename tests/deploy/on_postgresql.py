@@ -4,13 +4,12 @@ import re
 import secrets
 from pathlib import Path
 
+from bench.databases.database_desks import database_section
 from deploy.hardening import PRIVATE_FOLDER
 from deploy.settings.settings_text import with_key, without_sections
 from deploy.setup import STORE
 from tests.deploy.two_machines import Machine, TwoMachineDesk, a_desk
 from tests.postgresql_cluster import Cluster
-
-ROLES = ("owner", "source", "sync", "backup")
 
 
 def a_desk_on(cluster: Cluster, folder: Path, source: tuple[str, int], way: str = "file") -> TwoMachineDesk:
@@ -30,15 +29,9 @@ def move_to_database(machine: Machine, cluster: Cluster) -> str:
     machine.does("store", "copy", f"sqlite://{store}", cluster.url(database, f"{database}_owner"))
     store.unlink()
     with machine.settings.open("a", encoding="utf-8") as file:
-        file.write(to_database(cluster, database))
+        file.write(database_section(cluster, database))
     assert PRIVATE_FOLDER == machine.settings.parent.stat().st_mode & 0o777
     return database
-
-
-def to_database(cluster: Cluster, database: str) -> str:
-    """Return the section of the settings that names a database on a cluster."""
-    lines = [f'{role} = "{cluster.url(database, f"{database}_{role}")}"\n' for role in ROLES]
-    return "".join(["\n[database]\n", *lines])
 
 
 def a_second_server(server: Machine, folder: Path, bind: tuple[str, int]) -> Machine:

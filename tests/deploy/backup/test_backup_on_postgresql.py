@@ -10,12 +10,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from bench.databases.database_desks import database_section
 from deploy.settings.settings_text import with_key, without_sections
 from deploy.setup import STORE
 from store.database import engine
 from store.errors import StoreOutdatedError
 from tests.deploy.backup.backups import BackedUpDesk, a_backed_up_desk
-from tests.deploy.on_postgresql import move_to_database, to_database
+from tests.deploy.on_postgresql import move_to_database
 from tests.deploy.two_machines import carry, texts_held
 from tests.next_version import NEXT, a_next_program, next_digest_on_postgresql
 from tests.postgresql_cluster import the_cluster
@@ -39,7 +40,7 @@ def an_empty_database(desk: BackedUpDesk) -> str:
     database = the_cluster().a_database()
     desk.server.does("store", "create-roles", the_cluster().url(database))
     text = without_sections(desk.server.settings.read_text("utf-8"), {"database"})
-    desk.server.settings.write_text(text + to_database(the_cluster(), database), "utf-8")
+    desk.server.settings.write_text(text + database_section(the_cluster(), database), "utf-8")
     return database
 
 
