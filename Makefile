@@ -43,7 +43,7 @@ help:
 	@echo "make check        check format, lint, types, contracts, and the fast tests of the folders you changed (a minute);"
 	@echo "                  TESTS=tests runs all fast tests (four minutes)"
 	@echo "make test         run every check and every test, as CI does"
-	@echo "make bench        measure speed and memory (twenty minutes; prints a table and writes bench/RESULTS.md)"
+	@echo "make bench        measure speed and memory (half an hour; prints a table and writes bench/RESULTS.md)"
 	@echo "make prove        run the long proofs: 200 kills, 5,000 power cuts, two minutes of load, a million entries"
 	@echo "make screenshots  take the screenshots in docs/screenshots/ again"
 	@echo "make deb          build the Debian packages of the committed files in dist/, for the Debian that runs here"

@@ -16,11 +16,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy import Integer
 
 from bench.desk_servers import Desk
 from crypto import passphrase
 from crypto.passphrase import RootKey
+from deploy.settings.database_settings import Role, store_place
 from protocol import entry, keyring, mailbox_keys
 from protocol.content import Content, Kind
 from protocol.heads import Head
@@ -32,12 +35,25 @@ from protocol.strand import DeskWriter, EntryWriter, SourceWriter
 from protocol.transcript.check import head_of
 from store import letterheads, mailboxes
 from store.database import engine
-from store.database.engine import Store
-from store.database.schema import Base, EntryRow, LedgerTallyRow, MailboxRow, SealedRow, new_id
+from store.database.engine import ServerPlace, Store
+from store.database.schema import (
+    Base,
+    Blob,
+    Day,
+    EntryRow,
+    LedgerTallyRow,
+    MailboxRow,
+    SealedRow,
+    Whole,
+    new_id,
+)
 from store.dialect.sqlite_pages import SHIELD
 from store.ledger_tallies import tally_digest
 from stored_mailbox.appending import recompute_state, store_entry
 from stored_mailbox.reading import read_stored
+
+if TYPE_CHECKING:
+    import psycopg
 
 _BATCH = 50  # mailboxes that one process seals before it returns
 _ROWS = 2000  # inserted by one statement
@@ -48,7 +64,12 @@ _WORDS = 30_000  # different words that people use, nearly all of them rarely
 _FRESH_BYTES = 64
 _FILLER = secrets.token_bytes(64 * 1024)
 
+_USAGE = "UPDATE usage SET sealed_bytes = (SELECT coalesce(sum(size), 0) FROM sealed)"
+
+_TYPES: Mapping[type, str] = {Blob: "bytea", Day: "date", Integer: "int8", Whole: "int8"}
+
 _Row = Mapping[str, Any]
+_Insert = Callable[[type[Base], Iterable[_Row]], None]
 _Item = TypeVar("_Item")
 
 
@@ -75,7 +96,7 @@ class DeskAuthor:
 
 def read_letterhead(desk: Desk) -> Letterhead:
     """Return the newest letterhead in the store, unverified: the servers verify it."""
-    store = engine.open_store(desk.path("source", "store_path"))
+    store = open_store(desk)
     with store.reading() as session:
         latest = letterheads.latest(session)
     store.close()
@@ -83,6 +104,11 @@ def read_letterhead(desk: Desk) -> Letterhead:
         raise LookupError("the store has no letterhead")
     _, body, _ = latest
     return Letterhead.from_bytes(body)
+
+
+def open_store(desk: Desk) -> Store:
+    """Open the store of a desk: the file, or the database that the settings name."""
+    return engine.open_store(_place(desk))
 
 
 def open_keyring(desk: Desk) -> Keyring:
@@ -104,10 +130,10 @@ def keys_of(desk: Desk, words: str) -> MailboxKeys:
     return mailbox_keys.derive_mailbox_keys(root)
 
 
-def add_replies(desk: Desk, words: str, count: int) -> None:
+def add_replies(desk: Desk, words: str, count: int, author: DeskAuthor | None = None) -> None:
     """Add `count` answers of the desk to the mailbox of a passphrase, through the store's own functions."""
-    author, keys = desk_author(desk), keys_of(desk, words)
-    store = engine.open_store(desk.path("source", "store_path"))
+    author, keys = author or desk_author(desk), keys_of(desk, words)
+    store = open_store(desk)
     write_entries(store, author, keys, [author.writer] * count)
     store.close()
 
@@ -115,7 +141,7 @@ def add_replies(desk: Desk, words: str, count: int) -> None:
 def fill_mailbox(desk: Desk, words: str, count: int) -> None:
     """Add `count` entries to the mailbox of a passphrase. The source and the desk write in turns."""
     author, keys = desk_author(desk), keys_of(desk, words)
-    store = engine.open_store(desk.path("source", "store_path"))
+    store = open_store(desk)
     turns: list[EntryWriter] = [SourceWriter(keys), author.writer]
     write_entries(store, author, keys, (turns * count)[:count])
     store.close()
@@ -195,38 +221,36 @@ def add_mailboxes(  # noqa: PLR0913, PLR0917  # how many, how long, and with whi
     sizes = [_BATCH] * whole + ([rest] if rest else [])
     addresses = []
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(mp_context=context) as pool, _filling(_store_path(desk)) as database:
+    with ProcessPoolExecutor(mp_context=context) as pool, _filling(_place(desk)) as insert:
         for batch in pool.map(partial(_sealed_batch, author, shortest, longest, text), sizes):
             for table, rows in batch.tables:
-                _insert(database, table, rows)
+                insert(table, rows)
             addresses += [row["address"] for row in batch.mailboxes]
     return addresses
 
 
 def add_tallies(desk: Desk, batches: Iterable[Sequence[bytes]]) -> None:
     """Add sealed tallies to the ledger."""
-    with _filling(_store_path(desk)) as database:
+    with _filling(_place(desk)) as insert:
         for batch in batches:
             sealed = [
                 {"id": new_id(), "size": len(tally), "shield": SHIELD, "header": tally, "payload": None}
                 for tally in batch
             ]
-            _insert(database, SealedRow, sealed)
+            insert(SealedRow, sealed)
             places = zip(sealed, batch, strict=True)
-            _insert(
-                database,
-                LedgerTallyRow,
-                [{"id": row["id"], "digest": tally_digest(tally)} for row, tally in places],
+            insert(
+                LedgerTallyRow, [{"id": row["id"], "digest": tally_digest(tally)} for row, tally in places]
             )
 
 
-def add_random_rows(desk: Desk, count: int, entries_each: int = 10) -> None:
+def add_random_rows(desk: Desk, count: int, entries_each: int = 10, author: DeskAuthor | None = None) -> None:
     """Add `count` entries of random bytes with the sizes of real ones, `entries_each` in each mailbox."""
-    example = _sealed_batch(desk_author(desk), 1, 1, short_text, 1)
+    example = _sealed_batch(author or desk_author(desk), 1, 1, short_text, 1)
     addresses = [secrets.token_bytes(20) for _ in range(max(1, count // entries_each))]
-    with _filling(_store_path(desk)) as database:
+    with _filling(_place(desk)) as insert:
         for some in _slices(addresses):
-            _insert(database, MailboxRow, [_random_row(example.mailboxes[0], address=each) for each in some])
+            insert(MailboxRow, [_random_row(example.mailboxes[0], address=each) for each in some])
         places = [(address, number + 1) for number in range(entries_each) for address in addresses][:count]
         ids = sorted(new_id() for _ in places)  # in the order of the table, so that each page is written once
         secrets.SystemRandom().shuffle(places)  # a mailbox's entries are far apart, as in a real store
@@ -235,8 +259,8 @@ def add_random_rows(desk: Desk, count: int, entries_each: int = 10) -> None:
                 _random_row(example.entries[0], id=row, address=address, number=number)
                 for row, (address, number) in part
             ]
-            _insert(database, EntryRow, open_rows)
-            _insert(database, SealedRow, [_random_row(example.sealed[0], id=row) for row, _ in part])
+            insert(EntryRow, open_rows)
+            insert(SealedRow, [_random_row(example.sealed[0], id=row) for row, _ in part])
 
 
 def _sealed_batch(
@@ -344,15 +368,51 @@ def _random_bytes(size: int) -> bytes:
     return os.urandom(size) if size <= _FRESH_BYTES else os.urandom(_FRESH_BYTES) + _FILLER[_FRESH_BYTES:size]
 
 
+def _filling(place: Path | ServerPlace) -> contextlib.AbstractContextManager[_Insert]:
+    return _filling_database(place.url) if isinstance(place, ServerPlace) else _filling_file(place)
+
+
 @contextlib.contextmanager
-def _filling(path: Path) -> Iterator[sqlite3.Connection]:
+def _filling_database(url: str) -> Iterator[_Insert]:
+    """Copy rows to a database. Afterwards, update its usage and its statistics, and write all to the disk."""
+    import psycopg  # noqa: PLC0415  # needs libpq
+
+    with psycopg.connect(url, autocommit=True) as database:
+        with database.transaction():
+            yield partial(_copy, database)
+            database.execute(_USAGE + " WHERE id = 1")
+        database.execute("VACUUM ANALYZE")  # as PostgreSQL itself does within minutes
+        database.execute("CHECKPOINT")
+
+
+def _copy(database: "psycopg.Connection[Any]", table: type[Base], rows: Iterable[_Row]) -> None:
+    rows = list(rows)
+    if rows:
+        names = list(rows[0])
+        types = [_TYPES[type(table.__table__.columns[name].type)] for name in names]
+        into = f"COPY {table.__tablename__} ({', '.join(names)}) FROM STDIN WITH (FORMAT BINARY)"
+        with database.cursor() as cursor, cursor.copy(into) as copied:
+            copied.set_types(types)
+            for row in rows:
+                copied.write_row([_in_database(name, row[name]) for name in names])
+
+
+def _in_database(name: str, value: object) -> object:
+    """Return the value of a column as PostgreSQL stores it: without a shield, and with days."""
+    if name == "shield":
+        return b""
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+@contextlib.contextmanager
+def _filling_file(path: Path) -> Iterator[_Insert]:
     """Open the store without a journal. Afterwards, update its usage and restore its journal mode."""
     database = sqlite3.connect(path, isolation_level=None)
     for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-1000000"):
         database.execute(f"PRAGMA {pragma}")
     database.execute("BEGIN EXCLUSIVE")
-    yield database
-    database.execute("UPDATE usage SET sealed_bytes = (SELECT coalesce(sum(size), 0) FROM sealed)")
+    yield partial(_insert, database)
+    database.execute(_USAGE)
     database.execute("COMMIT")
     database.execute("PRAGMA journal_mode=WAL")
     database.close()
@@ -374,8 +434,8 @@ def _slices(whole: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
         yield whole[start : start + _ROWS]
 
 
-def _store_path(desk: Desk) -> Path:
-    return desk.path("source", "store_path")
+def _place(desk: Desk) -> Path | ServerPlace:
+    return store_place(desk.settings, desk.path("source", "store_path"), Role.OWNER)
 
 
 def _today() -> date:

@@ -3,9 +3,9 @@
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 _KIB = 1024
 _EVERY_SECONDS = 0.05
@@ -58,28 +58,47 @@ def tree_bytes(root: int) -> int:
     Memory that processes share is counted for each of them.
     """
     found = list(_processes())
-    parents = {pid: parent for pid, parent, _ in found}
-    sizes = {pid: pages for pid, _, pages in found}
+    tree = _tree(root, {each.pid: each.parent for each in found})
+    return sum(each.pages for each in found if each.pid in tree) * os.sysconf("SC_PAGESIZE")
+
+
+def _tree(root: int, parents: Mapping[int, int]) -> set[int]:
     tree = {root}
     while more := {pid for pid, parent in parents.items() if parent in tree} - tree:
         tree |= more
-    return sum(sizes.get(pid, 0) for pid in tree) * os.sysconf("SC_PAGESIZE")
+    return tree
+
+
+def tree_seconds(root: int) -> float:
+    """Return the processor time of a process and all processes below it, also of those that have ended."""
+    found = list(_processes())
+    tree = _tree(root, {each.pid: each.parent for each in found})
+    return sum(each.seconds for each in found if each.pid in tree)
 
 
 def children(pid: int) -> list[int]:
     """Return the direct child processes of a process. Those of a gunicorn server are its workers."""
-    return sorted(each for each, parent, _ in _processes() if parent == pid)
+    return sorted(each.pid for each in _processes() if each.parent == pid)
 
 
-def _processes() -> Iterator[tuple[int, int, int]]:
-    """Yield the id, the parent's id and the resident memory, in pages, of each process."""
+class _Process(NamedTuple):
+    """Process, its resident memory in pages, and its processor time with that of its ended children."""
+
+    pid: int
+    parent: int
+    pages: int
+    seconds: float
+
+
+def _processes() -> Iterator[_Process]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 fields = (entry / "stat").read_text("ascii", "replace").rpartition(")")[2].split()
             except OSError:
                 continue  # the process ended in the meantime
-            yield int(entry.name), int(fields[1]), int(fields[21])
+            ticks = sum(map(int, fields[11:15]))
+            yield _Process(int(entry.name), int(fields[1]), int(fields[21]), ticks / os.sysconf("SC_CLK_TCK"))
 
 
 def resident_bytes(pid: int) -> int:

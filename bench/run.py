@@ -17,6 +17,7 @@ from bench.baselines import baseline
 from bench.bench_setup import BenchSetup
 from bench.measures import (
     backup_measures,
+    database_measures,
     file_measures,
     full_store_measures,
     report_measures,
@@ -45,6 +46,10 @@ _MEASURES: dict[str, Callable[[BenchSetup], Iterator[Measurement]]] = {
     "report": report_measures.reporting,
     "files": file_measures.handling,
     "sync": sync_measures.syncing,
+    "database": database_measures.beside_each_other,
+    "database-servers": database_measures.several_servers,
+    "database-million": database_measures.million_in_database,
+    "database-sync": database_measures.first_syncs,
 }
 _RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -63,7 +68,7 @@ def main() -> None:
     measured: list[Measurement] = []
     facts = report.machine_facts()
     for name in chosen.only or _MEASURES:
-        with _bench_setup(quick=chosen.quick) as setup:
+        with new_setup(quick=chosen.quick) as setup:
             for figure in _MEASURES[name](setup):
                 measured.append(figure)
                 print(f"[{time.monotonic() - begun:4.0f} s] {' | '.join(figure.cells)}", file=sys.stderr)
@@ -74,7 +79,7 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def _bench_setup(*, quick: bool) -> Iterator[BenchSetup]:
+def new_setup(*, quick: bool) -> Iterator[BenchSetup]:
     """Run new servers for one measurement, so that no measurement influences another."""
     with processes.folder_on_disk() as folder, contextlib.ExitStack() as stack:
         desk = desk_servers.set_up(folder / "desk")

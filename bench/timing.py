@@ -57,6 +57,7 @@ class Load:
     done: int
     wrong: int
     seconds: float
+    all: int  # also the first action of each client, and actions that ended too late to count
 
     @property
     def per_second(self) -> float:
@@ -64,17 +65,19 @@ class Load:
         return self.done / self.seconds
 
 
-def _repeat(client: Client, start: float, end: float) -> tuple[int, int]:
+def _repeat(client: Client, start: float, end: float) -> tuple[int, int, int]:
     action = client()
     action()  # so that the connection and the worker's caches are warm when the clock starts
     time.sleep(max(0.0, start - time.monotonic()))
     done = wrong = 0
+    every = 1
     while time.monotonic() < end:
+        every += 1
         if action():
             done += time.monotonic() <= end
         else:
             wrong += 1
-    return done, wrong
+    return done, wrong, every
 
 
 @contextlib.contextmanager
@@ -94,11 +97,14 @@ def together(clients: Sequence[Client], seconds: float) -> Load:
     """Let each client repeat its action in its own process for some seconds, and count the answers."""
     with _running_clients(clients, seconds) as tasks:
         counts = [task.result() for task in tasks]
-    return Load(sum(done for done, _ in counts), sum(wrong for _, wrong in counts), seconds)
+    done, wrong, every = map(sum, zip(*counts, strict=True))
+    return Load(done, wrong, seconds, every)
 
 
 @contextlib.contextmanager
-def _running_clients(clients: Sequence[Client], seconds: float) -> Iterator[list[Future[tuple[int, int]]]]:
+def _running_clients(
+    clients: Sequence[Client], seconds: float
+) -> Iterator[list[Future[tuple[int, int, int]]]]:
     start = time.monotonic() + 1.0
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(len(clients), mp_context=context) as pool:

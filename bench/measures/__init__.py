@@ -1,6 +1,7 @@
 """Measurements: each module measures one part of the mailbox and returns the lines of the results.
 
 - `backup_measures`: backups of the store
+- `database_measures`: PostgreSQL beside SQLite
 - `file_measures`: ten ordinary files: examined, cleaned and shown
 - `full_store_measures`: both interfaces with a full store
 - `report_measures`: the yearly report

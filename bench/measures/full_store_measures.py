@@ -2,7 +2,8 @@
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 from bench import desk_servers, fill, processes
 from bench.adviser import Adviser
@@ -71,15 +72,25 @@ def verifying(setup: BenchSetup) -> Iterator[Measurement]:
 
 def million(setup: BenchSetup) -> Iterator[Measurement]:
     """Measure posting into a store of a million entries, in turns with a store of a thousand entries."""
+    yield from posting_into_many(setup, _filled, "post 1 KiB")
+
+
+def posting_into_many(
+    setup: BenchSetup, filled: Callable[[int], AbstractContextManager[Source]], what: str
+) -> Iterator[Measurement]:
+    """Measure posting into a store of a million entries, in turns with one of a thousand.
+
+    `filled` serves a store with so many entries. `what` names the measurement.
+    """
     count = _ENTRIES // 20 if setup.quick else _ENTRIES
     with contextlib.ExitStack() as stack:
-        sources = [stack.enter_context(_filled(entries)) for entries in (_FEW_ENTRIES, count)]
+        sources = [stack.enter_context(filled(entries)) for entries in (_FEW_ENTRIES, count)]
         for source in sources:
             source.open_mailbox()
         few, many = interleaved(setup.turns(300), *(one_post(source) for source in sources), warm_ups=20)
     ratio = median(many) / median(few)
     yield Measurement(
-        f"post 1 KiB into {count:,} entries",
+        f"{what} into {count:,} entries",
         milliseconds(median(many)),
         f"{milliseconds(median(few))} into {_FEW_ENTRIES:,}",
         f"{ratio:.2f}",

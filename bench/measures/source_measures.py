@@ -1,23 +1,27 @@
 """Measurements of the source interface: starting a mailbox, logging in, posting, and the busy start page."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle, islice
 
 from bench import fill, memory
 from bench.baselines import baseline
 from bench.baselines.baseline import Baseline
 from bench.bench_setup import BenchSetup
+from bench.desk_servers import Desk
+from bench.fill import DeskAuthor
+from bench.processes import Server
 from bench.report import Measurement, at_least, at_most, milliseconds
 from bench.source import SavedSession, Source
 from bench.timing import Timed, beside, interleaved, median, percentile, timed, together
 from crypto import passphrase
 
-_CLIENTS = 8
+CLIENTS = 8
 _FEW_ENTRIES = 10
 _MANY_ENTRIES = 2_000
-_TEXT = "x" * 1024
+TEXT = "x" * 1024
 _REST_BYTES = 80e6
 _PLUS_SECONDS = 0.040
 _CROWD_PLUS_SECONDS = 0.025
@@ -30,7 +34,7 @@ def at_rest(setup: BenchSetup) -> Iterator[Measurement]:
             source.start_page()
     with setup.source() as source:
         source.open_mailbox()
-        source.submit(_TEXT)
+        source.submit(TEXT)
     with setup.adviser() as adviser:
         adviser.unlock(setup.servers.desk.passphrase)
         adviser.inbox()
@@ -61,16 +65,7 @@ def opening(setup: BenchSetup) -> Iterator[Measurement]:
 
 def logging_in(setup: BenchSetup) -> Iterator[Measurement]:
     """Measure a log-in to a mailbox with ten new answers, in turns with one Argon2id call."""
-    with setup.source() as source:
-        kept = source.open_mailbox()
-        source.submit(_TEXT)
-    fill.add_replies(setup.servers.desk, kept, 10)
-
-    def come_back() -> float:
-        with setup.source() as source:
-            form = source.log_in_form()
-            return timed(lambda: source.log_in_with(form, kept))()
-
+    come_back = one_log_in(setup.servers.desk, setup.servers.source)
     argon2, entered = interleaved(setup.turns(15), timed(_one_argon2id(setup)), come_back)
     # Two answers are each sent at the next step of 100 ms, so that their time shows nothing (ADR 28).
     plus_seconds = _PLUS_SECONDS + 2 * 0.1
@@ -83,7 +78,7 @@ def posting(setup: BenchSetup) -> Iterator[Measurement]:
         source.open_mailbox()
         row, post = interleaved(
             setup.turns(300),
-            timed(baseline.insert_action(setup.baseline, _TEXT)),
+            timed(baseline.insert_action(setup.baseline, TEXT)),
             one_post(source),
             warm_ups=10,
         )
@@ -96,14 +91,14 @@ def posting(setup: BenchSetup) -> Iterator[Measurement]:
         "at most 3 x",
         at_most(own, 3 * bare),
     )
-    crowd = [PostingClient(session) for _, session in _open_mailboxes(setup)]
-    rows = [InsertingClient(setup.baseline)] * _CLIENTS
+    crowd = posting_clients([setup.servers.source])
+    rows = [InsertingClient(setup.baseline)] * CLIENTS
     first = together(rows, setup.seconds(4))
     posts = together(crowd, setup.seconds(8))
     second = together(rows, setup.seconds(4))
     bare = (first.per_second + second.per_second) / 2
     yield Measurement(
-        f"posts a second, each with its page, {_CLIENTS} clients",
+        f"posts a second, each with its page, {CLIENTS} clients",
         f"{posts.per_second:.0f}, {posts.wrong} wrong",
         f"{bare:.0f} rows inserted",
         f"{posts.per_second / bare:.2f}",
@@ -140,13 +135,13 @@ def submitting(setup: BenchSetup) -> Iterator[Measurement]:
 
     Each response is checked, and each text must be in its mailbox afterwards.
     """
-    opened = _open_mailboxes(setup)
+    opened = _open_mailboxes([setup.servers.source])
     crowd = [SubmittingClient(session, f"canary{number}") for number, (_, session) in enumerate(opened)]
     load = together(crowd, setup.seconds(12))
     kept = sum(_found(each, [other.canary for other in crowd]) for each in crowd)
     lost = max(0, load.done - kept)
     yield Measurement(
-        f"whole submissions a second, {_CLIENTS} clients",
+        f"whole submissions a second, {CLIENTS} clients",
         f"{load.per_second:.0f}, {load.wrong} wrong, {lost} lost",
         "none; 2 workers, write page + post + receipt",
         "",
@@ -177,12 +172,32 @@ def start_page(setup: BenchSetup) -> Iterator[Measurement]:
     )
 
 
+def one_log_in(desk: Desk, server: Server, author: DeskAuthor | None = None) -> Timed:
+    """Return an action that logs in to a mailbox with ten new answers, and returns the seconds."""
+    with Source(server.host, server.port) as source:
+        kept = source.open_mailbox()
+        source.submit(TEXT)
+    fill.add_replies(desk, kept, 10, author)
+
+    def come_back() -> float:
+        with Source(server.host, server.port) as source:
+            form = source.log_in_form()
+            return timed(lambda: source.log_in_with(form, kept))()
+
+    return come_back
+
+
+def posting_clients(servers: Sequence[Server]) -> list["PostingClient"]:
+    """Return eight clients that post, each in a mailbox of its own, on the servers in turn."""
+    return [PostingClient(session) for _, session in _open_mailboxes(servers)]
+
+
 def one_post(source: Source) -> Timed:
     """Return an action that posts 1 KiB and returns the seconds of the post, without the form before it."""
 
     def post() -> float:
         form = source.write_form()
-        return timed(lambda: source.post_message(form, _TEXT))()
+        return timed(lambda: source.post_message(form, TEXT))()
 
     return post
 
@@ -195,7 +210,7 @@ class InsertingClient:
 
     def __call__(self) -> Callable[[], bool]:
         """Return the action that this client repeats."""
-        return baseline.insert_action(self.baseline, _TEXT)
+        return baseline.insert_action(self.baseline, TEXT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +225,7 @@ class PostingClient:
 
         def post() -> bool:
             form = source.write_form()
-            return source.post_message(form, _TEXT).endswith("/" + form.hidden["entry_id"])
+            return source.post_message(form, TEXT).endswith("/" + form.hidden["entry_id"])
 
         return post
 
@@ -263,11 +278,11 @@ def _beside_argon2id(
     )
 
 
-def _open_mailboxes(setup: BenchSetup) -> list[tuple[str, SavedSession]]:
-    """Start a mailbox for each client. Return the passphrases and the sessions."""
+def _open_mailboxes(servers: Sequence[Server]) -> list[tuple[str, SavedSession]]:
+    """Start a mailbox for each client, on the servers in turn. Return the passphrases and the sessions."""
     opened = []
-    for _ in range(_CLIENTS):
-        with setup.source() as source:
+    for server in islice(cycle(servers), CLIENTS):
+        with Source(server.host, server.port) as source:
             opened.append((source.open_mailbox(), source.save_session()))
     return opened
 

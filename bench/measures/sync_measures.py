@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import shutil
 import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from bench import desk_servers, fill, memory, processes
 from bench.baselines.copy_server import SIZE_BYTES
@@ -35,6 +35,7 @@ from crypto.framing import frame
 from crypto.passphrase import RootKey
 from deploy.settings.load_settings import load_config
 from journalist_app.config import AdviserConfig
+from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.services.whole_desk.sync_replica import workstation_endpoint
 from journalist_app.services.whole_desk.unlocking import unlock_desk
 from protocol import keyring as keyrings
@@ -59,10 +60,11 @@ _SEGMENT_BYTES, _SEGMENT_TAG_BYTES, _PAYLOAD_NONCE_BYTES = 64 * 1024, 16, 16  # 
 _AT_WORK = 3  # pouches received: one is being applied, and one waits while the next arrives
 _POUCH_VERSION = b"steunpunt-pouch/1\n"
 _TOR_SECONDS = 120
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
-class _Machines:
+class SyncMachines:
     """A full server and a paired workstation with an empty store, before any sync."""
 
     folder: Path
@@ -73,13 +75,16 @@ class _Machines:
 
     @property
     def endpoint(self) -> Path:
+        """Path of the Unix socket of the sync endpoint."""
         return self.sockets / "endpoint"
 
     @property
     def copy_server(self) -> Path:
+        """Path of the Unix socket of the copy server."""
         return self.sockets / "copy"
 
     def settings(self, name: str) -> Path:
+        """Return the settings of a machine, such as `filled`, the server before any sync."""
         return self.folder / name / "config.toml"
 
 
@@ -166,7 +171,7 @@ def syncing(setup: BenchSetup) -> Iterator[Measurement]:
     """Measure syncs over a Unix socket, and in a whole run over Tor too."""
     mailboxes = 20 if setup.quick else 1000
     with processes.folder_on_disk() as folder, tempfile.TemporaryDirectory(prefix="sync-") as sockets:
-        machines = _set_up(folder, Path(sockets), mailboxes)
+        machines = set_up_machines(folder, Path(sockets), mailboxes)
         with _serving_copies(machines):
             ways = _Ways("loopback", UnixCarrier(machines.endpoint), UnixCarrier(machines.copy_server))
             yield from _measured(
@@ -184,20 +189,20 @@ def syncing(setup: BenchSetup) -> Iterator[Measurement]:
 # ---- setting up ------------------------------------------------------------------------------------
 
 
-def _set_up(folder: Path, sockets: Path, mailboxes: int) -> _Machines:
+def set_up_machines(folder: Path, sockets: Path, mailboxes: int) -> SyncMachines:
     """Set up a server and its workstation with the real commands, and fill the server."""
     address = f"unix:{sockets / 'endpoint'}"
     first = desk_servers.set_up(folder / "paired")
     fingerprint = str(first.section("source")["fingerprint"])
     server = folder / "filled" / "config.toml"
-    _run(server, "server", "setup", fingerprint, "--sync-bind", address)
-    _run(server, "server", "card", "--out", folder / "card")
-    _run(
+    desk_servers.run_command(server, "server", "setup", fingerprint, "--sync-bind", address)
+    desk_servers.run_command(server, "server", "card", "--out", folder / "card")
+    desk_servers.run_command(
         first.settings,
         *("workstation", "pair", folder / "card", "--server", address, "--out", folder / "pairing"),
         typed=first.passphrase,
     )
-    _run(server, "server", "admit", folder / "pairing")
+    desk_servers.run_command(server, "server", "admit", folder / "pairing")
     keyring = first.settings.with_name("keyring.age").read_bytes()
     strand = keyrings.open_keyring(keyring, first.passphrase, fingerprint).strand
     store = open_store(server.with_name("store.db"))
@@ -220,31 +225,18 @@ def _set_up(folder: Path, sockets: Path, mailboxes: int) -> _Machines:
         outbox.enqueue_all(session, strand.id)
     store.checkpoint()
     store.close()
-    return _Machines(folder, sockets, first.passphrase, root, author)
-
-
-def _run(settings: Path, *words: str | Path, typed: str = "") -> None:
-    done = subprocess.run(
-        [*_COMMAND, "--settings", settings, *words],
-        input=f"{typed}\n",
-        capture_output=True,
-        text=True,
-        check=False,
-        start_new_session=True,  # without a terminal the passphrase is read from `input`
-    )
-    if done.returncode:
-        raise desk_servers.NotSetUpError(done.stderr[-2000:])
+    return SyncMachines(folder, sockets, first.passphrase, root, author)
 
 
 @contextlib.contextmanager
-def _serving_copies(machines: _Machines) -> Iterator[None]:
+def _serving_copies(machines: SyncMachines) -> Iterator[None]:
     argv = [sys.executable, "-m", "bench.baselines.copy_server", f"unix:{machines.copy_server}"]
     with processes.serving_at(argv, machines.copy_server):
         yield
 
 
 @contextlib.contextmanager
-def _onions(network: TorNetwork, machines: _Machines) -> Iterator[_Ways]:
+def _onions(network: TorNetwork, machines: SyncMachines) -> Iterator[_Ways]:
     """Publish the sync endpoint and the copy server as onion services, and wait until both answer."""
     folder = network.folder / "onions"
     lines = [
@@ -259,7 +251,7 @@ def _onions(network: TorNetwork, machines: _Machines) -> Iterator[_Ways]:
     carriers = [
         _onion_carrier(client, folder / path.name) for path in (machines.endpoint, machines.copy_server)
     ]
-    with _fresh_endpoint(machines):
+    with fresh_endpoint(machines):
         for carrier in carriers:
             _wait_for(carrier, client)
     yield _Ways("Tor", *carriers)
@@ -288,7 +280,7 @@ def _wait_for(carrier: OnionCarrier, client: Tor) -> None:
 
 
 @contextlib.contextmanager
-def _fresh_endpoint(machines: _Machines) -> Iterator[int]:
+def fresh_endpoint(machines: SyncMachines) -> Iterator[int]:
     """Serve the sync endpoint of a fresh copy of the filled server. Yield the process id of its worker."""
     shutil.rmtree(machines.folder / "server", ignore_errors=True)
     shutil.copytree(machines.folder / "filled", machines.folder / "server")
@@ -302,14 +294,13 @@ def _fresh_endpoint(machines: _Machines) -> Iterator[int]:
 
 
 def _measured(
-    machines: _Machines, ways: _Ways, mailboxes: int, *, firsts: int, singles: int
+    machines: SyncMachines, ways: _Ways, mailboxes: int, *, firsts: int, singles: int
 ) -> Iterator[Measurement]:
     """Measure first syncs, each from the initial state of both ends, and then syncs of single entries."""
     found: list[_First] = []
     for turn in range(1 + firsts):
-        with _fresh_endpoint(machines) as worker:
-            shutil.rmtree(machines.folder / "workstation", ignore_errors=True)
-            shutil.copytree(machines.folder / "paired", machines.folder / "workstation")
+        with fresh_endpoint(machines) as worker:
+            _fresh_workstation(machines)
             first, single = _in_process(
                 _syncs, machines, ways, worker, keep=turn == 0, singles=singles if turn == firsts else 0
             )
@@ -373,49 +364,69 @@ def _of_time(name: str, ours: Sequence[float], beside: Sequence[float], what: st
     )
 
 
-def _in_process(
-    measure: Callable[..., tuple[_First, _Single]], *given: object, **named: object
-) -> tuple[_First, _Single]:
+def first_sync(machines: SyncMachines) -> float:
+    """Sync an empty workstation over the Unix socket, in a process of its own. Return the seconds."""
+    _fresh_workstation(machines)
+    return _in_process(_one_first_sync, machines)
+
+
+def _one_first_sync(machines: SyncMachines) -> float:
+    with _workstation(machines) as desk:
+        seconds, _ = _timed(workstation_endpoint(desk), UnixCarrier(machines.endpoint))
+    return seconds
+
+
+def _fresh_workstation(machines: SyncMachines) -> None:
+    shutil.rmtree(machines.folder / "workstation", ignore_errors=True)
+    shutil.copytree(machines.folder / "paired", machines.folder / "workstation")
+
+
+@contextlib.contextmanager
+def _workstation(machines: SyncMachines) -> Iterator[OpenDesk]:
+    config = load_config(machines.settings("workstation"), "adviser", AdviserConfig)
+    store = open_store(config.store_path)
+    desk = unlock_desk(config, store, machines.passphrase)
+    yield desk
+    desk.stop()
+    store.close()
+
+
+def _in_process(measure: Callable[..., _Result], *given: object, **named: object) -> _Result:
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("fork")) as pool:
         return pool.submit(measure, *given, **named).result()
 
 
 def _syncs(
-    machines: _Machines, ways: _Ways, worker: int, *, keep: bool, singles: int
+    machines: SyncMachines, ways: _Ways, worker: int, *, keep: bool, singles: int
 ) -> tuple[_First, _Single]:
     """Sync an empty workstation, then sync one new entry `singles` times.
 
     Copy the same bytes after each sync.
     """
-    config = load_config(machines.settings("workstation"), "adviser", AdviserConfig)
-    store = open_store(config.store_path)
-    desk = unlock_desk(config, store, machines.passphrase)
-    readers = _Readers(desk.keyring.identities, desk.keyring.strand.verify_key, _server_key(machines))
-    workstation = workstation_endpoint(desk)
-    memory.reset_peak(os.getpid())
-    memory.reset_peak(worker)
-    carrier = _RecordingCarrier(ways.endpoint, worker, keep)
-    seconds, done = _timed(workstation, carrier)
-    peaks = carrier.peaks()
-    at_start = carrier.at_start or peaks
-    growth = (peaks[0] - at_start[0], peaks[1] - at_start[1])
-    first = _First(
-        seconds,
-        0.0 if keep else _copy(ways.copy_server, carrier.sizes),
-        0.0 if keep else _copy_and_store(ways.copy_server, carrier.sizes, done.received, machines.folder),
-        done.received,
-        carrier.sizes,
-        growth,
-        [readers.carried(*pouches) for pouches in carrier.pouches],
-    )
-    single = _singles(machines, ways, workstation, readers, singles)
-    desk.stop()
-    store.close()
-    return first, single
+    with _workstation(machines) as desk:
+        readers = _Readers(desk.keyring.identities, desk.keyring.strand.verify_key, _server_key(machines))
+        workstation = workstation_endpoint(desk)
+        memory.reset_peak(os.getpid())
+        memory.reset_peak(worker)
+        carrier = _RecordingCarrier(ways.endpoint, worker, keep)
+        seconds, done = _timed(workstation, carrier)
+        peaks = carrier.peaks()
+        at_start = carrier.at_start or peaks
+        growth = (peaks[0] - at_start[0], peaks[1] - at_start[1])
+        first = _First(
+            seconds,
+            0.0 if keep else _copy(ways.copy_server, carrier.sizes),
+            0.0 if keep else _copy_and_store(ways.copy_server, carrier.sizes, done.received, machines.folder),
+            done.received,
+            carrier.sizes,
+            growth,
+            [readers.carried(*pouches) for pouches in carrier.pouches],
+        )
+        return first, _singles(machines, ways, workstation, readers, singles)
 
 
 def _singles(
-    machines: _Machines, ways: _Ways, workstation: Endpoint, readers: "_Readers", count: int
+    machines: SyncMachines, ways: _Ways, workstation: Endpoint, readers: "_Readers", count: int
 ) -> _Single:
     server = open_store(machines.settings("server").with_name("store.db"))
     keys = mailbox_keys.derive_mailbox_keys(machines.root)
@@ -433,7 +444,7 @@ def _singles(
     return _Single(seconds, copied, carried)
 
 
-def _timed(workstation: Endpoint, carrier: _RecordingCarrier) -> tuple[float, SyncResult]:
+def _timed(workstation: Endpoint, carrier: Carrier) -> tuple[float, SyncResult]:
     begun = time.perf_counter()
     done = exchange(workstation, carrier, lambda _left: None)
     return time.perf_counter() - begun, done
@@ -476,7 +487,7 @@ def _copied(copy_server: Carrier, sent: int, received: int) -> Iterator[bytes]:
 # ---- sizes without padding -------------------------------------------------------------------------
 
 
-def _server_key(machines: _Machines) -> ServerKey:
+def _server_key(machines: SyncMachines) -> ServerKey:
     return ServerKey.from_bytes(machines.settings("server").with_name("server.key").read_bytes())
 
 
