@@ -6,7 +6,7 @@ See docs/protocol.md, "Sync".
 from typing import Final
 
 from protocol.errors import PouchRefusal, PouchRefusedError
-from store.errors import StoreBusyError, StoreError, StoreFullError
+from store.errors import StoreBusyError, StoreError, StoreFullError, StoreUnreachableError
 from sync.errors import SyncError, SyncRefusal, SyncRefusedError
 
 BUSY: Final = "busy"
@@ -25,4 +25,4 @@ def refusal_word(why: Refusal) -> str:
         return why.reason.value
     if isinstance(why, StoreFullError):
         return SyncRefusal.NO_ROOM.value
-    return BUSY if isinstance(why, StoreBusyError) else STORE
+    return BUSY if isinstance(why, StoreBusyError | StoreUnreachableError) else STORE

@@ -52,6 +52,20 @@ def a_setting_of_the_server(cluster: Cluster, name: str, value: str) -> Iterator
             pass
 
 
+@contextmanager
+def frozen(cluster: Cluster) -> Iterator[None]:
+    """Stop all processes of a server (SIGSTOP), and let them go on afterwards."""
+    server = cluster.process.pid
+    stopped = [server, *map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())]
+    for process in stopped:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in stopped:
+            os.kill(process, signal.SIGCONT)
+
+
 @functools.cache
 def the_cluster() -> Cluster:
     """Return the cluster of this process, and a template of a database with an empty store in it."""

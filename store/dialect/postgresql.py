@@ -15,7 +15,8 @@ from typing import Any, Final
 
 import psycopg
 from psycopg.adapt import Loader
-from psycopg.pq import Format, TransactionStatus
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import Format, Ping, TransactionStatus
 from psycopg.types.string import TextLoader
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.dialects.postgresql import psycopg as psycopg_dialect
@@ -48,7 +49,8 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL lock_timeout = {};
 LOCK TABLE usage IN ACCESS SHARE MODE
 """
 _LOCK_SECONDS: Final = 5  # of one attempt to get a lock, so that no statement takes as long as the next limit
-ANSWER_SECONDS: Final = 10  # a server that is longer silent is lost to the source's site
+# A server that is longer silent is lost to the source's site. Others ask it whether it still answers.
+ANSWER_SECONDS: Final = 10
 # A server that no packet reaches is lost after six seconds. `connect_timeout` is for each of several hosts.
 # The site writes and reads only at the primary: a standby may show what was deleted a moment ago.
 _CONNECTION: Final[dict[str, Any]] = {
@@ -144,6 +146,7 @@ class _Driver(psycopg.Connection[tuple[Any, ...]]):
     """Connection with the methods of `sqlite3.Connection` that the store uses."""
 
     limit: float | None = None  # seconds that a statement may take
+    silence: float = ANSWER_SECONDS  # without a limit, how long a statement may take before we ask
     warned = False
 
     @property
@@ -156,12 +159,41 @@ class _Driver(psycopg.Connection[tuple[Any, ...]]):
         return super().execute(query, parameters, binary=parameters is not None)
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # the driver's shape
-        """Wait for an answer until the limit. A server that is frozen does not end a connection."""
+        """Wait for an answer until the limit, or as long as the server accepts other connections.
+
+        A server that is frozen does not end a connection.
+
+        Raises:
+            psycopg.OperationalError: the server is frozen, or the time is over.
+        """
+        watched = self._while_it_answers(gen) if self.limit is None else gen
         try:
-            return super().wait(gen, *arguments, **{"timeout": self.limit} | options)
+            return super().wait(watched, *arguments, **{"timeout": self.limit} | options)
         finally:
             if self.pgconn.transaction_status == TransactionStatus.ACTIVE:  # the answer may still come
                 self.close()
+
+    def _while_it_answers(self, gen: Any) -> Any:  # noqa: ANN401  # the driver's shape
+        try:
+            wanted, heard = next(gen), time.monotonic()
+            while True:
+                ready = yield wanted
+                if ready:
+                    heard = time.monotonic()
+                elif time.monotonic() - heard > self.silence:
+                    if not self._is_answered():
+                        raise psycopg.OperationalError
+                    heard = time.monotonic()
+                wanted = gen.send(ready)
+        except StopIteration as end:
+            return end.value
+
+    def _is_answered(self) -> bool:
+        """Return False if the server of this connection answers no new connection."""
+        this = make_conninfo(
+            self.info.dsn, host=self.info.host, port=self.info.port, target_session_attrs="any"
+        )
+        return self.pgconn.ping(this.encode()) != Ping.NO_RESPONSE
 
     def commit(self) -> None:
         """Commit, and wait for the standby for which the server waits.

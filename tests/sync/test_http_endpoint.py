@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.letterhead import Letterhead
 from protocol.pouch.pouch_file import SERVER
-from store.errors import StoreBusyError, StoreFullError
+from store.errors import StoreBusyError, StoreFullError, StoreUnreachableError
 from sync import http_endpoint, pouch_stream
 from sync.build import build_pouch
 from sync.errors import ServerRefusedError, SyncRefusal, SyncRefusedError
@@ -91,5 +91,5 @@ def test_every_refusal_has_a_word() -> None:
     assert words < REFUSAL_WORDS
     assert refusal_word(SyncRefusedError(SyncRefusal.NOT_PAIRED)) == STORE
     assert refusal_word(StoreFullError("full")) == SyncRefusal.NO_ROOM
-    assert refusal_word(StoreBusyError("busy")) == BUSY
+    assert refusal_word(StoreBusyError("busy")) == refusal_word(StoreUnreachableError()) == BUSY
     assert ServerRefusedError(BUSY).__reduce__() == (ServerRefusedError, (BUSY,))

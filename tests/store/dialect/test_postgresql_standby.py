@@ -1,20 +1,18 @@
 """A commit counts only if a standby has the commit, and no request waits long for a server that is silent."""
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from store import entries
 from store.database.engine import ServerPlace, Store, create_store
-from store.dialect.postgresql import PostgresqlStore
+from store.dialect.postgresql import PostgresqlStore, _Driver
 from store.errors import StoreUnreachableError
-from tests.postgresql_cluster import Cluster, a_setting_of_the_server, start_cluster, the_cluster
+from tests.postgresql_cluster import Cluster, a_setting_of_the_server, frozen, start_cluster, the_cluster
 from tests.store.factories import a_mailbox, an_entry, rows
 
 _WAITING = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
@@ -88,6 +86,33 @@ def test_a_frozen_server_is_left_and_used_again_when_it_goes_on(tmp_path: Path) 
         cluster.stop()
 
 
+def test_a_program_without_a_limit_leaves_a_frozen_server_and_waits_for_a_slow_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Driver, "silence", 0.3)
+    cluster = start_cluster()
+    try:
+        place = ServerPlace(cluster.url(cluster.a_database()), tmp_path / "store.db")
+        with closing(create_store(place)) as store:
+            address = a_mailbox(store)
+            with store.reading() as session:  # the server answers new connections
+                session.info["driver"].execute("SELECT pg_sleep(1)")
+            before = time.monotonic()
+            with ExitStack() as until_told, pytest.raises(StoreUnreachableError):
+                _reads_while_it_freezes(store, address, cluster, until_told)
+            assert time.monotonic() - before < 15
+            an_entry(store, address)
+            assert 1 == rows(store, "entry")
+    finally:
+        cluster.stop()
+
+
+def _reads_while_it_freezes(store: Store, address: bytes, cluster: Cluster, until: ExitStack) -> None:
+    with store.writing() as session:
+        until.enter_context(frozen(cluster))
+        entries.digests(session, address)
+
+
 def test_a_writer_that_loses_its_server_ends_the_connections_of_readers(store: Store) -> None:
     """They may lead to a frozen server that continues, and shows what another server deleted."""
 
@@ -110,17 +135,3 @@ def test_a_standby_is_no_store(store: Store) -> None:
         pass
     the_cluster().run(f"ALTER DATABASE {database} RESET default_transaction_read_only")
     assert 0 == rows(store, "entry")
-
-
-@contextmanager
-def frozen(cluster: Cluster) -> Iterator[None]:
-    """Stop all processes of a server (SIGSTOP), and let them go on afterwards."""
-    server = cluster.process.pid
-    stopped = [server, *map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())]
-    for process in stopped:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in stopped:
-            os.kill(process, signal.SIGCONT)
