@@ -64,7 +64,8 @@ class PassedOn(StrictStruct, frozen=True):
     """Note in a casefile about one file that the desk made for a recipient.
 
     `made` is the day on which the desk made the file. `delivered` is the day on which the desk handed the
-    file over, or None if the desk still has the file.
+    file over, or None if the desk still has the file. `begun` has the strand and the number of the step that
+    told the source that passing on had begun.
     """
 
     recipient: _Word
@@ -72,6 +73,7 @@ class PassedOn(StrictStruct, frozen=True):
     made: date
     proposal: _Digest  # of the proposal that the source saw
     delivered: date | None = None
+    begun: tuple[bytes, int] | None = None
 
 
 class Casefile(CanonicalStruct, frozen=True):

@@ -104,6 +104,7 @@ def read_inbox(desk: OpenDesk, wanted: InboxFilter, today: date) -> Inbox:
         ended_shown = tuple(row for row in gone if _fits(row.label, words))
     else:
         ended_shown = gone if wanted.state == "closed" and wanted.page == 1 and not wanted.has_filter else ()
+        ended_shown = ended_shown or tuple(row for row in gone if row.to_destroy)  # on every list
     unsound = inbox_rows.unsound_rows(desk, gone, restored)
     first_unsound = min(first, max(len(unsound) - 1, 0) // PAGE_ROWS * PAGE_ROWS)
     return Inbox(

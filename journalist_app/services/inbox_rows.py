@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from journalist_app.desk.casefile import Casefile
+from journalist_app.desk.casefile import Casefile, PassedOn
 from journalist_app.desk.open_desk import OpenDesk
 from journalist_app.desk.verification import (
     DAMAGED_FILE,
@@ -18,6 +18,7 @@ from journalist_app.inbox.deadlines import Deadline, deadlines_of
 from journalist_app.inbox.mailbox_summary import digest_of_entries, summarise_mailbox
 from journalist_app.services.closing.ended_mailboxes import end_by_source
 from journalist_app.services.mailbox.count_for_report import count_not_arrived
+from protocol.envelope import Envelope
 from protocol.identifiers import Address
 from protocol.transcript.check import ALLOW_ANSWERS
 from store.mailboxes import EndedMailbox
@@ -55,14 +56,16 @@ class EndedInboxRow:
     """One ended mailbox in the inbox.
 
     `is_proved` is True if the source has signed the ending. `not_arrived` counts the source's entries that
-    never reached this workstation.
+    never reached this workstation. `to_destroy` has the days on which the desk made files that it must
+    destroy, because the source took back the agreement by ending the mailbox.
     """
 
     address: str
     label: str
     day: date
     is_proved: bool
-    not_arrived: int
+    not_arrived: int = 0
+    to_destroy: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +120,27 @@ def ended_row(desk: OpenDesk, row: EndedMailbox) -> EndedInboxRow:
     """Return the inbox's row of an ended mailbox. The row says whether the source has signed the ending."""
     address = Address(row.address)
     end = end_by_source(desk, row)
-    day, not_arrived = (row.day, 0) if end is None else (end.envelope.day, count_not_arrived(desk, end))
-    return EndedInboxRow(address.hex(), desk.label(address), day, end is not None, not_arrived)
+    if end is None:
+        return EndedInboxRow(address.hex(), desk.label(address), row.day, is_proved=False)
+    made = desk.casefiles.get(address, _NOTHING_NOTED)[1].passed_on
+    to_destroy = tuple(each.made for each in made if _is_taken_back(each, end.envelope))
+    not_arrived = count_not_arrived(desk, end)
+    day, label = end.envelope.day, desk.label(address)
+    return EndedInboxRow(
+        address.hex(), label, day, is_proved=True, not_arrived=not_arrived, to_destroy=to_destroy
+    )
+
+
+def _is_taken_back(passed: PassedOn, end: Envelope) -> bool:
+    """Return True if the source ended the mailbox before a page had shown that passing on had begun.
+
+    The result is False if the file was handed over, or made without the source's consent.
+    """
+    if passed.delivered is not None or not passed.with_consent or passed.begun is None:
+        return False
+    strand, number = passed.begun
+    is_unseen = any((head.strand, head.number) == passed.begun for head in end.unseen)
+    return is_unseen or not any(head.strand == strand and head.number >= number for head in end.heads)
 
 
 def unsound_rows(

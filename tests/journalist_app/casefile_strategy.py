@@ -36,6 +36,7 @@ def casefiles(
         made=days,
         proposal=digests.map(Digest),
         delivered=st.none() | days,
+        begun=st.none() | st.tuples(parts, st.integers(1, 9)),
     )
     return st.builds(
         Casefile,

@@ -267,10 +267,16 @@ class ASource:
         digests = tuple(sorted(entry.digest for entry in removed))
         return self.signs(SourceWriter(self.keys), EntryClass.REMOVAL, day=day, removes=digests)
 
-    def ends(self, *, day: date = TODAY, forged_by: MailboxKeys | None = None) -> None:
-        """End the mailbox as the source."""
+    def ends(
+        self,
+        *,
+        day: date = TODAY,
+        forged_by: MailboxKeys | None = None,
+        shown: Collection[Digest] | None = None,
+    ) -> None:
+        """End the mailbox as the source, who had seen the entries `shown`, or all of them."""
         by = SourceWriter(forged_by or self.keys)
-        end = self.signs(by, EntryClass.END, day=day, store_it=False)
+        end = self.signs(by, EntryClass.END, day=day, store_it=False, shown=shown)
         with self.world.store.writing() as session:
             mailboxes.end_for_good(session, self.keys.address, proof=proof_to_bytes([end]), day=day)
 

@@ -60,7 +60,7 @@ def make_export(desk: OpenDesk, form_context: FormContext, proposal_id: EntryId,
     files = _signed_files(desk, address, proposed)
     made = _write_whole(desk, exporter.make(recipient, proposed.content.text, files, today))
     try:
-        _record_made(desk, form_context, proposed, begun, due_of_step(conversation, today), today=today)
+        _record_made(desk, form_context, proposed, begun, conversation, today=today)
     except BaseException:
         made.close()
         raise
@@ -92,13 +92,13 @@ def _record_made(  # noqa: PLR0913  # each is a part of the step
     form_context: FormContext,
     proposed: ProposalState,
     begun: ThreadStep,
-    due: date | None,
+    before: Conversation,
     *,
     today: date,
 ) -> None:
     """Record in the desk's notes about a mailbox that the recipient's file was made.
 
-    The first time, a step in the mailbox tells the source.
+    The first time, a step in the mailbox tells the source. `before` is the mailbox before this step.
 
     Raises:
         PassOnRefusedError: the source withdrew the consent in time, so nothing was appended or recorded.
@@ -115,13 +115,19 @@ def _record_made(  # noqa: PLR0913  # each is a part of the step
         step = StepNote(  # the next step and its day stay the same
             step=StepName.PASSED_ON, to=note.name, proposal=proposed.digest, next=begun.next, by=begun.by
         )
-        new = [NewWords(form_context.entry_id, Content(kind=Kind.STEP, text="", step=step), due)]
+        words = Content(kind=Kind.STEP, text="", step=step)
+        new = [NewWords(form_context.entry_id, words, due_of_step(before, today))]
         EntrySender(desk, form_context, new, today=today, precondition=still_counts).send()
     passed = PassedOn(
         recipient=note.recipient.value,
         with_consent=not begun.without_consent,
         made=today,
         proposal=proposed.digest,
+        begun=next(
+            (each.envelope.strand, each.envelope.number)
+            for each in before.entries
+            if each.envelope.strand and each.envelope.entry_id == begun.entry_id
+        ),
     )
     casefiles.update_casefile(
         desk, address, lambda casefile: _add_passed_on(casefile, passed, is_first=is_first)

@@ -291,5 +291,6 @@ def _merge_passed_on(one: Sequence[PassedOn], other: Sequence[PassedOn]) -> tupl
             made=min(each.made, known.made),
             proposal=each.proposal,
             delivered=min(filter(None, (each.delivered, known.delivered)), default=None),
+            begun=max(filter(None, (each.begun, known.begun)), default=None),
         )
     return tuple(sorted(found.values(), key=lambda each: (each.made, each.proposal)))

@@ -17,7 +17,7 @@ from werkzeug.test import TestResponse
 
 from crypto.age import PQIdentity
 from journalist_app import create_adviser_app
-from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind
+from journalist_app.desk.casefile import Casefile, Evidence, EvidenceKind, PassedOn
 from journalist_app.files import presealed
 from journalist_app.files.presealed import BLOCKS_OF_A_TEXT, DECRYPTIONS_PER_PAGE
 from journalist_app.services import inbox_rows
@@ -1415,6 +1415,24 @@ def test_evidence_that_was_damaged_does_not_close_its_page(world: World, browser
     page = browser.get("/evidence")
 
     assert (200, ["unreadable_evidence"]) == (page.status_code, hooks(page.text, "fault"))
+
+
+def test_every_list_of_the_inbox_says_that_a_file_must_be_destroyed_after_an_end(
+    world: World, browser: AdviserBrowser
+) -> None:
+    source = a_source(world)
+    source.writes("vraag")
+    browser.unlock()
+    settle(browser)
+    made = PassedOn(
+        recipient="sg", with_consent=True, made=TODAY, proposal=Digest(bytes(32)), begun=(b"desk", 1)
+    )
+    desk = browser.app.extensions["auto_lock"]._desk
+    casefiles.update_casefile(desk, source.keys.address, lambda _: Casefile(passed_on=(made,)))
+    source.ends()
+
+    for path in ("/inbox", "/inbox?state=answered", "/inbox?state=closed"):
+        assert hooks(browser.get(path).text, "destroy") == [source.address]
 
 
 def test_what_was_taken_back_too_soon_or_declined_is_said(

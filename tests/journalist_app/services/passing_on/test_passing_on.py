@@ -36,7 +36,9 @@ from journalist_app.files.file_examiner import CopyForm
 from journalist_app.files.metadata import not_examined
 from journalist_app.files.metadata_sentences import FAILED, TOO_LARGE
 from journalist_app.files.pinned_recipients import RecipientKey
+from journalist_app.services import inbox_lists
 from journalist_app.services.closing import ended_mailboxes
+from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox.steps import EMPTY_STEP_FORM, StepForm
 from journalist_app.services.passing_on import (
     make_export,
@@ -1269,6 +1271,40 @@ def test_evidence_stays_though_the_source_ends_the_mailbox(desk: OpenDesk, sourc
         make_export.make_export(
             desk, FormContext(source.keys.address, EntryId(b"z" * 16), (), ()), proposed.entry_id, today=TODAY
         )
+
+
+@pytest.mark.parametrize(
+    ("was_shown", "is_delivered", "reason", "told"),
+    [
+        (False, False, None, [TODAY]),
+        (True, False, None, []),
+        (False, True, None, []),
+        (False, False, WITHOUT, []),
+    ],
+)
+def test_an_end_that_crossed_the_step_takes_the_agreement_back_and_the_file_must_be_destroyed(
+    desk: OpenDesk,
+    source: ASource,
+    *,
+    was_shown: bool,
+    is_delivered: bool,
+    reason: WithoutConsent | None,
+    told: list[date],
+) -> None:
+    """Attack: the operator hides the step, so that the source ends the mailbox to take the agreement back."""
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    seen = source.reads().transcript.authentic.keys()
+    begin(desk, source, proposed, reason)
+    make(desk, source, proposed)
+    if is_delivered:
+        deliver(desk, source, proposed)
+    source.ends(shown=None if was_shown else seen)
+
+    (row,) = inbox_lists.read_inbox(desk, InboxFilter("closed"), TODAY).ended
+
+    assert list(row.to_destroy) == told
+    assert len(inbox_lists.read_inbox(desk, InboxFilter("waiting"), TODAY).ended) == len(told)
 
 
 def test_what_was_passed_on_can_be_read_back_after_the_source_ended_the_mailbox(
