@@ -84,7 +84,8 @@ class Browser:
     def _exchange(self, head: bytes, body: Iterable[bytes] = ()) -> Answer:
         if self._socket is None:
             self._socket = self._connect()
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._socket.family != socket.AF_UNIX:
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self._socket.sendall(head)
             for piece in body:

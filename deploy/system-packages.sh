@@ -63,6 +63,7 @@ if [ "$1" = test ]; then
     needs tor tor-gencert "no onion service is tested"
     needs nginx nginx "no site of nginx is tested"
     needs caddy caddy "no site of Caddy is tested"
+    needs haproxy haproxy "no two source servers are tested"
     needs apparmor /sbin/apparmor_parser "no AppArmor profile is tested"
     needs systemd systemd-analyze "no systemd unit is tested"
     needs desktop-file-utils desktop-file-validate "the adviser's menu entry is not tested"
@@ -96,7 +97,7 @@ fi
 # $missing is a list of words on purpose.
 # shellcheck disable=SC2086
 if apt-get -qq update && apt-get -qq install --yes --no-install-recommends $missing >/dev/null; then
-    for service in tor:tor.service openssh-server:ssh.service nginx:nginx.service caddy:caddy.service \
+    for service in tor:tor.service openssh-server:ssh.service nginx:nginx.service caddy:caddy.service haproxy:haproxy.service \
         postgresql:postgresql.service patroni:patroni.service etcd-server:etcd.service; do
         case " $missing " in
             *" ${service%%:*} "*)

@@ -47,7 +47,7 @@ def _onion(settings: MachineSettings) -> Iterator[CheckResult]:
     config = load_config(settings.path, "onion", OnionConfig)
     host, socket = (settings.text("source", key) for key in ("onion_host", "onion_socket"))
     try:
-        lines = check_onion_status(config, onion_host=host, source_socket=socket)
+        lines = check_onion_status(config, onion_host=host, source_socket=config.source_socket(socket))
     except TorAwayError as why:
         yield CheckResult("onion", Level.FAULT, "Tor does not answer.", str(why))
         return

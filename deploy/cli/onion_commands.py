@@ -68,9 +68,11 @@ def publish_command(settings: Path, *, once: bool) -> None:
 
     config, source = _configs(settings)
     if once:
-        publish_services.publish_services(config, source.onion_socket, say=click.echo)
+        publish_services.publish_services(config, config.source_socket(source.onion_socket), say=click.echo)
     else:
-        publish_services.keep_published(config, source.onion_socket, stop_on_signals(), say=click.echo)
+        publish_services.keep_published(
+            config, config.source_socket(source.onion_socket), stop_on_signals(), say=click.echo
+        )
 
 
 @onion_group.command("status", epilog=examples("onion status", "onion status --json"))
@@ -85,7 +87,9 @@ def status_command(settings: Path, *, as_json: bool) -> None:
 
     config, source = _configs(settings)
     show_step("Looking for the onion services in the Tor network, which may take a minute")
-    lines = check_onion_status(config, onion_host=source.onion_host, source_socket=source.onion_socket)
+    lines = check_onion_status(
+        config, onion_host=source.onion_host, source_socket=config.source_socket(source.onion_socket)
+    )
     if as_json:
         click.echo(json.dumps([asdict(line) for line in lines], indent=1))
     else:
@@ -161,7 +165,7 @@ def _torrc_lines(config: "OnionConfig", source: "SourceConfig") -> str:
 
     if config.sync_socket:
         require_client_keys(config.clients_folder)
-    return torrc_lines(config, source.onion_socket)
+    return torrc_lines(config, config.source_socket(source.onion_socket))
 
 
 def _configs(settings: Path) -> "tuple[OnionConfig, SourceConfig]":

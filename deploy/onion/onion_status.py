@@ -82,8 +82,9 @@ def _socket(path: str, control: str) -> Iterator[StatusLine]:
         )
     elif not Path(path).is_socket():
         yield StatusLine(
-            "The source's interface does not listen on its socket for Tor.",
-            "Start steunpunt run source. If it is running, this user may not look into the socket's folder.",
+            f"Nothing listens at {path}, through which Tor reaches the source's interface.",
+            "Start the source's interface, or the proxy that 'proxy_socket' names. If it is running, this "
+            "user may not look into the socket's folder.",
         )
     elif not _tor_may_use(Path(path), control):
         yield StatusLine(

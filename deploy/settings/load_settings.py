@@ -211,6 +211,7 @@ _RULES: dict[str, _Rule] = {
     "sync_host": _ONION_HOST,
     "onion_socket": _SOCKET,
     "sync_socket": _SOCKET,
+    "proxy_socket": _SOCKET,
     "health_socket": _SOCKET,
     "failure_command": (
         lambda path: not path or (path.startswith("/") and path.isprintable()),

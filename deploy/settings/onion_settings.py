@@ -20,7 +20,8 @@ class OnionConfig:
     """Settings of the onion services of the source's site and of the sync endpoint.
 
     `control` is "unix:" and a path, or a loopback address with a port. `sync_socket` is empty if there is no
-    onion service for sync. `sync_host` is the address of this service.
+    onion service for sync. `sync_host` is the address of this service. `proxy_socket` is empty if there is no
+    proxy in front of several source servers.
     """
 
     way: str
@@ -28,6 +29,7 @@ class OnionConfig:
     folder: Path
     sync_socket: str
     sync_host: str
+    proxy_socket: str
 
     @property
     def source_folder(self) -> Path:
@@ -46,6 +48,10 @@ class OnionConfig:
     def clients_folder(self) -> Path:
         """Return the folder with the keys of workstations that may connect to the onion service for sync."""
         return self.sync_folder / "authorized_clients"
+
+    def source_socket(self, onion_socket: str) -> str:
+        """Return the socket through which Tor reaches the site: that of the proxy, or `onion_socket`."""
+        return self.proxy_socket or onion_socket
 
     def how_to_apply(self, action: str) -> str:
         """Return a sentence that tells the operator how to make Tor use a changed list of clients.

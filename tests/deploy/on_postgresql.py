@@ -38,7 +38,7 @@ def a_second_server(server: Machine, folder: Path, bind: tuple[str, int]) -> Mac
     """Set up another source server on the same database. It has no sync endpoint, and no role for it."""
     made = Machine(folder / "var" / "config.toml", server.fingerprint)
     made.settings.parent.mkdir(0o700, parents=True)
-    text = without_sections(server.settings.read_text("utf-8"), {"sync", "backup", "onion"})
+    text = without_sections(server.settings.read_text("utf-8"), {"sync", "backup"})
     text = re.sub("/steunpunt-[0-9a-f]{16}/", f"/steunpunt-{secrets.token_hex(8)}/", text)
     for key, value in (("bind", "{}:{}"), ("origin", "http://{}:{}")):
         text = with_key(text, "source", key, value.format(*bind))

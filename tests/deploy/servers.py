@@ -7,10 +7,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.deploy.two_machines import Machine
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,3 +108,30 @@ def end(process: subprocess.Popen[bytes]) -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
+
+
+@contextmanager
+def running(machine: Machine, said: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `steunpunt run` of a machine, with its output in the file `said`, until the block ends."""
+    with said.open("ab") as sink:
+        process = start(machine, sink.fileno())
+    try:
+        assert comes_true(lambda: "Ctrl-C" in said.read_text() or process.poll() is not None)
+        yield process
+    finally:
+        end(process)
+
+
+def start(machine: Machine, sink: int, *words: str) -> subprocess.Popen[bytes]:
+    """Start `steunpunt run` of a machine, with its output in the open file `sink`."""
+    command = [sys.executable, "-m", "deploy.cli.main", "--settings", machine.settings, "run", *words]
+    return subprocess.Popen(command, stdout=sink, stderr=sink, cwd=ROOT)
+
+
+def comes_true(condition: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.2)
+    return True

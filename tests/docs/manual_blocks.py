@@ -3,7 +3,7 @@
 A block of commands begins with ```sh and the machine: `server` (as root), `workstation` (as the adviser),
 `workstation root`, `elsewhere` (a third machine), `new server` or `new workstation` (in place of another).
 A block with ```toml and a machine has settings. A block with ```python, a machine and a path is a file.
-A test in tests/deploy types the blocks for a `server on PostgreSQL`.
+Tests in tests/deploy type the blocks for a `server on PostgreSQL`, and those for two `source servers`.
 """
 
 import re
@@ -32,7 +32,15 @@ NOT_RUN_ON_POSTGRESQL = {
     "systemctl stop steunpunt.target": "the server of the test runs no program",
     "systemctl start steunpunt.target": "the server of the test has no units",
 }
-# Lines that the test of these blocks types, and that may end with exit status 3, with the reason.
+# Lines for two source servers that no test types, with the reason. Their test boots no machine.
+NOT_RUN_ON_SOURCE_SERVERS = {
+    "apt-get install haproxy": "the machine of the tests has Debian's HAProxy, and maybe no network",
+    "systemctl mask steunpunt-sync steunpunt-backup.timer": "the servers of the test have no units",
+    "systemctl restart haproxy": "the test starts HAProxy in a chroot, with the command of Debian's unit",
+    "systemctl restart haproxy steunpunt.target": "the test starts both programs without units",
+    "steunpunt onion setup": "tests/tor gives Tor the lines that this command writes",
+}
+# Lines for PostgreSQL that a test types, and that may end with exit status 3, with the reason.
 FINDS_FAULTS_ON_POSTGRESQL = {
     "steunpunt check": "no program runs, and the check says so. The test looks for the line about the store"
 }
@@ -57,6 +65,11 @@ class Block:
     def is_on_postgresql(self) -> bool:
         """Return True if the lines are for a server that moves to PostgreSQL."""
         return self.kind.endswith(" server on PostgreSQL")
+
+    @property
+    def is_for_source_servers(self) -> bool:
+        """Return True if the lines are for one of two source servers, or for both."""
+        return self.kind.endswith((" source server", " source servers"))
 
     @property
     def run_lines(self) -> list[str]:

@@ -7,6 +7,7 @@ from tests.docs.manual_blocks import (
     FINDS_FAULTS_ON_POSTGRESQL,
     NOT_RUN,
     NOT_RUN_ON_POSTGRESQL,
+    NOT_RUN_ON_SOURCE_SERVERS,
     Block,
     read_blocks,
 )
@@ -18,8 +19,8 @@ LINES = [line for block in BLOCKS for line in block.lines]
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.at)
 def test_each_block_of_a_manual_is_run_by_a_test_or_in_the_list_with_a_reason(block: Block) -> None:
-    """tests/tor/manual runs the blocks, and a test in tests/deploy those for PostgreSQL."""
-    is_run = block.is_run or block.is_on_postgresql
+    """tests/tor/manual runs the blocks, and tests in tests/deploy those for PostgreSQL and source servers."""
+    is_run = block.is_run or block.is_on_postgresql or block.is_for_source_servers
     assert is_run or block.lines[0].startswith(tuple(NOT_RUN)), "name the machine after the first ```"
 
 
@@ -33,6 +34,12 @@ def test_each_line_that_no_test_runs_is_in_a_manual(begin: str) -> None:
 def test_each_exception_for_postgresql_is_a_line_of_its_blocks(line: str) -> None:
     assert NOT_RUN_ON_POSTGRESQL.get(line) or FINDS_FAULTS_ON_POSTGRESQL[line]
     assert any(line in block.lines for block in BLOCKS if block.is_on_postgresql)
+
+
+@pytest.mark.parametrize("line", NOT_RUN_ON_SOURCE_SERVERS)
+def test_each_exception_for_two_source_servers_is_a_line_of_their_blocks(line: str) -> None:
+    assert NOT_RUN_ON_SOURCE_SERVERS[line]
+    assert any(line in block.lines for block in BLOCKS if block.is_for_source_servers)
 
 
 def test_the_tasks_of_an_adviser_name_sections_of_the_operators_manual() -> None:

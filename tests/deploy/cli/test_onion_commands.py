@@ -1,5 +1,6 @@
 """Output of the commands of `steunpunt onion` that need no running Tor."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from deploy.cli.main import main
 from deploy.onion.clients import UNUSED_CLIENT, admitted_clients, make_client_key
 from deploy.settings.load_settings import load_config
 from deploy.settings.onion_settings import OnionConfig
+from deploy.settings.settings_text import with_key
 from tests.deploy.onion.sites import settings_in
 
 KEY = make_client_key().public
@@ -53,6 +55,14 @@ def test_the_onion_for_sync_has_an_address_before_a_workstation_is_admitted(sett
     assert lines.output.count("HiddenServiceDir ") == 2
     assert [path.name for path in folder.iterdir()] == [f"{UNUSED_CLIENT}.auth"]
     assert admitted_clients(folder) == {}
+
+
+def test_tor_leads_sources_to_the_proxy_of_several_servers(settings: Path) -> None:
+    text = with_key(settings.read_text("utf-8"), "onion", "proxy_socket", "/run/steunpunt/proxy.sock")
+    settings.write_text(text, "utf-8")
+
+    ports = re.findall("(?m)^HiddenServicePort 80 unix:(.*)$", _run(settings, "torrc").output)
+    assert ports == ["/run/steunpunt/proxy.sock", "/run/steunpunt/sync.sock"]
 
 
 def test_with_the_control_port_changes_apply_by_themselves(tmp_path: Path) -> None:

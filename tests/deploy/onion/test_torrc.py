@@ -14,7 +14,12 @@ SOCKET = "/run/steunpunt/source.sock"
 
 def _config(folder: Path, sync_socket: str = "") -> OnionConfig:
     return OnionConfig(
-        way="torrc", control="unix:/run/tor/control", folder=folder, sync_socket=sync_socket, sync_host=""
+        way="torrc",
+        control="unix:/run/tor/control",
+        folder=folder,
+        sync_socket=sync_socket,
+        sync_host="",
+        proxy_socket="",
     )
 
 

@@ -2,20 +2,15 @@
 
 import html
 import re
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from bench.forms import URLENCODED, form_to
 from deploy.settings.settings_text import with_key
-from tests.deploy.on_postgresql import a_desk_on, a_second_server
-from tests.deploy.servers import ROOT, end, free_address, wait_for
+from tests.deploy.on_postgresql import a_desk_on
+from tests.deploy.servers import comes_true, end, free_address, running, start, wait_for
 from tests.deploy.two_machines import PASSPHRASE, Machine, TwoMachineDesk
 from tests.postgresql_cluster import Cluster, start_cluster
 from tests.proofs.http_clients import AdviserClient, SourceClient, shown_text
@@ -48,32 +43,6 @@ def site(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     desk = a_desk_on(cluster, folder / "desk", source, f"unix:{folder}/sync.sock")
     with running(desk.server, folder / "said"):
         yield DatabaseSite(desk, cluster, source, folder / "said")
-
-
-@contextmanager
-def running(machine: Machine, said: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `steunpunt run` of a machine, with its output in the file `said`, until the block ends."""
-    with said.open("ab") as sink:
-        process = _start(machine, sink.fileno())
-    try:
-        assert comes_true(lambda: "Ctrl-C" in said.read_text() or process.poll() is not None)
-        yield process
-    finally:
-        end(process)
-
-
-def _start(machine: Machine, sink: int, *words: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "deploy.cli.main", "--settings", machine.settings, "run", *words]
-    return subprocess.Popen(command, stdout=sink, stderr=sink, cwd=ROOT)
-
-
-def comes_true(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 60
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
 
 
 def test_a_source_writes_and_reads_an_answer_that_a_sync_brought(site: DatabaseSite, tmp_path: Path) -> None:
@@ -136,7 +105,7 @@ def test_a_server_that_starts_without_its_database_waits_for_it(cluster: Cluster
     said = tmp_path / "said"
     cluster.kill()
     with said.open("wb") as sink:
-        process = _start(desk.server, sink.fileno())
+        process = start(desk.server, sink.fileno())
     try:
         assert comes_true(lambda: "This program waits for it" in said.read_text())
         assert process.poll() is None
@@ -146,39 +115,6 @@ def test_a_server_that_starts_without_its_database_waits_for_it(cluster: Cluster
             visitor.open_mailbox()
     finally:
         end(process)
-
-
-def test_when_one_of_two_servers_dies_its_sources_log_in_at_the_other_with_their_text(
-    cluster: Cluster, tmp_path: Path
-) -> None:
-    here, there = free_address(), free_address()
-    desk = a_desk_on(cluster, tmp_path / "desk", here)
-    other = a_second_server(desk.server, tmp_path / "other", there)
-    typed = "typed before the server died"
-    with (
-        SourceClient(*here) as source,
-        SourceClient(*there) as elsewhere,
-        running(other, tmp_path / "said there"),
-    ):
-        with running(desk.server, tmp_path / "said here") as dying:
-            passphrase = source.open_mailbox()
-            source.write("written here")
-            form = source.write_form()
-            elsewhere.log_in(passphrase)
-            assert "written here" in elsewhere.mailbox()
-            elsewhere.write("written there")
-            assert "written there" in source.mailbox()
-            elsewhere.browser.cookies.clear()
-            elsewhere.browser.cookies.update(source.browser.cookies)
-            dying.kill()  # its parts end with it
-            dying.wait()
-        asked = elsewhere.send(form, typed)
-        assert typed in html.unescape(asked.body.decode())
-        log_in = form_to(asked, "/en/mailbox/write", ending="/log-in")
-        body = log_in.filled({"words": passphrase, "text": typed})
-        kept = elsewhere.browser.follow(elsewhere.browser.post(log_in.action, URLENCODED, body))
-        assert typed in html.unescape(kept.body.decode())
-        assert "written here" in elsewhere.mailbox()
 
 
 @pytest.mark.parametrize("role", ["", "_owner"])

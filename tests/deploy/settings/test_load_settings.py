@@ -110,6 +110,7 @@ def test_one_message_names_every_fault_and_no_value(tmp_path: Path) -> None:
         ("source", 'onion_host = ""', f'onion_host = "{"a" * 56}.onion"'),
         ("source", "tells_onion = false", 'tells_onion = "yes"'),
         ("onion", 'sync_socket = ""', 'sync_socket = "/run/steun punt/sync.sock"'),
+        ("onion", 'proxy_socket = ""', 'proxy_socket = "proxy.sock"'),
         ("onion", 'way = "torrc"', 'way = "both"'),
         ("onion", 'control = "unix:/run/tor/control"', 'control = "10.0.0.1:9051"'),
         ("onion", 'folder = "/var/lib/tor"', 'folder = ""'),

@@ -133,7 +133,7 @@ class ProxiedSite:
 
 
 @contextmanager
-def _readable_by_all() -> Iterator[None]:
+def readable_by_all() -> Iterator[None]:
     """Make files that the proxy can read. A test before may have left the umask of our programs."""
     before = os.umask(0o022)
     try:
@@ -160,7 +160,7 @@ def _start(folder: Path, proxy: str) -> "subprocess.Popen[bytes]":
 @contextmanager
 def proxied_site(folder: Path, proxy: str) -> Iterator[ProxiedSite]:
     """Start a reverse proxy with our file and a certificate, as the operator's manual says."""
-    with _readable_by_all():
+    with readable_by_all():
         process = _start(folder, proxy)
     try:
         site = ProxiedSite(process, folder)
