@@ -8,6 +8,7 @@ import atexit
 import functools
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
