@@ -9,9 +9,10 @@ import functools
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.databases.cluster import Cluster, create_cluster
 from store.database.engine import ServerPlace, Store, create_roles, create_store, open_store
@@ -32,10 +33,10 @@ _SETTINGS = {
 }
 
 
-def start_cluster() -> Cluster:
-    """Make and start a cluster. The caller stops it."""
+def start_cluster(settings: Mapping[str, str] = MappingProxyType({})) -> Cluster:
+    """Make and start a cluster, perhaps with other settings of the server. The caller stops it."""
     in_memory = _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM
-    return create_cluster(_MEMORY if in_memory else None, _SETTINGS)
+    return create_cluster(_MEMORY if in_memory else None, {**_SETTINGS, **settings})
 
 
 @contextmanager

@@ -19,8 +19,9 @@ _READABLE_BY_OTHERS = (
     "identify the user of the Unix socket (peer), or name a file with the password (passfile)."
 )
 _READABLE = (
-    "A database server that is not at a Unix socket needs sslmode=verify-full in its address. Otherwise, "
-    "others could read and change what is sent."
+    "The address of a database server that is not at a Unix socket needs sslmode=verify-full, and "
+    "sslrootcert with the file of the authority's certificate. Otherwise, others could read and change what "
+    "is sent."
 )
 
 
@@ -29,7 +30,7 @@ def read_server_place(url: str, path: Path) -> ServerPlace:
 
     Raises:
         ConfigError: the URL has another form, contains a password, or names a server on a network without
-            `sslmode=verify-full`. The message does not contain the URL.
+            `sslmode=verify-full` and `sslrootcert`. The message does not contain the URL.
     """
     try:
         parts = urlsplit(url)
@@ -54,8 +55,7 @@ def read_server_place(url: str, path: Path) -> ServerPlace:
     )
     if not has_form:
         raise ConfigError(_OTHER_FORM)
-    if options.get("sslmode") != "verify-full" and not all(
-        host.startswith("/") for host in options["host"].split(",")
-    ):
+    is_checked = options.get("sslmode") == "verify-full" and "sslrootcert" in options
+    if not is_checked and not all(host.startswith("/") for host in options["host"].split(",")):
         raise ConfigError(_READABLE)
     return ServerPlace(url, path)

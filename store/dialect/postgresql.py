@@ -60,6 +60,7 @@ _CONNECTION: Final[dict[str, Any]] = {
     "keepalives_idle": 2,
     "keepalives_interval": 1,
     "keepalives_count": 4,
+    "gssencmode": "disable",  # with Kerberos, libpq would ignore `sslmode` and check no certificate
 }
 # A machine may have a wrong clock. All machines take the day from the clock of the database.
 _CLOCK: Final = "SELECT extract(epoch FROM clock_timestamp())::float8"

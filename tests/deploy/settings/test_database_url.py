@@ -16,7 +16,7 @@ PATH = Path("/var/lib/steunpunt/store.db")
     [
         "postgresql://steunpunt_source@/steunpunt?host=/run/postgresql",
         "postgresql://steunpunt_source@/steunpunt?host=/run/postgresql&port=5433&passfile=/etc/steunpunt/pass",
-        "postgresql://s@/d?host=db1.example.org,db2.example.org&port=5432,5433&sslmode=verify-full",
+        "postgresql://s@/d?host=db1.example.org,db2.example.org&port=5432,5433&sslmode=verify-full&sslrootcert=/ca.pem",
         "postgresql://s@/d?host=db.example.org&sslmode=verify-full&sslrootcert=/etc/ca.pem",
     ],
 )
@@ -71,11 +71,12 @@ def test_an_address_of_another_form_is_refused_and_not_repeated(url: str) -> Non
     assert "canary" not in str(caught.value)
 
 
-@pytest.mark.parametrize("more", ["", "&sslmode=prefer", "&sslmode=require", "&sslmode=verify-ca"])
+@pytest.mark.parametrize("more", ["", "prefer", "require", "verify-ca&sslrootcert=/ca.pem", "verify-full"])
 @pytest.mark.parametrize("host", ["db.example.org", "127.0.0.1", "/run,db.example.org", "@abstract"])
 def test_a_server_on_a_network_is_refused_without_a_checked_certificate(host: str, more: str) -> None:
-    with pytest.raises(ConfigError, match="verify-full"):
-        read_server_place(f"postgresql://user@/d?host={host}{more}", PATH)
+    mode = f"&sslmode={more}" if more else ""
+    with pytest.raises(ConfigError, match="sslmode=verify-full, and sslrootcert"):
+        read_server_place(f"postgresql://user@/d?host={host}{mode}", PATH)
 
 
 def test_an_address_is_in_no_text_of_a_place() -> None:
