@@ -104,7 +104,7 @@ def test_a_sentence_about_a_copied_text_or_a_withdrawal_says_what_to_do() -> Non
     pages = "".join(path.read_text("utf-8") for path in _TEMPLATES.rglob("*.html"))
     sentences = _COPIED_OR_WITHDRAWN.findall(pages)
 
-    assert len(sentences) == 8
+    assert len(sentences) == 9
     advice = "Ask the source|Destroy the file|Read the mailbox"
     assert [sentence for sentence in sentences if not re.search(advice, sentence)] == []
 

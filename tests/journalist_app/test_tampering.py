@@ -29,7 +29,7 @@ from protocol.errors import NewerVersionError
 from protocol.heads import Head, Heads
 from protocol.identifiers import Digest, EntryId, StrandId, sealing_words
 from protocol.letterhead import Strand
-from protocol.strand import DeskWriter
+from protocol.strand import DeskWriter, SourceWriter
 from protocol.transcript.check import head_of
 from protocol.transcript.proposal_states import ProposalStatus
 from stored_mailbox.entry_form import FormContext
@@ -232,6 +232,26 @@ def test_a_file_that_was_made_in_spite_of_a_withdrawal_in_time_must_go(
 
     (delivered,) = [step for step in opens(desk, source.keys.address).thread_state.steps if step.delivered]
     assert (delivered.delivered, delivered.is_void) == (TODAY, True)
+
+
+@pytest.mark.parametrize("is_delivered", [False, True])
+def test_a_file_must_go_although_the_source_withdrew_by_deleting_the_proposal_itself(
+    desk: OpenDesk, source: ASource, browser: AdviserBrowser, *, is_delivered: bool
+) -> None:
+    """Attack: the operator holds the deletion back until the file is made. No one can read the proposal."""
+    proposed = propose(desk, source)
+    answers(source, Verdict.AGREED, proposed.digest)
+    before = list(source.reads().transcript.authentic)
+    begin(desk, source, proposed)
+    make(desk, source, proposed)
+    if is_delivered:
+        deliver(desk, source, proposed)
+    by = SourceWriter(source.keys)
+    source.signs(by, EntryClass.REMOVAL, removes=(proposed.signed.digest,), shown=before)
+
+    page = browser.get(f"/mailbox/{source.address}").text
+
+    assert hooks(page, "destroy") == ["" for _ in range(not is_delivered)]
 
 
 def test_of_answers_side_by_side_one_against_wins(world: World, desk: OpenDesk, source: ASource) -> None:

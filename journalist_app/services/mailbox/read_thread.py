@@ -15,7 +15,7 @@ from journalist_app.desk.verification import Conversation, OpenedEntry, ShownFau
 from journalist_app.files.presealed import PieceKind, PresealedFileInfo, PresealedKind, TextPiece, Unsealer
 from journalist_app.files.sealing_words import NamedMailbox, named_mailbox
 from journalist_app.services.mailbox import file_downloads
-from protocol.content import AttachmentNote, Kind
+from protocol.content import AttachmentNote, Kind, StepName
 from protocol.envelope import Author
 from protocol.heads import Heads
 from protocol.identifiers import Address, Digest, receipt_number
@@ -89,6 +89,21 @@ class ShownThread:
     def source_language(self) -> str:
         """Return the language of the page on which the source wrote last, or an empty text."""
         return source_language(self.opened)
+
+    @property
+    def files_to_destroy(self) -> tuple[str, ...]:
+        """Return the recipients of files that the desk must destroy, if no one can read their proposals.
+
+        `thread_state` says this for each proposal that can be read.
+        """
+        # The source can withdraw by removing the proposal.
+        state = self.thread_state
+        readable = {each.digest for each in state.proposals}
+        unread = [each for each in state.steps if each.proposal and each.proposal not in readable]
+        made = {each.proposal: each.to for each in unread if each.is_void and each.step is StepName.PASSED_ON}
+        return tuple(
+            to for key, to in made.items() if not any(it.delivered for it in unread if it.proposal == key)
+        )
 
     def new_form(self) -> FormContext:
         """Return the values for the hidden fields of a new form on this page.
