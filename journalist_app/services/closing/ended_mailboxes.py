@@ -20,10 +20,11 @@ from protocol.entry import SignedEntry
 from protocol.identifiers import SOURCE_STRAND, Address
 from protocol.ledger import seal_tallies, tally_seed
 from protocol.mailbox_keys import check_mailbox_keys
+from protocol.sealed_record import RecordKind
 from protocol.transcript.check import Transcript, head_of, read_transcript
 from protocol.transcript.closing import closed_until
 from protocol.transcript.ending import end_of, is_proved, proof_from_bytes
-from store import ledger_tallies, mailboxes, sync_findings
+from store import ledger_tallies, mailboxes, records, sync_findings
 from store.mailboxes import EndedMailbox
 from store.sync_findings import FindingKind
 
@@ -138,6 +139,7 @@ def acknowledge_ended(desk: OpenDesk, address: Address, today: date) -> None:
         raise UnsoundMailboxError
     _count_end(desk, row, end, today)
     _drop_counted(desk, row, today)
+    unsent_forms.drop_unsent_about(desk, [address])
     with desk.store.writing() as session:
         desk_records.delete_empty_records(desk, session, today)
 
@@ -258,7 +260,9 @@ def _drop_counted(desk: OpenDesk, row: EndedMailbox, today: date) -> None:
     with desk.store.writing() as session:
         if not _needs_proof(desk, row, today):
             mailboxes.drop_ended(session, address, desk.stores_to_tell(today))
-        if not casefile.evidence:
+        if casefile.evidence:
+            records.drop(session, RecordKind.DRAFT, address)
+        else:
             casefiles.drop_casefile(desk, session, address)
     if casefile.evidence and casefile != evidence_alone(casefile):
         casefiles.update_casefile(desk, address, evidence_alone)

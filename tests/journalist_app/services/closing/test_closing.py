@@ -26,7 +26,7 @@ from journalist_app.services.closing import close_mailbox, deletion_upkeep, ende
 from journalist_app.services.inbox_lists import InboxFilter
 from journalist_app.services.mailbox.answering import AnswerSender, ReplyForm
 from journalist_app.services.mailbox.steps import StepForm
-from journalist_app.services.records import casefiles
+from journalist_app.services.records import casefiles, drafts, unsent_forms
 from journalist_app.services.whole_desk import background_check, unlocking, yearly_report
 from protocol import ledger as ledger_format
 from protocol.content import TEXT_CHARS, ClosingNote, Content, Kind, StepName
@@ -928,6 +928,29 @@ def test_evidence_outlives_a_mailbox_that_its_source_ended_until_its_day(world: 
     background_check.check_store(desk, kept.keep_until + timedelta(days=1))
     assert casefiles.read_casefile(desk, source.keys.address) == Casefile()
     assert desk.unsound == {}
+
+
+@pytest.mark.parametrize("evidence", [(), (EVIDENCE,)])
+def test_what_an_adviser_typed_and_did_not_send_goes_with_a_mailbox_that_its_source_ended(
+    world: World, evidence: tuple[Evidence, ...]
+) -> None:
+    source, other = a_source(world), a_source(world)
+    source.writes("vraag")
+    desk, address = unlocked(world), source.keys.address
+    casefiles.set_in_casefile(desk, address, evidence=evidence)
+    drafts.keep_draft(desk, address, "wat de melder schreef")
+    for each in (source, other):
+        typed = [("text", "wat de melder schreef")]
+        unsent_forms.keep_unsent(world.store, desk.config, f"/mailbox/{each.address}/answer", typed, TODAY)
+    source.ends()
+
+    ended_mailboxes.acknowledge_ended(desk, address, TODAY)
+
+    with world.store.reading() as session:
+        assert records.find(session, RecordKind.DRAFT, address) is None
+    assert [each.address for each in unsent_forms.list_unsent(desk)] == [other.keys.address]
+    background_check.check_store(desk, TODAY)
+    assert unlocked(world).unsound == {}
 
 
 def test_the_evidence_that_another_workstation_left_when_it_counted_is_not_counted_again(
