@@ -12,6 +12,7 @@ from deploy.cli.setup_commands import adviser_bind_option, say_if_incomplete, so
 from deploy.cli.terminal import end_step, examples, show_step, stop_on_signals
 from deploy.serving.gc_tuning import collect_from_here
 from deploy.serving.wiped_memory import overwrite_freed_memory
+from store.errors import StoreBusyError, StoreUnreachableError
 
 if TYPE_CHECKING:
     from deploy.sweeping.server_cleanup import StoreSweeper
@@ -78,15 +79,29 @@ def run_command(ctx: click.Context, program: str | None, *, refuse_unsafe: bool)
     source is the interface for sources. adviser is the interface for advisers. sync is the endpoint for
     workstations. sweeper destroys deleted content every 20 seconds, and rewrites the store once a night.
     """
-    settings: Path = ctx.obj
     if program is None:
         _run_together(ctx, refuses=refuse_unsafe)
         return
     if program == "source":
         overwrite_freed_memory()  # before the imports, which the second start repeats
-    _wait_for_database(settings, program)
-    warn_of_states(ctx, refuses=refuse_unsafe)
-    _PROGRAMS[program](settings)
+    _run_program(ctx, program, refuses=refuse_unsafe)
+
+
+def _run_program(ctx: click.Context, program: str, *, refuses: bool) -> None:
+    """Run one program. If its database is lost while the program starts, wait for the database again."""
+    from deploy.settings.load_settings import sections_in
+
+    settings: Path = ctx.obj
+    while True:
+        _wait_for_database(settings, program)
+        try:
+            warn_of_states(ctx, refuses=refuses)
+            _PROGRAMS[program](settings)
+        except (StoreBusyError, StoreUnreachableError):
+            if "database" not in sections_in(settings):
+                raise
+        else:
+            return
 
 
 def _run_together(ctx: click.Context, *, refuses: bool) -> None:

@@ -117,6 +117,7 @@ def running(machine: Machine, said: Path) -> Iterator[subprocess.Popen[bytes]]:
         process = start(machine, sink.fileno())
     try:
         assert comes_true(lambda: "Ctrl-C" in said.read_text() or process.poll() is not None)
+        assert process.poll() is None, said.read_text()
         yield process
     finally:
         end(process)

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from deploy.cli import run_commands
+from deploy.cli.main import main
 from deploy.settings.settings_text import with_key
+from store.errors import StoreBusyError, StoreError, StoreUnreachableError
 from tests.deploy.on_postgresql import a_desk_on
 from tests.deploy.servers import comes_true, end, free_address, running, start, wait_for
 from tests.deploy.two_machines import PASSPHRASE, Machine, TwoMachineDesk
@@ -115,6 +119,27 @@ def test_a_server_that_starts_without_its_database_waits_for_it(cluster: Cluster
             visitor.open_mailbox()
     finally:
         end(process)
+
+
+@pytest.mark.parametrize("lost", [StoreUnreachableError, StoreBusyError])
+@pytest.mark.parametrize("program", ["source", "sync", "sweeper"])
+def test_a_program_waits_again_if_its_database_is_lost_while_the_program_starts(
+    site: DatabaseSite, monkeypatch: pytest.MonkeyPatch, program: str, lost: type[StoreError]
+) -> None:
+    starts: list[Path] = []
+
+    def start_program(settings: Path) -> None:
+        starts.append(settings)
+        if len(starts) == 1:
+            raise lost
+
+    monkeypatch.setitem(run_commands._PROGRAMS, program, start_program)
+    monkeypatch.setattr(run_commands, "overwrite_freed_memory", lambda: None)
+    settings = site.desk.server.settings
+
+    ended = CliRunner().invoke(main, ["--settings", str(settings), "run", program])
+
+    assert (ended.exit_code, starts) == (0, [settings, settings]), ended.output
 
 
 @pytest.mark.parametrize("role", ["", "_owner"])
