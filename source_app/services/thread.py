@@ -131,6 +131,23 @@ class Thread:
         """Return the proposals to which the source agreed, and can still take this agreement back."""
         return tuple(each for each in self.proposals if each.state is ProposalStatus.AGREED)
 
+    def heads_told(self, shown: tuple[Heads, Heads]) -> tuple[Heads, Heads]:
+        """Return what a form names if its page says that passing on has begun: heads and unseen entries.
+
+        `shown` has both as they were on the newest page of the session.
+        """
+        final = {each.digest for each in self.proposals if each.is_final}
+        steps = {
+            signed.digest
+            for signed, content in self.mailbox.opened
+            if content is not None and content.step is not UNSET and content.step.proposal is not None
+            if content.step.step is StepName.PASSING_ON and content.step.proposal.hex() in final
+        }
+        on_pages = self.mailbox.transcript.knowledge.within(shown[0]).difference(
+            head.digest for head in shown[1]
+        )
+        return shown if steps <= on_pages else self.mailbox.heads_for(self.mailbox.shown & on_pages | steps)
+
     def ends_agreement(self, entry: ThreadEntry) -> bool:
         """Return True if the source takes back an agreement by deleting their own entry `entry`."""
         knowledge = self.mailbox.transcript.knowledge

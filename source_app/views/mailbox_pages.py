@@ -160,10 +160,10 @@ def send_file(here: MailboxSession, attachment_id: str) -> ResponseReturnValue:
 @mailbox_open
 def delete(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
     """Ask the source whether to delete an entry (GET), or delete the entry (POST)."""
-    form_context, form = _entry_form(here, DeleteForm, f"delete {entry_id}")
-    if request.method != "POST":
+    form_context, form, conversation = _entry_form(here, DeleteForm, f"delete {entry_id}")
+    if conversation is not None:
         entry = thread.read_entry(desk(), here.keys, parse_id(entry_id))
-        return render_page("mailbox/delete.html", form=form, entry=entry, thread=_read(here))
+        return render_page("mailbox/delete.html", form=form, entry=entry, thread=conversation)
     written = deleting.delete_words(desk(), here.keys, parse_id(entry_id), form_context, today=current_day())
     login.remember_written(desk(), here, form_context, written, now=half_hour_now())
     return redirect(url_for("mailbox.show_mailbox", lang=lang(), deleted=entry_id), code=303)
@@ -174,10 +174,10 @@ def delete(here: MailboxSession, entry_id: str) -> ResponseReturnValue:
 @mailbox_open
 def end_page(here: MailboxSession) -> ResponseReturnValue:
     """Ask the source whether to end the mailbox (GET), or end the mailbox if the box is ticked (POST)."""
-    form_context, form = _entry_form(here, EndForm, "end")
-    if request.method != "POST" or not form.validate():
+    form_context, form, conversation = _entry_form(here, EndForm, "end")
+    if conversation is not None or not form.validate():
         status = 422 if form.errors else 200
-        return render_page("mailbox/end.html", status, form=form, thread=_read(here))
+        return render_page("mailbox/end.html", status, form=form, thread=conversation or _read(here))
     kept = None
     with suppress(NoSuchMailboxError):  # an earlier request ended the mailbox
         kept = "yes" if _read(here).has_begun else None
@@ -196,20 +196,24 @@ def ended_page() -> ResponseReturnValue:
 
 
 def _read(here: MailboxSession) -> Thread:
-    return thread.read_thread(desk(), here.keys, today=current_day())
+    return thread.read_thread(desk(), here.keys, here.state.shown[0], today=current_day())
 
 
-def _entry_form(here: MailboxSession, kind: type[_Form], action: str) -> tuple[FormContext, _Form]:
-    """Return the context and the form for a new entry. The context has the values of the hidden fields.
+def _entry_form(
+    here: MailboxSession, kind: type[_Form], action: str
+) -> tuple[FormContext, _Form, Thread | None]:
+    """Return the context and the form for a new entry, and the conversation that the form's page shows.
 
-    After a POST, both come from the sent form. A form that this session did not show is refused.
+    The context has the values of the hidden fields. After a POST, context and form come from the sent form,
+    and the conversation is None. A form that this session did not show is refused.
     """
-    address = here.keys.address
+    address, conversation = here.keys.address, None
     if request.method == "POST":
         form_context = FormContext.of_form(request.form, here.token, action, address) or abort(403)
     else:
-        form_context = FormContext.new(address, *here.state.shown)
-    return form_context, kind(request.form, **form_context.hidden_fields(here.token, action))
+        conversation = _read(here)
+        form_context = FormContext.new(address, *conversation.heads_told(here.state.shown))
+    return form_context, kind(request.form, **form_context.hidden_fields(here.token, action)), conversation
 
 
 def _conversation_page(here: MailboxSession, template: str) -> Response:

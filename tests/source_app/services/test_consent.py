@@ -8,7 +8,10 @@ import pytest
 
 from protocol.content import AnswerNote, Content, Kind, PassOnRecipient, StepName, StepNote, Verdict
 from protocol.entry import SignedEntry, open_entry
+from protocol.envelope import Author, EntryClass
 from protocol.mailbox_keys import MailboxKeys
+from protocol.transcript import ending
+from protocol.transcript.check import head_of
 from protocol.transcript.proposal_states import ProposalStatus
 from source_app.errors import AnswerRefusal, AnswerRefusedError, DamagedFileError, NotFoundError
 from source_app.services import consent
@@ -672,6 +675,32 @@ def test_deleting_the_agreement_takes_it_back(
 
     assert hooks(asked.text, "notice") == ["takes_agreement_back"]
     assert state(a_desk, keys, made) is ProposalStatus.WAITING
+
+
+@pytest.mark.parametrize("way", ["delete", "end"])
+def test_a_page_that_says_that_an_agreement_is_final_signs_that_it_said_so(
+    a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry, way: str
+) -> None:
+    """No page had shown the step before. Otherwise the deletion would take the agreement back."""
+    say(source, made, "agreed", sure="y")
+    source.get("/en/mailbox")
+    (agreed,) = [entry for entry in a_desk.thread_of(source).entries if entry.kind is Kind.ANSWER]
+    step = a_desk.pass_on(keys, made)
+    path = f"/en/mailbox/delete/{agreed.id}" if way == "delete" else "/en/mailbox/end"
+    asked = source.get(path)
+    assert "stays_agreed" in hooks(asked.text, "notice")
+
+    assert source.post(path, {**source.hidden(asked, path), "sure": "y"}).status_code == 303
+
+    if way == "delete":
+        assert state(a_desk, keys, made) is ProposalStatus.PASSING_ON
+        (signed,) = a_desk.entries_of(keys, EntryClass.REMOVAL, Author.SOURCE)
+    else:
+        with a_desk.store.reading() as reading:
+            ended = mailboxes.find_ended(reading, keys.address)
+        assert ended is not None
+        (signed,) = ending.proof_from_bytes(ended.proof)
+    assert head_of(step) in signed.envelope.heads
 
 
 def test_deleting_the_taking_back_does_not_bring_the_agreement_to_life(
