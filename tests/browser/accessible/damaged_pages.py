@@ -14,7 +14,8 @@ from protocol.content import Content, Kind
 from protocol.envelope import Author, EntryClass
 from protocol.identifiers import EntryId
 from tests.damaged_files import damage
-from tests.source_app.desks import MIB, TODAY, ADesk
+from tests.source_app.answering_proposals import form_of, path_of, shown
+from tests.source_app.desks import MIB, TODAY, ADesk, ToGo
 
 _MAILBOX = "/en/mailbox"
 _HEADER = "UPDATE sealed SET header = ? WHERE id = (SELECT id FROM entry WHERE digest = ?)"
@@ -59,6 +60,13 @@ def _files(a_desk: ADesk) -> Iterator[tuple[str, TestResponse]]:
     (file,) = a_desk.thread_of(browser).entries[0].files
     damage(a_desk.config.store_path, "header: gone", file=file.id, other="", foreign="")
     yield "error, damaged file", browser.get(f"{_MAILBOX}/files/{file.id}")
+    made = a_desk.propose(a_desk.keys_of(browser), "a text", files=[ToGo("b.bin", b"2")])
+    form = form_of(browser, made)
+    (proposed,) = shown(a_desk, a_desk.keys_of(browser), made).files
+    damage(a_desk.config.store_path, "header: gone", file=proposed.id, other="", foreign="")
+    yield "proposal, with a damaged file", browser.get(path_of(made))
+    agreed = {**form, "verdict": "agreed", "sure": "y"}
+    yield "proposal, agreed to a damaged file", browser.post(path_of(made), agreed)
 
 
 def _requests(a_desk: ADesk) -> Iterator[tuple[str, TestResponse]]:
