@@ -171,7 +171,7 @@ def due_before(desk: OpenDesk, session: Session) -> date:
     # Attack: the operator keeps a mailbox. A workstation deletes its copy only after the server did.
     server = peers.find(session, SERVER)
     latest = desk.last_check if server is None else server.last_applied_day
-    return date.min if latest is None else latest - _TWO_WEEKS
+    return date.min if latest is None else latest - min(_TWO_WEEKS, latest - date.min)
 
 
 def name_of_finding(kind: FindingKind) -> str:

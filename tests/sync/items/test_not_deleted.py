@@ -73,3 +73,11 @@ def test_a_mailbox_whose_day_has_just_come_is_not_called_kept(
         ends.clock.day = due + timedelta(days=days)
         adviser.syncs()
         assert told(adviser) == faults
+
+
+def test_a_damaged_day_of_the_last_sync_does_not_stop_the_check(adviser: AtDesk, source: ASource) -> None:
+    with adviser.store.writing() as session:
+        session.connection().exec_driver_sql("UPDATE peer SET last_applied_day = 'a text'")
+
+    assert told(adviser) == []
+    assert adviser.reads(source).may_answer
