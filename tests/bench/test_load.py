@@ -41,4 +41,4 @@ def test_processor_time_of_processes_that_have_ended_counts() -> None:
     before = memory.tree_seconds(os.getpid())
     subprocess.run([sys.executable, "-c", _BURN], check=True)
 
-    assert memory.tree_seconds(os.getpid()) - before >= 0.3
+    assert memory.tree_seconds(os.getpid()) - before >= 0.25  # /proc counts in steps of 10 ms
