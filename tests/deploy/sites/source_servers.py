@@ -123,7 +123,8 @@ def two_source_servers(first: Machine, second: Machine, folder: Path) -> Iterato
             for machine in [*made.sites]:
                 made.kill(machine)
             for machine in (first, second):
-                shutil.rmtree(load_config(machine.settings, "source", SourceConfig).sessions_path.parent)
+                folder = load_config(machine.settings, "source", SourceConfig).sessions_path.parent
+                shutil.rmtree(folder, ignore_errors=True)  # no server may have run
 
 
 def parts_of(process: subprocess.Popen[bytes]) -> list[int]:

@@ -174,7 +174,7 @@ def test_when_a_server_dies_its_sources_log_in_at_the_other_with_their_text(
 def test_a_form_that_a_server_received_before_it_died_is_answered_by_the_other(
     servers: TwoSourceServers, visit: Visit, files: dict[str, bytes]
 ) -> None:
-    """HAProxy does not keep a form with a large file: it ends the connection. The browser sends it again."""
+    """HAProxy does not keep a form with a large file, and cannot send it again. The visitor does so."""
     servers.start()
     typed = f"{CANARY} {'w' * (TEXT_CHARS - 30)}"
     source, passphrase = _source_of("a", visit)
@@ -185,9 +185,10 @@ def test_a_form_that_a_server_received_before_it_died_is_answered_by_the_other(
         time.sleep(0.2)  # the server does not read the form, or the part that it has
         assert not sent.done()
         servers.kill(servers.first)
-        with pytest.raises(BadAnswerError) if files else nullcontext():
+        with suppress(BadAnswerError) if files else nullcontext():
             asked = sent.result()
     if files:
+        source.browser.close()
         asked = source.send(form, typed, files)
 
     assert typed in html.unescape(asked.body.decode())
