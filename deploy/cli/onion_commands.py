@@ -108,23 +108,44 @@ def admit_client_command(settings: Path, name: str, key: str) -> None:
     Choose a name for the workstation, and give the public key that the workstation showed.
     """
     from deploy.onion.clients import admit_client
+    from deploy.onion.torrc import use_changed_clients
 
     config, _ = _configs(settings)
     admit_client(config.clients_folder, name, key)
-    click.echo(f"{name} may connect. {config.how_to_apply('reload')}")
+    show_step("Telling Tor")
+    click.echo(f"{name} may connect. {use_changed_clients(config, 'reload')}")
 
 
 @onion_group.command("dismiss", epilog=examples("onion dismiss desk-1"))
 @click.argument("name")
 @click.pass_obj
 def dismiss_command(settings: Path, name: str) -> None:
-    """Forbid a workstation to connect to the onion service for sync."""
+    """Forbid a workstation to connect to the onion service for sync.
+
+    Tor restarts, because a reload would not close an open connection.
+    """
     from deploy.onion.clients import dismiss_client
+    from deploy.onion.torrc import use_changed_clients
 
     config, _ = _configs(settings)
     if not dismiss_client(config.clients_folder, name):
         raise DeployError(f"No workstation is called {name}. See who may connect: steunpunt onion status.")
-    click.echo(f"{name} may no longer connect. {config.how_to_apply('restart')}")
+    show_step("Telling Tor")
+    click.echo(f"{name} may no longer connect. {use_changed_clients(config, 'restart')}")
+
+
+@onion_group.command("use-key", epilog=examples("onion use-key steunpunt/var/onion-auth/*.auth_private"))
+@click.argument("file", type=EXISTING_FILE)
+def use_key_command(file: Path) -> None:
+    """Give Tor the key with which a workstation connects.
+
+    Run this as root on the workstation. `steunpunt workstation pair` made the file. The command copies the
+    file to the folder that ClientOnionAuthDir in Tor's settings names, and restarts Tor.
+    """
+    from deploy.onion.workstation_tor import use_client_key
+
+    show_step("Restarting Tor, which may take a minute")
+    click.echo(f"Tor connects to the server with the key in {use_client_key(file)}.")
 
 
 @onion_group.command("backup", epilog=examples("onion backup onion-2027.age --to age1pq1..."))

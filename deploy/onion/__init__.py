@@ -10,4 +10,5 @@ Imports `deploy.settings`, modules at the root of `deploy`, and `programs`, `sto
 - `onion_status`: state of the services, for `steunpunt onion status`
 - `publish_services`: publish through the control port, for `steunpunt onion publish`
 - `torrc`: lines for Tor's settings, for `steunpunt onion torrc`
+- `workstation_tor`: the key with which a workstation's Tor connects to the server
 """

@@ -171,6 +171,20 @@ def parse_client_line(line: bytes) -> str:
         raise OnionError(_NOT_A_KEY) from why
 
 
+def parse_private_line(raw: bytes) -> bytes:
+    """Return the line of `ClientKey.private_line` in the contents of a workstation's file.
+
+    Raises:
+        OnionError: the contents have a wrong form. The message does not quote them.
+    """
+    line = raw.decode("ascii", "replace").strip()
+    host, _, private = line.partition(f":{_HEAD}")
+    with suppress(OnionError):
+        if is_onion_host(f"{host}.onion") and _normal_key(private):
+            return f"{line}\n".encode("ascii")
+    raise OnionError("The file is not a key that steunpunt workstation pair made.")
+
+
 def _check_name(name: str) -> None:
     if not NAME.fullmatch(name) or name == UNUSED_CLIENT:
         raise OnionError(

@@ -10,13 +10,14 @@ from pathlib import Path
 from deploy.errors import OnionError, OnionFolderError, os_error_as
 from deploy.onion.clients import client_keys
 from deploy.onion.folders import RIGHT_USER, read_host
-from deploy.settings.onion_settings import TOR_LOG, OnionConfig
+from deploy.settings.onion_settings import TOR_LOG, OnionConfig, Way
 from programs.errors import ProgramFailedError
 from programs.runner import ProgramLimits, run_program
 
 _TORRC = Path("/etc/tor/torrc.d/steunpunt.conf")  # the Debian package of the server lets Tor read this
-_RELOAD = ("/usr/bin/systemctl", "reload", "tor")
-_RELOAD_LIMITS = ProgramLimits(60, memory_bytes=1_000_000_000, output_bytes=100_000)
+_TOR_FOLDER = Path("/var/lib/tor")  # of Debian's Tor, which systemd runs
+_SYSTEMCTL: Sequence[str] = ("/usr/bin/systemctl",)
+_SYSTEMCTL_LIMITS = ProgramLimits(60, memory_bytes=1_000_000_000, output_bytes=100_000)
 _TRIES, _TRY_SECONDS = 300, 0.2
 
 _HEAD = """\
@@ -76,16 +77,39 @@ def publish_with_torrc(lines: str, folders: Sequence[Path], torrc: Path = _TORRC
     with os_error_as(f"{torrc} cannot be written", OnionFolderError, advice=RIGHT_USER):
         torrc.write_text(f"{lines}\nLog notice file {TOR_LOG}\n", "utf-8")
         torrc.chmod(0o644)  # Tor reads the file as Tor's own user
-    try:
-        run_program(_RELOAD, _RELOAD_LIMITS)
-    except (OSError, ProgramFailedError) as why:
-        raise OnionError("Tor did not read its settings again. See: systemctl status tor@default.") from why
+    tell_tor("reload")
     for _ in range(_TRIES):
         hosts = [host for folder in folders if (host := read_host(folder))]
         if len(hosts) == len(folders):
             return hosts
         time.sleep(_TRY_SECONDS)
     raise OnionError(f"Tor made no onion address. Its log, {TOR_LOG}, says why.")
+
+
+def use_changed_clients(config: OnionConfig, action: str) -> str:
+    """Let Tor use a changed list of clients. Return a sentence about what was done, or must be done.
+
+    `action` is what Tor needs: "reload" or "restart".
+
+    Raises:
+        OnionError: the list was changed, but Tor does not use it.
+    """
+    if config.way == Way.CONTROL or config.folder != _TOR_FOLDER:
+        return config.how_to_apply(action)
+    tell_tor(action)
+    return "Tor uses the changed list."
+
+
+def tell_tor(action: str) -> None:
+    """Reload or restart the Tor of this Debian.
+
+    Raises:
+        OnionError: Tor does not run, or did not do this within a minute.
+    """
+    try:
+        run_program((*_SYSTEMCTL, action, "tor"), _SYSTEMCTL_LIMITS)
+    except (OSError, ProgramFailedError) as why:
+        raise OnionError("Tor did not read its settings again. See: systemctl status tor@default.") from why
 
 
 def _plain(folder: Path) -> Path:

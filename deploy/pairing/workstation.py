@@ -291,6 +291,7 @@ def _write_pairing_file(
     out = request.out or Path(f"{_slug(keyring.strand.name)}.pairing")
     with os_error_as(f"{out} cannot be written"):
         replace_file(out, [pairing.to_bytes(keyring.strand.seed)])
+        out.chmod(0o644)  # a copy keeps this mode, so the server's user can read it
     request.say(
         f"Bring {out} to the server (it holds no secret), and run there: steunpunt server admit {out.name}"
     )
@@ -304,8 +305,8 @@ def _make_onion_key(folder: Path, request: PairingRequest) -> str:
     with os_error_as(f"{path} cannot be written"):
         replace_file(path, [line.encode("ascii")])
     request.say(
-        f"This workstation's key to the onion service is in {path}. Tor must read it: copy it to the folder "
-        "that ClientOnionAuthDir in torrc names, for Tor's user alone, and restart Tor."
+        f"This workstation's key to the onion service is in {path}. Let Tor use it. Run as root: "
+        f"steunpunt onion use-key {path}"
     )
     return key.public
 

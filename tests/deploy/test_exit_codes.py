@@ -57,6 +57,7 @@ LINES = {
     "keys remove": ("first", "01234567"),
     "keys change-passphrase": ("first", "--typed"),
     "keys confirm-copy": ("first", "copy.age"),
+    "keys copy-backup": ("first", "."),
     "keys recover": ("first", "--from copy.age"),
     "keys fingerprint": ("first", ""),
     "keys make-openpgp": ("first", ""),
@@ -71,6 +72,7 @@ LINES = {
     "onion status": ("server", ""),
     "onion admit": ("server", f"desk-1 {'A' * 52}"),
     "onion dismiss": ("server", "desk-9"),
+    "onion use-key": ("first", "copy.age"),
     "onion backup": ("server", "OUT --to RECIPIENT"),
     "onion restore": ("server", "onion.age --identity identity.txt"),
     "pouch make": ("server", "OUT"),
@@ -78,11 +80,13 @@ LINES = {
     "report make": ("first", "2026 --folder OUT"),
 }
 # These commands read no settings, or refuse any settings that exist.
-NO_SETTINGS = {"demo", "workstation rebuild", "onion restore", "store copy", "store create-roles"}
+NO_SETTINGS = {
+    *("demo", "workstation rebuild", "onion restore", "onion use-key", "store copy", "store create-roles")
+}
 # These commands open no store of this machine, or do their work without it.
 NO_STORE = {
     *("setup", "check", "demo", "restore", "server setup", "server card", "workstation rebuild"),
-    *("keys confirm-copy", "keys recover", "store create-roles"),
+    *("keys confirm-copy", "keys copy-backup", "keys recover", "store create-roles"),
     *(name for name in LINES if name.startswith("onion ")),
 }
 ASKS = {

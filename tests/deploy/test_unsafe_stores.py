@@ -93,11 +93,9 @@ def test_no_command_was_forgotten() -> None:
     without = {
         *(("check",), ("demo",), ("restore",), ("setup",), ("upgrade",)),
         *(("server", each) for each in ("card", "setup")),
-        *(("keys", each) for each in ("confirm-copy", "recover")),
-        *(
-            ("onion", each)
-            for each in ("admit", "backup", "dismiss", "publish", "restore", "setup", "status", "torrc")
-        ),
+        *(("keys", each) for each in ("confirm-copy", "copy-backup", "recover")),
+        *(("onion", each) for each in ("admit", "backup", "dismiss", "publish", "restore")),
+        *(("onion", each) for each in ("setup", "status", "torrc", "use-key")),
         ("workstation", "rebuild"),
         ("store", "create-roles"),
     }

@@ -7,10 +7,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from deploy.cli.main import main
+from deploy.onion import torrc
 from deploy.onion.clients import UNUSED_CLIENT, admitted_clients, make_client_key
 from deploy.settings.load_settings import load_config
 from deploy.settings.onion_settings import OnionConfig
 from deploy.settings.settings_text import with_key
+from programs.runner import ProgramLimits
 from tests.deploy.onion.sites import settings_in
 
 KEY = make_client_key().public
@@ -45,6 +47,38 @@ def test_admit_and_dismiss_say_how_tor_applies_them(settings: Path) -> None:
     assert there == {"desk-1": KEY}
     assert admitted_clients(folder) == {}
     assert lines.output.count("HiddenServiceDir ") == 2
+
+
+def test_debians_tor_uses_a_changed_list_of_clients_at_once(
+    settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reload does not close the open connection of a workstation that was dismissed."""
+    told = tmp_path / "told"
+    monkeypatch.setattr(torrc, "_SYSTEMCTL", ("/bin/sh", "-c", f'echo "$0 $@" >>{told}'))
+    monkeypatch.setattr(torrc, "_SYSTEMCTL_LIMITS", ProgramLimits(5, 10**9, 10, file_bytes=1000))
+    monkeypatch.setattr(torrc, "_TOR_FOLDER", load_config(settings, "onion", OnionConfig).folder)
+
+    first, second = _run(settings, "admit", "desk-1", KEY), _run(settings, "dismiss", "desk-1")
+
+    assert (first.output, second.output) == (
+        "desk-1 may connect. Tor uses the changed list.\n",
+        "desk-1 may no longer connect. Tor uses the changed list.\n",
+    )
+    assert told.read_text("utf-8") == "reload tor\nrestart tor\n"
+
+
+def test_a_client_is_admitted_also_if_tor_does_not_run(
+    settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(settings, "onion", OnionConfig)
+    monkeypatch.setattr(torrc, "_SYSTEMCTL", ("/bin/false",))
+    monkeypatch.setattr(torrc, "_TOR_FOLDER", config.folder)
+
+    done = _run(settings, "admit", "desk-1", KEY)
+
+    assert done.exit_code == 1
+    assert "systemctl status tor@default" in done.output
+    assert admitted_clients(config.clients_folder) == {"desk-1": KEY}
 
 
 def test_the_onion_for_sync_has_an_address_before_a_workstation_is_admitted(settings: Path) -> None:

@@ -79,8 +79,8 @@ def test_a_folder_that_would_end_its_line_is_refused(tmp_path: Path, name: str) 
 def test_a_reload_of_tor_that_hangs_or_fails_ends_with_advice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr(torrc, "_RELOAD", ("/bin/sh", "-c", command))
-    monkeypatch.setattr(torrc, "_RELOAD_LIMITS", ProgramLimits(0.5, memory_bytes=10**9, output_bytes=10))
+    monkeypatch.setattr(torrc, "_SYSTEMCTL", ("/bin/sh", "-c", command))
+    monkeypatch.setattr(torrc, "_SYSTEMCTL_LIMITS", ProgramLimits(0.5, memory_bytes=10**9, output_bytes=10))
 
     with pytest.raises(OnionError, match="systemctl status tor@default"):
         publish_with_torrc("# lines", [tmp_path], tmp_path / "steunpunt.conf")
