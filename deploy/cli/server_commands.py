@@ -14,7 +14,9 @@ def server_group() -> None:
     """Set up the server, and admit workstations. For the operator."""
 
 
-@server_group.command("setup", epilog=examples("server setup FINGERPRINT --onion --backup-to age1pq1..."))
+@server_group.command(
+    "setup", epilog=examples("server setup FINGERPRINT --onion --backup-to age1pq1... --card card")
+)
 @click.argument("fingerprint")
 @source_bind_option
 @click.option(
@@ -27,13 +29,15 @@ def server_group() -> None:
     multiple=True,
     help="An age recipient (age1…) who can decrypt the keys in each backup. May be repeated.",
 )
+@click.option("--card", type=FILE, help="Also write a card file, as steunpunt server card --out does.")
 @click.pass_obj
-def server_setup_command(  # noqa: PLR0913  # one argument for each option
+def server_setup_command(  # noqa: PLR0913, PLR0917  # one argument for each option
     settings: Path,
     fingerprint: str,
     source_bind: str,
     sync_bind: str,
     age_recipients: tuple[str, ...],
+    card: Path | None,
     *,
     has_onion: bool,
 ) -> None:
@@ -42,8 +46,11 @@ def server_setup_command(  # noqa: PLR0913  # one argument for each option
     Give the fingerprint of the desk. If this machine is already the server of this desk, nothing changes.
     The server never gets the desk's secret keys.
     """
-    from deploy.pairing.server import set_up_server
+    from deploy.atomic_folder import refuse_unwritable
+    from deploy.pairing.server import server_card, set_up_server, write_card_file
 
+    if card is not None:
+        refuse_unwritable(card)
     is_new = set_up_server(
         settings,
         fingerprint,
@@ -53,10 +60,13 @@ def server_setup_command(  # noqa: PLR0913  # one argument for each option
         age_recipients=age_recipients,
     )
     say_whether_new(settings, "server", is_new=is_new)
+    if card is not None:
+        write_card_file(server_card(settings), card)
     if is_new:
         click.echo(
-            "The server starts after it has the desk's letterhead: make its card file (steunpunt server card "
-            "--out FILE), and pair the workstation."
+            "The server starts after it has the desk's letterhead: "
+            + (f"bring {card}" if card else "make its card file (steunpunt server card --out FILE), bring it")
+            + " to the workstation, and pair there."
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from crypto.errors import ForgedError, MalformedError
 from deploy.atomic_folder import new_private_folder, refuse_missing_files, write_new
 from deploy.errors import DeployError, OnionFolderError, os_error_as
+from deploy.noted_days import VERIFIED, note_day
 from deploy.onion import clients
 from deploy.onion.onion_backup import check_recipients
 from deploy.pairing.desk_fingerprint import refuse_wrong_form
@@ -76,6 +77,7 @@ def set_up_server(  # noqa: PLR0913  # one argument for each option
     with new_private_folder(settings) as unfinished:
         make_server_key(unfinished / _KEY)
         create_store(unfinished / _STORE).close()
+        note_day(unfinished / _STORE, VERIFIED, utc_today())  # the new store has nothing to verify
         write_new(unfinished / settings.name, text)
     return True
 
@@ -304,3 +306,4 @@ def write_card_file(card_file: CardFile, path: Path) -> None:
     """
     with os_error_as(f"{path} cannot be written"):
         replace_file(path, [card_file.to_bytes()])
+        path.chmod(0o644)  # a copy keeps this mode, so the user who needs it can read it
