@@ -23,7 +23,8 @@ from journalist_app.services.desk_keys import change_slots, new_keys
 from journalist_app.services.desk_keys.keyring_file import find_backup
 from protocol.keyring import RecoverySlot, has_recovery_slot
 from report.errors import PdfToolsMissingError
-from store.database.keyring_backups import confirm_copied
+from store.database.atomic_files import replace_file
+from store.database.keyring_backups import KeyringBackup, confirm_copied, list_backups
 from web.dates import utc_today
 
 _SENTENCES: Final[dict[KeysRefusal, str]] = {
@@ -179,11 +180,7 @@ def compare_copy(config: AdviserConfig, copy: Path, *, say: Say) -> None:
     """
     folder = config.keyring_backups_path
     with os_error_as(f"{copy} cannot be read"):
-        backup, is_elsewhere = find_backup(config).newest, copy.resolve().parent != folder.resolve()
-        if backup is None:
-            raise DeployError(
-                f"{folder} has no backup of the keyring in use: unlock the adviser's interface."
-            )
+        backup, is_elsewhere = _newest_backup(config), copy.resolve().parent != folder.resolve()
         if copy.read_bytes() != backup.path.read_bytes():
             raise DeployError(f"{copy} is not the newest backup: copy {backup.path} again.")
     if not is_elsewhere:
@@ -191,6 +188,37 @@ def compare_copy(config: AdviserConfig, copy: Path, *, say: Say) -> None:
     with os_error_as(f"{folder} cannot be written"):
         confirm_copied(backup)
     say(f"{copy} is the keyring with serial {backup.serial}. Keep it in another place than this machine.")
+
+
+def copy_backup(config: AdviserConfig, folder: Path, *, say: Say) -> None:
+    """Copy the keyring's newest backup to a folder, under the same name, and compare the copy.
+
+    Name the older copies in the folder, because removed passphrases can still open them.
+
+    Raises:
+        DeployError: there is no backup, or the folder cannot be written.
+    """
+    with os_error_as(f"{config.keyring_backups_path} cannot be read"):
+        backup = _newest_backup(config)
+        content = backup.path.read_bytes()
+    if folder.resolve() == backup.path.resolve().parent:
+        raise DeployError(f"{folder} is the folder of the backup itself: name a folder on another disk.")
+    with os_error_as(f"{folder} cannot be written"):
+        replace_file(folder / backup.path.name, [content])
+    compare_copy(config, folder / backup.path.name, say=say)
+    for each in list_backups(folder):
+        if each.strand == backup.strand and each.serial < backup.serial:
+            say(f"Destroy the older copy {each.path}: a removed passphrase may still open it.")
+
+
+def _newest_backup(config: AdviserConfig) -> KeyringBackup:
+    backup = find_backup(config).newest
+    if backup is None:
+        raise DeployError(
+            f"{config.keyring_backups_path} has no backup of the keyring in use: unlock the adviser's "
+            "interface."
+        )
+    return backup
 
 
 @contextmanager
@@ -235,4 +263,4 @@ def _refuse_beside_keyring(config: AdviserConfig, place: Path) -> None:
 def _copy_sentence(desk: OpenDesk) -> str:
     backup = find_backup(desk.config).newest
     place = backup.path if backup is not None else f"the backup in {desk.config.keyring_backups_path}"
-    return f"Copy {place} to another place, and run: steunpunt keys confirm-copy FILE"
+    return f"Copy {place} to a USB stick or another disk, with: steunpunt keys copy-backup FOLDER"

@@ -9,7 +9,7 @@ from protocol.keyring import has_recovery_slot
 from store.database.keyring_backups import backup_status
 
 _RIGHT_USER = "Run this as the user who owns the keyring."
-_COPY = "Copy this backup of the keyring to another place, and run: steunpunt keys confirm-copy FILE"
+_COPY = "Copy this backup to a USB stick or another disk, with: steunpunt keys copy-backup FOLDER"
 _MAKE_SHEET = "Run: steunpunt keys add --sheet --holder SAFE"
 
 

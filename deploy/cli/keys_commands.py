@@ -130,6 +130,21 @@ def confirm_copy_command(settings: Path, copy: Path) -> None:
     compare_copy(load_config(settings, "adviser", AdviserConfig), copy, say=click.echo)
 
 
+@keys_group.command("copy-backup", epilog=examples("keys copy-backup /media/stick"))
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.pass_obj
+def copy_backup_command(settings: Path, folder: Path) -> None:
+    """Copy the keyring's newest backup, and confirm the copy.
+
+    Give a folder on another disk, such as a USB stick.
+    """
+    from deploy.keys_at_terminal import copy_backup
+    from deploy.settings.load_settings import load_config
+    from journalist_app.config import AdviserConfig
+
+    copy_backup(load_config(settings, "adviser", AdviserConfig), folder, say=click.echo)
+
+
 @keys_group.command("recover", epilog=examples("keys recover", "keys recover --from copy.age"))
 @click.option(
     "--from", "copy", type=EXISTING_FILE, help="A copy of the keyring. [default: the newest backup]"

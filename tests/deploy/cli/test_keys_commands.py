@@ -167,6 +167,52 @@ def test_only_a_copy_in_another_place_with_the_same_bytes_is_confirmed(
     assert "not confirmed" not in machine.does("keys", "list")
 
 
+def test_the_newest_backup_is_copied_to_a_stick_and_confirmed_in_one_command(
+    machine: Machine, tmp_path: Path
+) -> None:
+    assert "not confirmed as copied" in machine.does("keys", "list")
+    (backup,) = list_backups(_config(machine).keyring_backups_path)
+    stick = tmp_path / "stick"
+    stick.mkdir()
+
+    assert "folder of the backup itself" in machine.is_told("keys", "copy-backup", backup.path.parent)
+    assert "not confirmed" in machine.does("keys", "list")
+    machine.does("keys", "copy-backup", stick)
+
+    (copy,) = stick.iterdir()
+    assert (backup.path.name, backup.path.read_bytes()) == (copy.name, copy.read_bytes())
+    assert "not confirmed" not in machine.does("keys", "list")
+
+
+def test_the_older_copies_on_a_stick_are_named(machine: Machine, tmp_path: Path) -> None:
+    """Attack: the finder of an old stick opens the copy on it with a passphrase that was removed."""
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    machine.does("keys", "list")  # writes the first backup
+    assert "Destroy" not in machine.does("keys", "copy-backup", stick)
+    (older,) = stick.iterdir()
+    (stick / "keyring-0123456789abcdef-1.age").write_bytes(b"of another workstation")
+    typed = "vlieger zolder kabouter trommel wortel sneeuw"
+    added = machine.types(
+        "keys", "add", "--holder", "X", "--typed", passphrase=f"{PASSPHRASE}\n{typed}\n{typed}"
+    )
+    assert "keys copy-backup FOLDER" in added.output
+
+    said = machine.does("keys", "copy-backup", stick)
+
+    assert [older.name] == re.findall(r"Destroy the older copy \S+/(\S+):", said)
+
+
+def test_a_desk_without_a_backup_of_its_keyring_copies_nothing(machine: Machine, tmp_path: Path) -> None:
+    for backup in list_backups(_config(machine).keyring_backups_path):
+        backup.path.unlink()
+    before = list(tmp_path.iterdir())
+
+    assert "has no backup" in machine.is_told("keys", "copy-backup", tmp_path)
+
+    assert before == list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def lost(machine: Machine) -> Iterator[Machine]:
     """Return a workstation that has lost its keyring. Its folder of backups is whole."""
