@@ -132,6 +132,15 @@ def test_a_server_for_no_desk_is_not_set_up(tmp_path: Path) -> None:
     assert not stranger.settings.exists()
 
 
+def test_everyone_can_read_the_files_that_a_person_carries_for_a_pairing(desk: TwoMachineDesk) -> None:
+    """Fault: a copy kept mode 600, and root had brought it, so the server's user could not read it."""
+    desk.pair_first()
+
+    carried = (desk.card(), desk.folder / "first.pairing")
+
+    assert [0o644, 0o644] == [stat.S_IMODE(path.stat().st_mode) for path in carried]
+
+
 def test_a_server_starts_nothing_before_the_desks_letterhead_is_there(desk: TwoMachineDesk) -> None:
     for part in ("source", "sync"):
         assert "holds no letterhead: pair" in desk.server.is_told("run", part)
@@ -146,6 +155,28 @@ def test_a_card_is_one_line_and_the_same_each_time(desk: TwoMachineDesk) -> None
     key = desk.server.settings.with_name("server.key")
     key.unlink()
     assert desk.server.does("server", "card") != card
+
+
+def test_the_set_up_of_a_server_also_writes_its_card_file(made: TwoMachineDesk, tmp_path: Path) -> None:
+    server = Machine(tmp_path / "var" / "config.toml", made.keyring.fingerprint)
+    words = ("server", "setup", made.keyring.fingerprint, "--card")
+    assert "in which this user can write" in server.is_told(*words, tmp_path / "nowhere" / "card")
+    assert not server.settings.parent.exists()
+
+    said = server.does(*words, tmp_path / "card")
+
+    assert f"bring {tmp_path / 'card'} to the workstation" in said
+    server.does("server", "card", "--out", tmp_path / "same")
+    server.does(*words, tmp_path / "again")
+    written = [(tmp_path / name).read_bytes() for name in ("card", "same", "again")]
+    assert [written[0]] * 3 == written
+
+
+def test_a_new_server_has_an_empty_store_with_nothing_to_verify(desk: TwoMachineDesk) -> None:
+    noted = (desk.server.settings.parent / "last-verified").read_text("ascii")
+
+    assert f"{utc_today()} sound\n" == noted
+    assert "The whole store was last verified" in desk.server.types("check").output
 
 
 @pytest.mark.parametrize(
@@ -993,9 +1024,7 @@ def test_a_workstation_rebuilt_behind_an_onion_prints_each_step_that_is_left(
 
     assert done.exit_code == ExitCode.BUSY
     steps = [
-        str(again.settings.parent / "onion-auth" / "steunpunt-sync.auth_private"),
-        "ClientOnionAuthDir",
-        "restart Tor",
+        f"onion use-key {again.settings.parent / 'onion-auth' / 'steunpunt-sync.auth_private'}",
         f"run there: steunpunt server admit {pairing.name}",
         "give Tor its key here",
         "run here: steunpunt workstation sync",

@@ -45,13 +45,9 @@ _NOTES = {
     "ID": r"([0-9a-f]{8})  passphrase .*New adviser",
     "NAME": r"(?m)^(.*) may sync with this server\.",
 }
-_ADMIT_ONION = (("server", "steunpunt onion admit NAME KEY"), ("server", "systemctl reload tor"))
+_ADMIT_ONION = (("server", "steunpunt onion admit NAME KEY"),)
 _NO_DIALOGS = "DEBIAN_FRONTEND=noninteractive"
-_GIVE_KEY = "install -o debian-tor -g debian-tor -m 600 ~ADVISER/steunpunt/var/onion-auth/*.auth_private"
-_TOR_KEY = (
-    ("workstation root", f"{_GIVE_KEY} /var/lib/tor/onion_auth/"),
-    ("workstation root", "systemctl restart tor"),
-)
+_TOR_KEY = (("workstation root", "steunpunt onion use-key ~ADVISER/steunpunt/var/onion-auth/*.auth_private"),)
 _SYNC_AFTER_RESTORE = (
     ("server", "systemctl start steunpunt-sync"),
     ("workstation", "steunpunt workstation sync"),
@@ -238,7 +234,7 @@ class Newcomer:
         return words[int(re.findall(r"Word (\d+) on", shown)[-1]) - 1]
 
     def _carries_files(self) -> None:
-        """Bring each new card, pairing file and pouch to the other machine, where everyone may read it."""
+        """Bring each new card, pairing file and pouch to the other machine."""
         exchange = self.server.root / _EXCHANGE
         if not exchange.is_dir():
             return  # the program was removed from the server
@@ -246,9 +242,9 @@ class Newcomer:
         for home in homes:
             for path in home.glob("*.pairing"):
                 name = path.name if len(path.stem) < len("werkstation-1x") else "REBUILT.pairing"
-                _carry(path, exchange / name)
+                shutil.copy(path, exchange / name)  # with its mode, as root and as scp do
             for path in exchange.glob("card"):
-                _carry(path, home / path.name)
+                shutil.copy(path, home / path.name)
             for path in home.glob(".ssh/id_ed25519.pub"):
                 self.notes["KEY"] = path.read_text("ascii").strip()
         for folder, other in (
