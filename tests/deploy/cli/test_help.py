@@ -139,6 +139,20 @@ def test_the_help_and_the_manual_have_the_one_table_of_exit_statuses() -> None:
     assert f"128+n  {SIGNALLED}" in shown
 
 
+def test_the_manual_names_each_command_that_prints_json_for_a_script() -> None:
+    manual = " ".join((_ROOT / "docs" / "operator.md").read_text("utf-8").split())
+    sentence = re.search(r"The commands ([^.]+) print their result as JSON with the option `--json`", manual)
+    assert sentence is not None
+
+    have = {
+        " ".join(words)
+        for words, command in EVERY_COMMAND.items()
+        if any("--json" in each.opts for each in command.params)
+    }
+
+    assert have == set(re.findall("`([^`]+)`", sentence[1]))
+
+
 # ---- manual pages and completion -------------------------------------------------------------------
 
 
