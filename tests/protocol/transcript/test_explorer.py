@@ -21,6 +21,8 @@ from protocol.transcript.knowledge import Knowledge
 from protocol.transcript.proposal_states import Consent, ProposalState, ProposalStatus
 from tests.protocol.transcript.explorer import SCENARIOS, ExploredState, Explorer, Limits
 
+pytestmark = pytest.mark.slow  # a minute of searching when coverage is measured
+
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 

@@ -2,6 +2,7 @@ import multiprocessing
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -289,7 +290,8 @@ def test_a_store_at_the_end_of_a_program_has_no_connection(store: Store) -> None
     a_mailbox(store)
     store.settle()
     count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'steunpunt'"
-    assert [(0,)] == the_cluster().run(count)
+    # The server's process ends a moment after its connection.
+    assert any(the_cluster().run(count) == [(0,)] or time.sleep(0.05) for _ in range(100))
 
 
 def test_a_forked_server_writes_and_so_does_its_parent(store: Store, address: bytes) -> None:
