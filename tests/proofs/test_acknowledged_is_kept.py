@@ -41,10 +41,14 @@ class Writer:
     sums: dict[str, str] = field(default_factory=dict)
     attempted: set[str] = field(default_factory=set)
 
-    def write_until(self, stop: threading.Event, host: str, port: int) -> None:
-        """Write messages, every third with a file, until the connection breaks or `stop` is set."""
+    def write_until(self, stop: threading.Event, begun: threading.Event, host: str, port: int) -> None:
+        """Write messages, every third with a file, until the connection breaks or `stop` is set.
+
+        Set `begun` after the log-in.
+        """
         with contextlib.suppress(*_BROKEN), SourceClient(host, port) as source:
             source.log_in(self.passphrase)
+            begun.set()
             while not stop.is_set():
                 self.count += 1
                 text = f"{self.name}-{self.count:05d}-{secrets.token_hex(8)}"
@@ -65,14 +69,15 @@ def _kill(server: processes.Server) -> None:
 
 
 def _round(desk: desk_servers.Desk, writers: list[Writer]) -> None:
-    stop = threading.Event()
+    stop, begun = threading.Event(), threading.Event()
     with desk_servers.serving(desk, "source") as server:
         threads = [
-            threading.Thread(target=writer.write_until, args=(stop, server.host, server.port))
+            threading.Thread(target=writer.write_until, args=(stop, begun, server.host, server.port))
             for writer in writers
         ]
         for thread in threads:
             thread.start()
+        assert begun.wait(60), "no source could log in"
         stop.wait(random.uniform(0.2, 2.0))
         _kill(server)
         stop.set()

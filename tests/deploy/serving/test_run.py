@@ -349,9 +349,8 @@ def _is_running(pid: int) -> bool:
 
 
 def _resident_bytes(pid: int) -> int:
-    found = re.search(r"Rss:\s+(\d+) kB", Path(f"/proc/{pid}/smaps_rollup").read_text())
-    assert found
-    return int(found[1]) * 1024
+    # Not `smaps_rollup`, which only root may read of a program that protects its memory.
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _forget_memory(folder: Path) -> None:
