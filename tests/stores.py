@@ -3,10 +3,14 @@
 import functools
 import multiprocessing
 import os
+import re
+import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from store.database.engine import Store, create_store, open_store
 
@@ -22,6 +26,7 @@ class TestDatabase:
     name: str = "sqlite"
     made: list[Store] = field(default_factory=list)
     opened: list[Store] = field(default_factory=list)  # with a role of the database
+    copies: list[str] = field(default_factory=list)  # databases
 
     def drop_all(self) -> None:
         """Delete the databases of all stores that `an_empty_store` made on the server."""
@@ -33,9 +38,79 @@ class TestDatabase:
 
             drop_store(store)
         self.made.clear()
+        for copy in self.copies:
+            from tests.postgresql_cluster import the_cluster  # noqa: PLC0415  # needs libpq
+
+            the_cluster().drop(copy)
+        self.copies.clear()
+
+    def copy_of(self, store: Store) -> str:
+        """Copy a database, and return the name of the copy."""
+        from tests.postgresql_cluster import database_of, the_cluster  # noqa: PLC0415  # needs libpq
+
+        for each in (*self.made, *self.opened, store):
+            each.close()
+        self.copies.append(the_cluster().a_database(database_of(store)))
+        return self.copies[-1]
+
+    def restore(self, store: Store, copy: str) -> None:
+        """Replace a database by a copy of a copy."""
+        from tests.postgresql_cluster import database_of, the_cluster  # noqa: PLC0415  # needs libpq
+
+        the_cluster().drop(database_of(store))
+        the_cluster().a_database(copy, database_of(store))
 
 
 database = TestDatabase()
+
+
+def is_on_a_server(store: Store) -> bool:
+    """Return True if a store is in a database of PostgreSQL."""
+    return hasattr(store, "_url")
+
+
+_SQL_OF_POSTGRESQL = {
+    r"[xX]'([0-9a-fA-F]*)'": r"'\\x\1'::bytea",
+    r"(?:zero|random)blob\((\w+)\)": r"decode(repeat('a7', (\1)::int), 'hex')",
+    r"%": "%%",
+    r"(?<!:):(\w+)": r"%(\1)s",
+    r"\?": "%s",
+    r"INSERT OR IGNORE (.*)": r"INSERT \1 ON CONFLICT DO NOTHING",
+}
+
+
+@dataclass
+class Operator:
+    """Someone who can change each row of a store, without our own checks. Their SQL is that of SQLite."""
+
+    connection: Any
+    is_on_a_server: bool
+
+    def execute(self, statement: str, values: Mapping[str, object] | Sequence[object] = ()) -> list[Any]:
+        """Execute SQL, and return the rows that it finds."""
+        if not self.is_on_a_server:
+            found: list[Any] = self.connection.execute(statement, values).fetchall()
+            return found
+        for old, new in _SQL_OF_POSTGRESQL.items():
+            statement = re.sub(old, new, statement)
+        cursor = self.connection.execute(statement, values)
+        return list(cursor.fetchall()) if cursor.description else []
+
+
+@contextmanager
+def as_operator(store: Store) -> Iterator[Operator]:
+    """Connect to a store as its operator, and commit at the end. No constraint between tables holds."""
+    if not is_on_a_server(store):
+        with closing(sqlite3.connect(store.path)) as file, file:
+            yield Operator(file, is_on_a_server=False)
+        return
+    import psycopg  # noqa: PLC0415  # needs libpq
+
+    from tests.postgresql_cluster import database_of, the_cluster  # noqa: PLC0415  # needs libpq
+
+    with psycopg.connect(the_cluster().url(database_of(store))) as connection:
+        connection.execute("SET session_replication_role = replica")
+        yield Operator(connection, is_on_a_server=True)
 
 
 def an_empty_store(path: Path) -> Store:

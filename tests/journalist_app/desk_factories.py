@@ -2,9 +2,7 @@
 
 import os
 import secrets
-import sqlite3
 from collections.abc import Collection
-from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -32,7 +30,7 @@ from store.database.engine import Store
 from store.quota import Quota
 from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
 from stored_mailbox.reading import StoredTranscript, read_stored
-from tests.stores import an_empty_store
+from tests.stores import an_empty_store, as_operator
 
 PASSPHRASE = "zeven woorden die samen een sleutel zijn"
 TODAY = date(2026, 11, 23)
@@ -54,8 +52,8 @@ class World:
 
     def execute(self, statement: str, **values: object) -> None:
         """Run SQL on the store, as an attacker who captured it can, without our own checks."""
-        with closing(sqlite3.connect(self.store.path)) as connection, connection:
-            connection.execute(statement, values)
+        with as_operator(self.store) as operator:
+            operator.execute(statement, values)
 
 
 def a_letterhead(keyring: Keyring, serial: int = 1) -> Letterhead:

@@ -3,9 +3,8 @@
 import importlib
 import re
 import secrets
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -34,6 +33,7 @@ from tests.deep_json import deep_content
 from tests.pages import hook, hooks
 from tests.source_app.answering_proposals import path_of, say, state
 from tests.source_app.desks import MULTIPART, TODAY, ADesk, SourceBrowser, multipart
+from tests.stores import as_operator
 from web.dates import half_hour_now
 
 PAGE = "/en/mailbox"
@@ -42,22 +42,20 @@ PAGE = "/en/mailbox"
 @contextmanager
 def hidden(a_desk: ADesk, *gone: SignedEntry) -> Iterator[None]:
     """Remove rows from the store during the block, and restore them afterwards."""
-    with closing(sqlite3.connect(a_desk.store.path)) as connection:
-        taken = []
+    taken = []
+    with as_operator(a_desk.store) as operator:
         for entry in gone:
-            taken += connection.execute("SELECT * FROM entry WHERE digest = ?", (entry.digest,)).fetchall()
-            connection.execute("DELETE FROM entry WHERE digest = ?", (entry.digest,))
-        connection.commit()
-        yield
+            taken += operator.execute("SELECT * FROM entry WHERE digest = ?", (entry.digest,))
+            operator.execute("DELETE FROM entry WHERE digest = ?", (entry.digest,))
+    yield
+    with as_operator(a_desk.store) as operator:
         for row in taken:
-            connection.execute(f"INSERT INTO entry VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
-        connection.commit()
+            operator.execute(f"INSERT INTO entry VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
 
 
 def sql(a_desk: ADesk, statement: str, *values: object) -> None:
-    with closing(sqlite3.connect(a_desk.store.path)) as connection:
-        connection.execute(statement, values)
-        connection.commit()
+    with as_operator(a_desk.store) as operator:
+        operator.execute(statement, values)
 
 
 def messages(a_desk: ADesk, keys: MailboxKeys) -> list[SignedEntry]:
@@ -99,8 +97,8 @@ def test_an_edited_column_changes_nothing_that_is_signed(
 ) -> None:
     (first,) = messages(a_desk, keys)
     source.get(PAGE)
-    with closing(sqlite3.connect(a_desk.store.path)) as connection:
-        before = connection.execute("SELECT * FROM entry").fetchall()
+    with as_operator(a_desk.store) as operator:
+        before = operator.execute("SELECT * FROM entry")
     sql(a_desk, f"UPDATE entry SET {edit}")  # noqa: S608  # our own words
     assert source.write("the second message").status_code == 303
     sql(a_desk, "DELETE FROM entry WHERE digest = ?", first.digest)
@@ -474,9 +472,9 @@ def test_a_restored_entry_is_not_shown_and_can_be_deleted_again(
     source.write("a secret", [("a.txt", b"a file")])
     (file,) = a_desk.thread_of(source).entries[-1].files
     secret = messages(a_desk, keys)[-1]
-    with closing(sqlite3.connect(a_desk.store.path)) as connection:
+    with as_operator(a_desk.store) as operator:
         query = "SELECT entry.id, header, payload FROM sealed JOIN entry USING (id) WHERE digest = ?"
-        row, header, payload = connection.execute(query, (secret.digest,)).fetchone()
+        ((row, header, payload),) = operator.execute(query, (secret.digest,))
     delete(source, secret)
     sql(a_desk, "UPDATE sealed SET header = ?, payload = ? WHERE id = ?", header, payload, row)
     sql(a_desk, "DELETE FROM deletion_queue WHERE id = ?", row)
@@ -888,8 +886,8 @@ def test_the_end_stays_as_a_signed_proof_with_the_heads_and_keys_of_the_source(
     end = "/en/mailbox/end"
     source.get(PAGE)
     form = {**source.hidden(source.get(end), end), "sure": "y"}
-    with closing(sqlite3.connect(a_desk.store.path)) as connection, connection:
-        connection.execute(f"UPDATE mailbox SET {column} = zeroblob(32)")  # noqa: S608
+    with as_operator(a_desk.store) as operator:
+        operator.execute(f"UPDATE mailbox SET {column} = zeroblob(32)")  # noqa: S608
     source.post(end, form)
 
     with a_desk.store.reading() as session:

@@ -29,7 +29,7 @@ from sync.endpoint import Endpoint
 from sync.errors import SyncRefusal, SyncRefusedError
 from sync.exchange import SyncResult, answer_pouches, exchange
 from tests.journalist_app.desk_factories import TODAY, ASource, World, a_world
-from tests.stores import an_empty_store
+from tests.stores import an_empty_store, database, is_on_a_server
 
 HALF_HOUR = 997_000
 ROOM = Quota(mailbox_bytes=2**33, store_bytes=2**40, reserve_bytes=0)
@@ -220,7 +220,10 @@ class AnsweringCarrier:
 
 
 def copy_of(store: Store, to: Path) -> Path:
-    """Copy a store as it is at this moment, as an operator's backup does."""
+    """Copy a store as it is at this moment, as an operator's backup does. A database has another database."""
+    if is_on_a_server(store):
+        to.write_text(database.copy_of(store))
+        return to
     with closing(sqlite3.connect(store.path)) as source, closing(sqlite3.connect(to)) as target:
         source.backup(target)
     return to
@@ -229,6 +232,9 @@ def copy_of(store: Store, to: Path) -> Path:
 def restore(store: Store, copy: Path) -> None:
     """Restore a store from a copy."""
     store.close()
+    if is_on_a_server(store):
+        database.restore(store, copy.read_text())
+        return
     for path in store.path.parent.glob(f"{store.path.name}*"):
         path.unlink()
     shutil.copy(copy, store.path)

@@ -2,10 +2,9 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from sqlite3 import connect
 
 import pytest
 
@@ -17,6 +16,7 @@ from store import mailboxes, outbox
 from store.database.engine import Store
 from store.outbox import OutboxKind
 from tests.journalist_app.desk_factories import PASSPHRASE, ASource, a_source
+from tests.stores import as_operator
 from tests.sync.desks import AtDesk, an_adviser, an_answered_source, the_server_cleans_up
 from tests.sync.ends import Ends, all_of, all_tallies, copy_of, restore
 
@@ -36,14 +36,15 @@ def source(ends: Ends, adviser: AtDesk) -> ASource:
 @contextmanager
 def hidden(store: Store, table: str, where: str = EVERYTHING) -> Iterator[None]:
     """Remove rows of a table during the block, as an operator can."""
-    with closing(connect(store.path)) as driver, driver:
-        rows = driver.execute(f"SELECT * FROM {table} WHERE {where}").fetchall()  # noqa: S608  # a test's words
-        driver.execute(f"DELETE FROM {table} WHERE {where}")  # noqa: S608
+    with as_operator(store) as operator:
+        rows = operator.execute(f"SELECT * FROM {table} WHERE {where}")  # noqa: S608  # a test's words
+        operator.execute(f"DELETE FROM {table} WHERE {where}")  # noqa: S608
     assert rows
     yield
-    with closing(connect(store.path)) as driver, driver:
+    with as_operator(store) as operator:
         places = ",".join("?" * len(rows[0]))
-        driver.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({places})", rows)  # noqa: S608
+        for row in rows:
+            operator.execute(f"INSERT OR IGNORE INTO {table} VALUES ({places})", row)  # noqa: S608
 
 
 def has_ended(store: Store, source: ASource) -> bool:
