@@ -141,18 +141,16 @@ def a_next_program(folder: Path, digest_on_postgresql: str = "") -> ProgramVersi
             shutil.copyfile(path, folder / path.name)
         elif path.is_dir() and not path.name.startswith("."):
             (folder / path.name).symlink_to(path)
-    change_to_next_version(folder)
-    versions = folder / "store" / "database" / "table_versions.py"
-    more = f'{{"{NEXT}": "{digest_on_postgresql}", '
-    _replace(versions, "\nPOSTGRESQL_VERSIONS = {", f"\nPOSTGRESQL_VERSIONS = {more}")
+    change_to_next_version(folder, digest_on_postgresql)
     return ProgramVersion(folder)
 
 
-def change_to_next_version(folder: Path) -> None:
+def change_to_next_version(folder: Path, digest_on_postgresql: str = "") -> None:
     """Change a folder with the program, whose changed files are not links, to the next version."""
     add_migration(folder / "store")
     versions = folder / "store" / "database" / "table_versions.py"
-    _replace(versions, "\nVERSIONS = {", f'\nVERSIONS = {{"{NEXT}": "{next_digest()}", ')
+    for name, digest in {"VERSIONS": next_digest(), "POSTGRESQL_VERSIONS": digest_on_postgresql}.items():
+        _replace(versions, f"\n{name} = {{", f'\n{name} = {{"{NEXT}": "{digest}", ')
     add_setting(folder)
 
 

@@ -3,7 +3,8 @@
 A block of commands begins with ```sh and the machine: `server` (as root), `workstation` (as the adviser),
 `workstation root`, `elsewhere` (a third machine), `new server` or `new workstation` (in place of another).
 A block with ```toml and a machine has settings. A block with ```python, a machine and a path is a file.
-Tests in tests/deploy type the blocks for a `server on PostgreSQL`, and those for two `source servers`.
+Tests in tests/deploy type the blocks for a `server on PostgreSQL`, and those for two `source servers`. A test
+in tests/proofs/packages types the block for a server `with a remote database`.
 """
 
 import re
@@ -65,6 +66,11 @@ class Block:
     def is_on_postgresql(self) -> bool:
         """Return True if the lines are for a server that moves to PostgreSQL."""
         return self.kind.endswith(" server on PostgreSQL")
+
+    @property
+    def is_of_remote_database(self) -> bool:
+        """Return True if the lines are for a server whose database is on another machine."""
+        return self.kind.endswith(" server with a remote database")
 
     @property
     def is_for_source_servers(self) -> bool:

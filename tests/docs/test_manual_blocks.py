@@ -20,8 +20,10 @@ LINES = [line for block in BLOCKS for line in block.lines]
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.at)
 def test_each_block_of_a_manual_is_run_by_a_test_or_in_the_list_with_a_reason(block: Block) -> None:
     """tests/tor/manual runs the blocks, and tests in tests/deploy those for PostgreSQL and source servers."""
-    is_run = block.is_run or block.is_on_postgresql or block.is_for_source_servers
-    assert is_run or block.lines[0].startswith(tuple(NOT_RUN)), "name the machine after the first ```"
+    is_typed = block.is_on_postgresql or block.is_of_remote_database or block.is_for_source_servers
+    assert block.is_run or is_typed or block.lines[0].startswith(tuple(NOT_RUN)), (
+        "name the machine after the first ```"
+    )
 
 
 @pytest.mark.parametrize("begin", NOT_RUN)

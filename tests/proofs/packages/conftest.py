@@ -7,7 +7,7 @@ from tests.proofs.proof_sizes import IS_WHOLE
 from web.dates import utc_today
 
 # Only `make prove` runs these proofs: to install a Debian and to build packages in this Debian takes minutes.
-_LONG = ("older_commit", "same_packages", "server_package", "workstation_package")
+_LONG = ("older_commit", "same_packages", "server_on_postgresql", "server_package", "workstation_package")
 collect_ignore = [] if IS_WHOLE else ["units", *(f"test_{name}.py" for name in _LONG)]
 
 

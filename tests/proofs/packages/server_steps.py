@@ -28,11 +28,11 @@ _AGE_KEY = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"
 
 
 @contextmanager
-def booted_server(debian: Debian, folder: Path, package: Path) -> Iterator[DebianMachine]:
-    """Boot a Debian without a network, which has downloaded what the package needs."""
+def booted_server(debian: Debian, folder: Path, package: Path, *names: str) -> Iterator[DebianMachine]:
+    """Boot a Debian without a network, which has downloaded what the package needs, and other packages."""
     root = debian.copied(folder / debian.release)
     chroot(root, *INSTALL, "apparmor")
-    download_needs(root, package, *SHELLS)
+    download_needs(root, package, *SHELLS, *names)
     with booted(DebianMachine("disk", root)) as started:
         yield started
 
