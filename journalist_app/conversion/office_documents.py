@@ -26,11 +26,13 @@ _PROFILE: Final = (
     + "</oor:items>"
 )
 # $1 is the number of files, $2 the profile, and $3 the formats. The first start only writes the profile, and
-# ends with 81. A start that fails after that is repeated once.
+# ends with 81. A start that fails after that is repeated once. Without a cache of its own, LibreOffice would
+# try to write to the cache of all users in /usr.
 CONVERT: Final = (
     "office=/usr/lib/libreoffice/program/soffice.bin; need $office;"
     ' /usr/bin/mkdir -p profile/user; printf %s "$2" >profile/user/registrymodifications.xcu;'
-    ' start() { $office "-env:UserInstallation=file://$HOME/profile" --headless --convert-to "$2"'
+    ' start() { $office "-env:UserInstallation=file://$HOME/profile"'
+    ' "-env:UNO_SHARED_PACKAGES_CACHE=file://$HOME/profile/shared" --headless --convert-to "$2"'
     " --outdir made $(/usr/bin/seq $1) >messages; };"
     ' convert() { start "$@" || start "$@" || start "$@"; };'
 )

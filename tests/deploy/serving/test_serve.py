@@ -434,6 +434,8 @@ def test_a_chunked_body_is_read_with_and_without_a_place(server: ServerProcess) 
 
 
 def test_a_termination_signal_ends_it_cleanly(server: ServerProcess) -> None:
+    server.get("/page")  # the server listens a moment before it waits for signals
+
     server.process.send_signal(signal.SIGTERM)
 
     assert server.process.wait(timeout=15) == 0

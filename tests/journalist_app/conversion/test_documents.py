@@ -54,6 +54,18 @@ def test_a_locked_pdf_is_refused_with_its_own_reason() -> None:
     assert ConversionRefusal.LOCKED is refused.value.reason
 
 
+@pytest.mark.slow
+def test_libreoffice_does_not_use_the_cache_of_all_users() -> None:
+    """At each start, LibreOffice would write to this cache. Two of them at once could disturb each other."""
+    cache = Path("/usr/lib/libreoffice/share/uno_packages/cache")
+    before = cache.stat().st_mtime_ns
+
+    with memory_file(a_letter()) as file:
+        assert office_to_pdf(OPENLY, [file]) != (b"",)
+
+    assert before == cache.stat().st_mtime_ns
+
+
 @pytest.mark.parametrize("fails", [1, 2])
 def test_a_start_of_libreoffice_that_fails_is_repeated(fails: int) -> None:
     start = "start() { echo >>starts; [ $(/usr/bin/wc -l <starts) -gt %d ]; }; convert; printf pdf >out/1;"
