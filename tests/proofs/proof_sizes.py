@@ -4,7 +4,7 @@ import os
 
 IS_WHOLE = os.environ.get("STEUNPUNT_PROVE") == "whole"
 
-KILLS = 200 if IS_WHOLE else 12
+KILLS = 200 if IS_WHOLE else 8
 CLIENTS = 4 if IS_WHOLE else 2  # clients that write while the server is killed, and log in again after it
 LOAD_SECONDS = 120 if IS_WHOLE else 12
 MUTATIONS = 2_000 if IS_WHOLE else 44  # of OpenPGP and age inputs
@@ -17,8 +17,8 @@ MEMORY_ROUNDS = 10 if IS_WHOLE else 1  # rounds of start, post, log out and log 
 MANY_ENTRIES = 1_000_000 if IS_WHOLE else 20_000
 SLOW_CLIENTS = 500 if IS_WHOLE else 60
 UPLOAD_SECONDS = 60 if IS_WHOLE else 5  # of an honest upload at 20 kB/s
-REFUSED_UPLOADS = 100 if IS_WHOLE else 3  # on a small disk
-BACKUP_KILLS = 100 if IS_WHOLE else 3  # of each command
+REFUSED_UPLOADS = 100 if IS_WHOLE else 1  # on a small disk
+BACKUP_KILLS = 100 if IS_WHOLE else 2  # of each command
 LARGE_FORMS = 50 if IS_WHOLE else 12  # clients that send the largest forms at the same time
 HOSTILE_PHOTOS = 10 if IS_WHOLE else 2  # in one proposal
 FAILOVERS = 12 if IS_WHOLE else 1  # of three database machines
