@@ -120,6 +120,16 @@ class Tor:
         )
         self._wait(self.control_socket.exists, _STOP_SECONDS)
 
+    def host_of(self, service: str) -> str:
+        """Return the address of an onion service in tor's folder, as soon as tor has written the address.
+
+        Raises:
+            NotStartedError: tor ended, or did not write the address.
+        """
+        path = self.folder / service / "hostname"
+        self._wait(path.exists, _STOP_SECONDS)
+        return path.read_text("ascii").strip()
+
     def stop(self) -> None:
         """Stop tor as systemd does."""
         self._end(signal.SIGTERM)

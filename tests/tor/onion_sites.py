@@ -18,7 +18,6 @@ from bench import desk_servers, processes
 from bench.browser import Browser
 from bench.tor_network import Tor, TorNetwork
 from deploy.onion.clients import ClientKey, make_client_key
-from deploy.onion.onion_keys import HOST_FILE
 from deploy.settings.settings_text import with_key
 from tests.deploy import two_machines
 
@@ -99,10 +98,7 @@ def serve_onion_site(network: TorNetwork) -> Iterator[OnionSite]:
         assert lines.returncode == 0, lines.stderr
         tor.add_lines(lines.stdout)
         tor.start()
-        host, sync_host = (
-            (tor.folder / name / HOST_FILE).read_text().strip()
-            for name in ("steunpunt-source", "steunpunt-sync")
-        )
+        host, sync_host = (tor.host_of(name) for name in ("steunpunt-source", "steunpunt-sync"))
         change_settings(server.settings, onion_host=host)
         desk.pair_first(f"onion:{sync_host}")
         tor.reload()  # as `admit` asks for

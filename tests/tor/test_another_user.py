@@ -12,7 +12,6 @@ import pytest
 from bench import desk_servers
 from bench.tor_network import Tor, TorNetwork
 from deploy.exit_codes import ExitCode
-from deploy.onion.onion_keys import HOST_FILE
 from tests.tor.onion_sites import change_settings, run_steunpunt, wait_for_answer
 
 pytestmark = [
@@ -59,7 +58,7 @@ def _published(tor: Tor, sockets: Path, folder: Path) -> tuple[desk_servers.Desk
     lines = run_steunpunt(desk.settings, "onion", "torrc")
     tor.add_lines(lines.stdout)
     tor.start()
-    host = (tor.folder / "steunpunt-source" / HOST_FILE).read_text().strip()
+    host = tor.host_of("steunpunt-source")
     change_settings(desk.settings, onion_host=host)
     return desk, host
 

@@ -11,7 +11,6 @@ import pytest
 from bench.forms import URLENCODED, form_to
 from bench.tor_network import Tor, TorNetwork
 from deploy.onion.control import PublishedService, connect_to_tor, fetch_published
-from deploy.onion.onion_keys import HOST_FILE
 from tests.deploy.on_postgresql import a_desk_on, a_second_server
 from tests.deploy.servers import free_address
 from tests.deploy.sites.source_servers import TwoSourceServers, set_in, two_source_servers
@@ -44,7 +43,7 @@ def onion(network: TorNetwork, tmp_path: Path) -> Iterator[OnionOfTwoServers]:
             set_in(first, "onion", folder=f"{tor.folder}", **places)
             tor.add_lines(first.does("onion", "torrc"))
             tor.start()
-            host = (tor.folder / "steunpunt-source" / HOST_FILE).read_text().strip()
+            host = tor.host_of("steunpunt-source")
             for machine in (first, second):
                 set_in(machine, "source", onion_host=host)
             servers.start()
