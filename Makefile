@@ -19,8 +19,6 @@ NOT_RUN := .cache/not-run
 # The Debian packages that are missing, one on each line. A sentence, if the dependencies were not audited.
 MISSING := .cache/missing-packages
 NOT_AUDITED := .cache/not-audited
-# Tests of folders whose coverage is not measured.
-NOT_COVERING := tests/deploy tests/docs tests/bench
 # A fast test that uses the network fails.
 FAST := -q -n $(WORKERS) -m "not slow" --disable-socket --allow-unix-socket
 # Folders in which the fast tests cover every branch. The slow tests cover the carriers, over real connections.
@@ -135,11 +133,10 @@ contracts: $(VENV)/dev.stamp
 audit: $(VENV)/dev.stamp
 	@deploy/audit.sh $(BIN)/pip-audit requirements.txt
 
-# Coverage is measured in the fast tests. This makes most of them half as slow again, so long tests are slow tests.
+# Coverage is measured in the fast tests. This makes each of them half as slow again, so long tests are slow tests.
 fast: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/coverage erase
-	$(IN_MEMORY) $(BIN)/coverage run -m pytest $(FAST) $(NOT_COVERING:%=--ignore=%) \
-		&& $(BIN)/python -m pytest $(FAST) $(NOT_COVERING)
+	$(IN_MEMORY) $(BIN)/coverage run -m pytest $(FAST)
 	$(BIN)/coverage combine --quiet
 	@if [ -s "$$STEUNPUNT_MISSING" ]; then echo "coverage of every branch: Debian packages are missing" >> $(NOT_RUN); \
 		else $(BIN)/coverage report --include='$(GATED)' --omit='sync/carriers.py' --fail-under=100; fi

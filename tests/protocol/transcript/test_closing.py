@@ -108,6 +108,17 @@ def test_a_hidden_or_spoiled_message_that_comes_back_keeps_the_mailbox(talk: Tal
     assert not deletes(talk.check())
 
 
+def test_a_message_that_comes_back_keeps_the_mailbox_also_if_the_closing_showed_a_later_one(
+    talk: Talk,
+) -> None:
+    first = talk.entries[0]
+    talk.write(talk.source)
+    closing = talk.close(not_shown=[first])
+    assert last_words(talk.check()) == [closing]
+    assert not deletes(talk.check())
+    assert deletes(talk.without(first))
+
+
 def test_a_message_that_the_closing_lists_as_unseen_and_that_is_lost_does_not_block_deletion(
     talk: Talk,
 ) -> None:
