@@ -190,7 +190,6 @@ class Newcomer:
         if place in self._folders and command.startswith("cd "):
             self._folders[place] = command.removeprefix("cd ")
         if place == "elsewhere":
-            command = command.replace("-pq ", "" if _has_old_age() else "-pq ")  # as the manual says
             words = ["env", f"--chdir={self.elsewhere}", "sh", "-c", command]
         elif place in self._folders:
             machine = self.server if place == "server" else self.new_server
@@ -355,12 +354,6 @@ class Newcomer:
 def _carry(path: Path, copy: Path) -> None:
     copy.write_bytes(path.read_bytes())
     copy.chmod(0o644)
-
-
-def _has_old_age() -> bool:
-    """Return True if the program `age` of this Debian makes no keys against quantum computers."""
-    helped = subprocess.run(["age-keygen", "--help"], capture_output=True, text=True, check=False)
-    return "-pq" not in helped.stdout + helped.stderr
 
 
 def _enter(machine: DebianMachine, folder: str = "/root") -> list[str]:
