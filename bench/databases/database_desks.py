@@ -28,6 +28,7 @@ def postgresql_on_disk() -> Iterator["Cluster"]:
 
     parent = Path.cwd() / ".cache" / "bench"
     parent.mkdir(parents=True, exist_ok=True)
+    parent.chmod(0o755)  # the database server is another user, and other measures make this folder private
     cluster = create_cluster(parent, _SETTINGS)
     try:
         yield cluster

@@ -64,9 +64,9 @@ def test_a_database_is_filled_with_random_rows(cluster: Cluster, tmp_path: Path)
 
 
 def test_both_databases_are_measured_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two clients post for half a second, so the figures say nothing."""
+    """Two clients post for three seconds, so the figures say nothing."""
     monkeypatch.setattr(BenchSetup, "turns", lambda _self, _whole: 2)
-    monkeypatch.setattr(BenchSetup, "seconds", lambda _self, _whole: 0.5)
+    monkeypatch.setattr(BenchSetup, "seconds", lambda _self, _whole: 3.0)
     monkeypatch.setattr(source_measures, "CLIENTS", 2)
     with new_setup(quick=True) as setup:
         durability, *rows = database_measures.beside_each_other(setup)

@@ -117,7 +117,7 @@ def test_if_no_server_runs_visitors_are_asked_to_try_again(servers: TwoSourceSer
 
     answer = visit(ONION).browser.post("/en/log-in", URLENCODED, f"text={CANARY}".encode())
 
-    assert answer.status == 503
+    assert answer.status in {502, 503}  # HAProxy may have had a connection to a server that was killed
     assert b"Did you write a text?" in answer.body
     assert answer.headers["cache-control"] == "no-store"
     assert answer.headers["content-security-policy"] == "default-src 'none'"
