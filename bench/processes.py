@@ -128,7 +128,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 @contextlib.contextmanager
 def folder_on_disk() -> Iterator[Path]:
     """Make a temporary folder below the project, since /tmp may be in memory."""
+    with tempfile.TemporaryDirectory(dir=disk_folder()) as folder:
+        yield Path(folder)
+
+
+def disk_folder() -> Path:
+    """Return the folder below the project for files of measurements. A database server is another user."""
     parent = Path.cwd() / ".cache" / "bench"
     parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=parent) as folder:
-        yield Path(folder)
+    parent.chmod(0o755)
+    return parent

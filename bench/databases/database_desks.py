@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import desk_servers
+from bench import desk_servers, processes
 from deploy.settings.settings_text import without_sections
 
 if TYPE_CHECKING:
@@ -26,10 +26,7 @@ def postgresql_on_disk() -> Iterator["Cluster"]:
     """Run a PostgreSQL server with the usual settings, whose files are on the project's disk."""
     from bench.databases.cluster import create_cluster  # noqa: PLC0415  # needs libpq
 
-    parent = Path.cwd() / ".cache" / "bench"
-    parent.mkdir(parents=True, exist_ok=True)
-    parent.chmod(0o755)  # the database server is another user, and other measures make this folder private
-    cluster = create_cluster(parent, _SETTINGS)
+    cluster = create_cluster(processes.disk_folder(), _SETTINGS)
     try:
         yield cluster
     finally:

@@ -281,16 +281,21 @@ def test_a_withdrawal_that_was_damaged_at_the_server_stops_the_file(case: Case, 
     assert case.paper.made == []
 
 
-def test_after_a_restore_of_the_server_nothing_is_passed_on_before_the_adviser_read_the_warning(
-    case: Case,
-) -> None:
-    """The backup was made before the source took the agreement back, and no workstation had synced that."""
+def a_restore_undoes_the_withdrawal(case: Case) -> None:
+    """Take the agreement back, restore the server from a backup made before that, and sync."""
     backup = copy_of(case.ends.world.store, case.ends.folder / "backup.db")
     case.answers(Verdict.TAKEN_BACK)
     restore(case.ends.world.store, backup)
     with case.ends.world.store.writing() as session:
         peers.forget_applied(session)  # as `steunpunt restore` does
     case.sync()
+
+
+def test_after_a_restore_of_the_server_nothing_is_passed_on_before_the_adviser_read_the_warning(
+    case: Case,
+) -> None:
+    """The backup was made before the source took the agreement back, and no workstation had synced that."""
+    a_restore_undoes_the_withdrawal(case)
 
     with refuses(PassOnRefusal.SERVER_RESTORED):
         case.begins()
@@ -305,12 +310,7 @@ def test_after_a_restore_of_the_server_no_file_is_made_before_the_adviser_read_t
 ) -> None:
     """Passing on had begun here before the source took the agreement back, which the restore has undone."""
     case.begins()
-    backup = copy_of(case.ends.world.store, case.ends.folder / "backup.db")
-    case.answers(Verdict.TAKEN_BACK)
-    restore(case.ends.world.store, backup)
-    with case.ends.world.store.writing() as session:
-        peers.forget_applied(session)  # as `steunpunt restore` does
-    case.sync()
+    a_restore_undoes_the_withdrawal(case)
 
     with refuses(PassOnRefusal.SERVER_RESTORED):
         case.makes()
