@@ -24,6 +24,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from deploy.hardening import TMPFS
+from journalist_app.desk.auto_lock import AutoLock
+from journalist_app.desk.open_desk import OpenDesk
 from tests.stores import database
 
 # No deadline: on a busy machine the duration of one example means nothing.
@@ -72,6 +74,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marker = metafunc.definition.get_closest_marker("databases")
     if marker is not None:
         metafunc.parametrize("_on_database", marker.args, indirect=True)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_desk_locks_later() -> Iterator[None]:
+    """Lock each desk that a file of tests left open, at the end of the file.
+
+    A desk that locks ends all programs of its process. After the idle time, these would be programs of tests
+    in another file.
+    """
+    opened, admit = set[AutoLock](), AutoLock.admit
+
+    def noted(auto_lock: AutoLock, desk: OpenDesk) -> bytes:
+        opened.add(auto_lock)
+        return admit(auto_lock, desk)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AutoLock, "admit", noted)
+        yield
+    for auto_lock in opened:
+        auto_lock.close()
 
 
 @pytest.fixture
