@@ -25,7 +25,7 @@ from sqlalchemy.orm import Session
 from store.dialect.forks import close_before_fork
 from store.dialect.opened_store import MANY, WAIT_SECONDS, ServerPlace, Store, TableQueries
 from store.dialect.postgresql_errors import is_lost, translating_postgresql
-from store.dialect.postgresql_rewrite import ATTEMPTS, forget_values, remove_journal, rewrite_rows
+from store.dialect.postgresql_rewrite import ATTEMPTS, IN_USE, forget_values, remove_journal, rewrite_rows
 from store.dialect.postgresql_roles import grant_rights, refuse_other_role, set_up_roles
 from store.errors import StoreBusyError, StoreError
 
@@ -51,9 +51,22 @@ LOCK TABLE usage IN ACCESS SHARE MODE
 _LOCK_SECONDS: Final = 5  # of one attempt to get a lock, so that no statement takes as long as the next limit
 # A server that is longer silent is lost to the source's site. Others ask it whether it still answers.
 ANSWER_SECONDS: Final = 10
+# PostgreSQL undoes what a machine had begun, and releases its locks, soon after the machine dies or freezes.
+_OPTIONS: Final = {
+    "timezone": "UTC",
+    "datestyle": "ISO",
+    "synchronous_commit": "on",
+    "tcp_user_timeout": 6000,
+    "tcp_keepalives_idle": 2,
+    "tcp_keepalives_interval": 1,
+    "tcp_keepalives_count": 4,
+    "idle_in_transaction_session_timeout": "60s",
+    "log_parameter_max_length_on_error": 0,  # values, if PostgreSQL ends a connection during a statement
+}
 # A server that no packet reaches is lost after six seconds. `connect_timeout` is for each of several hosts.
 # The site writes and reads only at the primary: a standby may show what was deleted a moment ago.
 _CONNECTION: Final[dict[str, Any]] = {
+    "hostaddr": "",  # libpq would connect to the address in PGHOSTADDR, also instead of to a Unix socket
     "target_session_attrs": "read-write",
     "connect_timeout": 2,
     "tcp_user_timeout": 6000,
@@ -91,7 +104,6 @@ SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND applicatio
 AND pid <> pg_backend_pid()
 """
 _SETTLE_TRIES, _SETTLE_SECONDS = 20, 0.05
-_IN_USE = "another program keeps a view of the database open, so the store could not be rewritten"
 _SIZE = "SELECT pg_database_size(current_database())"
 _REFERENCES = """
 SELECT conrelid::regclass::text, child.attname, confrelid::regclass::text, parent.attname FROM pg_constraint
@@ -149,6 +161,7 @@ class _Driver(psycopg.Connection[tuple[Any, ...]]):
     limit: float | None = None  # seconds that a statement may take
     silence: float = ANSWER_SECONDS  # without a limit, how long a statement may take before we ask
     warned = False
+    detail = ""
 
     @property
     def in_transaction(self) -> bool:
@@ -208,8 +221,9 @@ class _Driver(psycopg.Connection[tuple[Any, ...]]):
             raise psycopg.OperationalError
 
     def note(self, notice: psycopg.errors.Diagnostic) -> None:
-        """Remember that the server has sent a warning."""
+        """Remember that the server has sent a warning, and the details of its last note."""
         self.warned = self.warned or notice.severity_nonlocalized == "WARNING"
+        self.detail = notice.message_detail or self.detail
 
 
 _Begin = Callable[[_Driver, float], None]
@@ -299,10 +313,10 @@ class PostgresqlStore(Store):
         with self.inspecting() as driver:
             # During a backup, each attempt would only delay readers.
             if driver.execute(_LOCK_REWRITE).fetchall() != [(True,)]:
-                raise StoreBusyError(_IN_USE)
+                raise StoreBusyError(IN_USE)
             if not any(self._rewrites_rows() for _ in range(ATTEMPTS)):
-                raise StoreBusyError(_IN_USE)
-            forget_values(driver)
+                raise StoreBusyError(IN_USE)
+            forget_values(driver, self._wait_seconds)
             remove_journal(driver, self._wait_seconds)
 
     @contextmanager
@@ -413,7 +427,7 @@ class PostgresqlStore(Store):
             autocommit=True,  # each transaction begins with our BEGIN
             application_name="steunpunt",
             client_encoding="UTF8",
-            options="-c timezone=UTC -c datestyle=ISO -c synchronous_commit=on",
+            options=" ".join(f"-c {name}={value}" for name, value in _OPTIONS.items()),
             **_CONNECTION,
         )
         connection.limit = self._answer_seconds

@@ -16,6 +16,7 @@ from store import errors
 _BY_SQLSTATE: dict[str, type[errors.StoreError]] = {
     "08": errors.StoreUnreachableError,  # the connection failed
     "55000": errors.StoreUnreachableError,  # the database accepts no connections
+    "25P03": errors.StoreUnreachableError,  # the server ended a transaction that did nothing for too long
     "57P": errors.StoreUnreachableError,  # the server stops, starts, or ended this connection
     "53100": errors.StoreFullError,
     "53": errors.StoreBusyError,  # no more connections, or no memory

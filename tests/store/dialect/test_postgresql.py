@@ -167,6 +167,33 @@ def test_a_connection_that_is_lost_in_a_transaction_is_told_and_nothing_is_store
     assert found.waiting_since is None
 
 
+def test_a_program_that_froze_in_a_transaction_keeps_no_lock(
+    store: Store, address: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: a source server stops in the middle of its work, and no other server could write."""
+
+    def freeze(frozen: Store) -> None:
+        with frozen.writing() as session:
+            entries.set_state(session, address, waiting_since=date(2026, 11, 1), due=None)
+            an_entry(store, address)  # waits for the lock of the store
+            mailboxes.find(session, address)
+
+    with monkeypatch.context() as patched, closing(hasty(store)) as frozen:
+        patched.setitem(postgresql._OPTIONS, "idle_in_transaction_session_timeout", "300ms")
+        with pytest.raises(StoreUnreachableError):
+            freeze(frozen)
+    assert 1 == rows(store, "entry")
+
+
+def test_no_variable_of_the_environment_leads_to_another_server(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Attack: with PGHOSTADDR, libpq ignores the folder of the Unix socket, and connects without TLS."""
+    monkeypatch.setenv("PGHOSTADDR", "127.0.0.1")
+    store.close()
+    assert 0 == rows(store, "entry")
+
+
 def test_writers_of_two_mailboxes_do_not_wait_for_each_other(store: Store) -> None:
     one, other = a_mailbox(store), a_mailbox(store)
     with store.writing(mailbox=one) as session, ThreadPoolExecutor(1) as thread:

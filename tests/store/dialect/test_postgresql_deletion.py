@@ -14,7 +14,7 @@ from sqlalchemy import text
 from store import cleanup, mailboxes
 from store.database.engine import ServerPlace, Store, open_store
 from store.database.schema import Base
-from store.dialect.postgresql import PostgresqlStore
+from store.dialect.postgresql import _LOCK_STORE, PostgresqlStore
 from store.dialect.postgresql_rewrite import rewrite_rows
 from store.errors import StoreBusyError, StoreError, StoreReadOnlyError
 from tests.postgresql_cluster import a_setting_of_the_server, database_of, opened_as, place_of, the_cluster
@@ -24,6 +24,7 @@ from tests.store.factories import (
     a_mailbox,
     a_peer,
     a_record,
+    add,
     an_entry,
     an_upload,
     destroy,
@@ -110,6 +111,36 @@ def test_deleted_content_is_in_no_file_of_the_server(store: Store) -> None:
     assert not old.exists()  # the values in this file are compressed
     assert "base" in places_of(kept)
     assert 30 == rows(store, "entry")
+
+
+def test_the_statistics_of_a_table_without_rows_keep_no_value(store: Store) -> None:
+    """Attack: all mailboxes are deleted, and PostgreSQL keeps the samples of tables without rows."""
+    addresses = [a_written_mailbox(store, canaries("gone"))[0] for _ in range(30)]
+    the_cluster().run("ANALYZE", database_of(store))
+    old = statistics_of(store)
+    assert any(address.hex() in old for address in addresses)
+    for address in addresses:
+        with store.writing() as session:
+            mailboxes.end_for_good(session, address, proof=b"proof", day=DAY)
+    the_cluster().run("DELETE FROM ended_mailbox", database_of(store))
+
+    cleanup.destroy_deleted(store, NOW)
+    cleanup.rewrite_store(store)
+
+    new = statistics_of(store)
+    assert [] == [address for address in addresses if address.hex() in new]
+
+
+def test_a_snapshot_that_keeps_old_statistics_is_told(store: Store) -> None:
+    """Attack: a session of the operator reads none of our tables, and keeps the samples of deleted rows."""
+    an_entry(store, a_mailbox(store))
+    the_cluster().run("ANALYZE", database_of(store))
+    with administrator(store) as other, closing(hasty(store)) as impatient:
+        other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+        with pytest.raises(StoreBusyError, match="keeps a view"):
+            cleanup.rewrite_store(impatient)
+        assert 1 == rows(store, "entry")
+    cleanup.rewrite_store(store)
 
 
 def test_a_server_that_keeps_some_files_of_its_journal_gives_them_up(store: Store) -> None:
@@ -308,3 +339,29 @@ def logged_with(store: Store, of_database: dict[str, str]) -> bytes:
     finally:
         cluster.run("ALTER SYSTEM RESET ALL")
         cluster.run("SELECT pg_reload_conf()")
+
+
+def test_a_connection_that_is_ended_in_a_statement_logs_no_value(store: Store) -> None:
+    """Attack: PostgreSQL quotes the parameters of a statement whose connection someone ends."""
+    address, log = a_mailbox(store), the_cluster().folder / "log"
+    before = log.stat().st_size
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+    def write() -> None:
+        with store.writing(mailbox=address) as session:
+            add(session, address)
+
+    with (
+        a_setting_of_the_server(the_cluster(), "log_parameter_max_length_on_error", "-1"),
+        ThreadPoolExecutor(1) as thread,
+    ):
+        with administrator(store) as other:
+            other.execute(_LOCK_STORE, {"address": ""})
+            waiting = thread.submit(write)
+            while not the_cluster().run(end):
+                pass
+        waiting.result(timeout=30)
+
+    logged = log.read_bytes()[before:]
+    assert b"pg_advisory_xact_lock" in logged
+    assert address.hex().encode() not in logged
