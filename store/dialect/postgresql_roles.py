@@ -34,6 +34,7 @@ _OF_SOURCE = {
 ALL_TABLES: Final = """
 SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
 """
+_GROUPS = "SELECT pg_get_userbyid(roleid) FROM pg_auth_members WHERE member = {}::regrole"
 _IS_ADMINISTRATOR = "SELECT rolsuper FROM pg_roles WHERE rolname = session_user"
 # First column: row security hides rows. Second column: the user has a right that the source must not have.
 _RIGHTS = """
@@ -94,10 +95,18 @@ def set_up_roles(driver: Driver) -> list[str]:
             f"ALTER ROLE {{}} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION {sees_all}",
             role,
         )
+        # A program that someone took over can change settings of its own role, such as the address.
+        _run(driver, "ALTER ROLE {} RESET ALL", role)
+        _run(driver, "ALTER ROLE {} IN DATABASE {} RESET ALL", role, database)
+        groups = SQL(_GROUPS).format(Identifier(role).as_string(None)).as_string(None)
+        for (group,) in driver.execute(groups).fetchall():
+            _run(driver, "REVOKE {} FROM {}", group, role)
     owner = roles[OWNER]
     _run(driver, "ALTER DATABASE {} OWNER TO {}", database, owner)
     # Errors, and all that settings such as log_statement write, can contain values of rows.
     _run(driver, "ALTER DATABASE {} SET log_min_messages = fatal", database)
+    # Otherwise, each role could store large objects, which no rewrite reaches.
+    _run(driver, "REVOKE EXECUTE ON FUNCTION lo_creat, lo_create, lo_from_bytea FROM PUBLIC")
     # What the rewrite of the store needs (`postgresql_rewrite`).
     _run(driver, "GRANT pg_checkpoint TO {}", owner)
     _run(driver, "GRANT EXECUTE ON FUNCTION pg_switch_wal(), pg_ls_waldir() TO {}", owner)

@@ -213,6 +213,16 @@ def test_when_a_server_freezes_its_sources_log_in_at_the_other_with_their_text(
     assert CANARY in kept.body.decode()
 
 
+def test_a_visitor_cannot_send_many_requests_at_once_on_one_connection(servers: TwoSourceServers) -> None:
+    """Attack: HAProxy accepts HTTP/2 without TLS. 20 connections made it open 2,000 to the sites."""
+    for address in (str(servers.socket), servers.web):
+        with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as line:
+            line.settimeout(60)
+            line.connect(address)
+            line.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+            assert read_all(line).startswith(b"HTTP/1.1 400 ")
+
+
 def test_the_second_server_answers_only_to_the_certificate_of_the_first(servers: TwoSourceServers) -> None:
     servers.start()
     page = f"GET /en/ HTTP/1.1\r\nHost: {ONION}\r\nConnection: close\r\n\r\n".encode()
