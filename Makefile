@@ -160,7 +160,7 @@ bench: $(VENV)/dev.stamp $(VENV)/translations.stamp
 
 prove: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
 	STEUNPUNT_PROVE=whole $(BIN)/python -m pytest tests/proofs tests/tor/manual -m slow --timeout 3600 -p no:randomly -rP
-	$(BIN)/python -m pytest -p tests.stored_mailbox.stores_on_postgresql tests/stored_mailbox tests/sync/items -m "not slow"
+	$(BIN)/python -m pytest -p tests.databases.stores_on_postgresql tests/stored_mailbox tests/sync/items -m "not slow"
 
 screenshots: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/python -m docs.screenshots.take

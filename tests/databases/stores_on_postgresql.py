@@ -1,6 +1,6 @@
 """Plugin of pytest for `make prove`: each store that a test makes is in a database of PostgreSQL.
 
-    python -m pytest -p tests.stored_mailbox.stores_on_postgresql tests/stored_mailbox tests/sync/items
+    python -m pytest -p tests.databases.stores_on_postgresql tests/stored_mailbox tests/sync/items
 
 Tests with the marker `databases` say themselves on which databases they run, and are left out here. So are
 the tests in the file `stores_on_files.txt`: they open the file of a store, or write a value of a wrong type,
