@@ -18,7 +18,7 @@ from store.database.prepared_statements import (
 )
 from store.database.schema import AttachmentRow, Blob, EntryRow, MailboxRow, SealedRow, new_id
 from store.database.sealed_rows import LENGTH, count_in_mailbox, insert_sealed
-from store.dialect.differing_sql import is_blob, is_integer, summed
+from store.dialect.differing_sql import bounded, is_blob, is_integer, summed
 from store.errors import AttachmentMissingError, MailboxChangedError, NoSuchMailboxError
 from store.outbox import NAMES_TO_PACK, OutboxKind, enqueue
 
@@ -138,7 +138,7 @@ _COUNT = PreparedChange(
     update(MailboxRow)
     .where(_IS_MAILBOX)
     .values(
-        sealed_bytes=func.coalesce(MailboxRow.sealed_bytes, 0) + bindparam("more"),
+        sealed_bytes=bounded(func.coalesce(MailboxRow.sealed_bytes, 0) + bindparam("more")),
         version=bindparam("new_version"),
         last_day=_DAY,
     )

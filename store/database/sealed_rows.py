@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from store.database.prepared_statements import PreparedChange, insert
 from store.database.schema import NO_BYTES, MailboxRow, SealedRow, UsageRow, new_id
+from store.dialect.differing_sql import bounded
 
 WHOLE = func.coalesce(SealedRow.header, NO_BYTES)  # ciphertext that `insert_sealed` stored in `header` alone
 # The length of the ciphertext: someone could write any number into the column `size`.
@@ -17,12 +18,12 @@ _ADD = PreparedChange(insert(SealedRow))
 _COUNT_IN_MAILBOX = PreparedChange(
     update(MailboxRow)
     .where(MailboxRow.address == bindparam("address"))
-    .values(sealed_bytes=func.coalesce(MailboxRow.sealed_bytes, 0) + bindparam("more"))
+    .values(sealed_bytes=bounded(func.coalesce(MailboxRow.sealed_bytes, 0) + bindparam("more")))
 )
 _COUNT_IN_STORE = PreparedChange(
     update(UsageRow)
     .where(UsageRow.id == bindparam("row"))
-    .values(sealed_bytes=func.coalesce(UsageRow.sealed_bytes, 0) + bindparam("more"))
+    .values(sealed_bytes=bounded(func.coalesce(UsageRow.sealed_bytes, 0) + bindparam("more")))
 )
 
 

@@ -47,6 +47,12 @@ class summed_of_any(_Number):  # noqa: N801
     sqlite, postgresql = "CAST(total({}) AS INTEGER)", summed.postgresql
 
 
+class bounded(_Number):  # noqa: N801
+    """A number within the limits of its column. SQLite's columns have no limits."""
+
+    sqlite, postgresql = "{}", f"greatest({-(2**62)}, least({2**62}, {{}}))"
+
+
 class is_blob(_Condition):  # noqa: N801
     """True if the value is bytes. In PostgreSQL this is always true: a column has values of one type only."""
 

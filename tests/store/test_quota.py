@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import text
 
-from store import attachments
+from store import attachments, entries
+from store.cleanup import destroy_deleted
 from store.database.engine import Store
 from store.errors import QuotaError
 from store.quota import Quota, free_bytes, recount_bytes
@@ -99,6 +100,25 @@ def test_false_counts_of_bytes_are_corrected_each_night(store: Store, address: b
     recount_bytes(store)
 
     assert [room_in(store, address, quota) for quota in quotas] == before
+
+
+@pytest.mark.parametrize("number", [2**62, -(2**62)])
+@pytest.mark.parametrize("table", ["usage", "mailbox"])
+def test_a_false_count_of_bytes_stops_no_text_and_no_deletion(
+    store: Store, address: bytes, table: str, number: int
+) -> None:
+    """The operator writes the largest or smallest number that the column can have."""
+    an_entry(store, address)
+    with store.writing() as session:
+        session.execute(text(f"UPDATE {table} SET sealed_bytes = {number}"))  # noqa: S608
+
+    an_entry(store, address)
+    with store.writing() as session:
+        entries.destroy(session, address, entries.digests(session, address))
+    assert destroy_deleted(store, NOW) == 2
+    recount_bytes(store)
+
+    assert room_in(store, address, Quota(10_000, 10_000, 0)) == 10_000
 
 
 @on_sqlite
