@@ -130,7 +130,7 @@ class RecordItem(_Item, frozen=True, tag="record"):
     deleted the record.
     """
 
-    kind: Annotated[str, Meta(min_length=1, max_length=40)]
+    kind: Annotated[str, Meta(pattern=r"^[ -9;-~]{1,40}\Z")]  # printable ASCII without a colon
     name: _Name
     revision: Annotated[int, Meta(ge=1, le=2**63 - 1)]
     past: Annotated[tuple[_Digest, ...], Meta(max_length=PAST)]
@@ -147,7 +147,7 @@ class TallyItem(_Item, frozen=True, tag="tally"):
 class PublicFileItem(_Item, frozen=True, tag="public_file"):
     """Item of a sync: a public file, such as a yearly report."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: Annotated[str, Meta(pattern=r"^[ -~]{1,200}\Z")]
     body: bytes
 
 

@@ -3,22 +3,22 @@
 import itertools
 import os
 import random
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
 import pytest
 
 from crypto.age import PQIdentity
+from crypto.framing import frame
 from protocol.errors import PouchRefusal, PouchRefusedError
 from protocol.identifiers import StrandId
 from protocol.pouch.pouch_file import SERVER, PouchHead, PouchWriter, ServerCard, ServerKey, lowest_serial
 from protocol.pouch.pouch_items import EntryItem, Item, MailboxItem, RecordItem, TallyItem
 from protocol.transcript.check import FaultKind
 from store import entries, mailboxes, peers
-from store.database.engine import open_store
 from store.sync_findings import FindingKind
 from stored_mailbox.lost_entries import check_envelopes
 from sync import pending
@@ -28,6 +28,7 @@ from sync.endpoint import Endpoint
 from sync.errors import SyncError, SyncRefusal, SyncRefusedError
 from sync.exchange import answer_pouches, exchange
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
+from tests.stores import as_operator
 from tests.sync.ends import (
     AnsweringCarrier,
     Ends,
@@ -375,6 +376,48 @@ def test_a_server_that_sends_a_draft_is_refused(ends: Ends, kind: str) -> None:
     assert refusal(workstation.endpoint, pouch) is PouchRefusal.FORGED
 
 
+def an_invented_pouch(ends: Ends, workstation: Workstation, item: list[object], *, is_up: bool) -> bytes:
+    """Return a pouch with an item that our program never writes."""
+    strand, server = workstation.keyring.strand, ends.key
+    sender, receiver = (strand.id, SERVER) if is_up else (SERVER, strand.id)
+    head = PouchHead(
+        desk=ends.world.keyring.fingerprint,
+        sender=sender,
+        receiver=receiver,
+        serial=to_come(ends),
+        after=0,
+        taken=0,
+        day=ends.clock.day,
+    )
+    to = server.identity if is_up else workstation.keyring.identities[0]
+    packer = PouchWriter(head, to.recipient, strand.seed if is_up else server.seed)
+    written = packer._write(frame(msgspec.msgpack.encode(item)))
+    return b"".join([packer.header, written, *packer.finish()])
+
+
+@pytest.mark.usefixtures("_on_database")
+@pytest.mark.databases("sqlite", "postgresql")
+@pytest.mark.parametrize(
+    "item",
+    [
+        ["record", "casefile\0", b"n" * 20, 1, (), False, b"sealed"],
+        ["record", "case\nfile", b"n" * 20, 1, (), False, b"sealed"],
+        ["record", "dossier\u00e9", b"n" * 20, 1, (), False, b"sealed"],
+        ["public_file", "report\0", b"body"],
+    ],
+    ids=["NUL", "line break", "not ASCII", "NUL in a file"],
+)
+def test_a_word_that_no_store_can_read_is_refused_by_both_ends(ends: Ends, item: list[object]) -> None:
+    """Attack: PostgreSQL stores no text with a NUL, so the store seemed to be damaged."""
+    workstation = ends.workstation()
+    ends.sync(workstation)
+    down, up = (an_invented_pouch(ends, workstation, item, is_up=each) for each in (False, True))
+
+    assert refusal(workstation.endpoint, down) is PouchRefusal.MALFORMED
+    assert refusal(ends.server, up) is PouchRefusal.MALFORMED
+    ends.sync(workstation)
+
+
 def test_keys_of_another_address_are_forged(ends: Ends) -> None:
     workstation = ends.workstation()
     one, other = a_source(ends.world), a_source(ends.world)
@@ -604,8 +647,8 @@ def test_a_serial_of_the_far_future_in_a_store_stops_no_sync(ends: Ends, column:
     source.writes("hello")
     ends.sync(workstation)
     store = ends.world.store if end == "server" else workstation.replica
-    with closing(sqlite3.connect(store.path)) as connection, connection:
-        connection.execute(f"UPDATE peer SET {column} = ?", (2**62,))  # noqa: S608  # one of three names
+    with as_operator(store) as operator:
+        operator.execute(f"UPDATE peer SET {column} = ?", (2**62,))  # noqa: S608  # one of three names
     source.writes("and more")
     at(ends, workstation, source).is_answered("an answer")
 
@@ -726,4 +769,3 @@ def test_the_repr_of_an_endpoint_shows_no_key(ends: Ends) -> None:
         assert secret.hex() not in shown
     assert ServerCard.from_text(str(ends.key.card)) == ends.key.card
     assert isinstance(ends.key.identity, PQIdentity)
-    assert open_store(workstation.replica.path).path == workstation.replica.path

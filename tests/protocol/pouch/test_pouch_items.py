@@ -52,6 +52,8 @@ _KEYS = _exactly(32)
 _RECIPIENTS = st.integers(0, 255).map(lambda byte: bytes([byte]) * PQ_RECIPIENT_BYTES)
 _TALLY_LISTS = st.lists(st.binary(), max_size=TALLIES).map(tuple)
 _TEXTS = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
+_WORDS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=40)
+_KINDS = _WORDS.map(lambda word: word.replace(":", "-"))
 
 _ITEMS: st.SearchStrategy[Item] = st.one_of(
     st.builds(LetterheadItem, base=_NUMBERS, serial=_NUMBERS, body=st.binary(), signature=st.binary()),
@@ -87,7 +89,7 @@ _ITEMS: st.SearchStrategy[Item] = st.one_of(
     st.builds(TalliesItem, address=_ADDRESSES, tallies=_TALLY_LISTS),
     st.builds(
         RecordItem,
-        kind=_TEXTS,
+        kind=_KINDS,
         name=st.binary(max_size=64),
         revision=st.integers(1, 2**63 - 1),
         past=st.lists(st.binary(min_size=32, max_size=32), max_size=33).map(tuple),
@@ -95,7 +97,7 @@ _ITEMS: st.SearchStrategy[Item] = st.one_of(
         sealed=st.binary(),
     ),
     st.builds(TallyItem, sealed=st.binary()),
-    st.builds(PublicFileItem, name=_TEXTS, body=st.binary()),
+    st.builds(PublicFileItem, name=_WORDS, body=st.binary()),
     st.builds(DamagedItem, address=_ADDRESSES, digest=st.binary(max_size=32)),
     st.builds(RecordsItem, st.lists(st.tuples(st.binary(), _NUMBERS)).map(tuple)),
 )
@@ -171,6 +173,9 @@ def test_messagepack_that_is_not_an_item_is_malformed(value: object, kind: type[
         PublicFileItem(name="x", body=bytes(ITEM_BYTES)),
         PublicFileItem(name="x" * 201, body=b""),
         PublicFileItem(name="\ud800", body=b""),
+        PublicFileItem(name="a\0", body=b""),
+        RecordItem(kind="a\0", name=b"", revision=1, past=(), is_dropped=False, sealed=b""),
+        RecordItem(kind="a:b", name=b"", revision=1, past=(), is_dropped=False, sealed=b""),
         RecordItem(kind="x", name=b"", revision=2**64, past=(), is_dropped=False, sealed=b""),
         RecordItem(kind="x", name=b"", revision=2**63, past=(), is_dropped=False, sealed=b""),
         RecordItem(kind="x", name=b"", revision=-1, past=(), is_dropped=False, sealed=b""),
@@ -188,6 +193,9 @@ def test_messagepack_that_is_not_an_item_is_malformed(value: object, kind: type[
         "whole item",
         "name",
         "half a surrogate pair",
+        "name with a NUL",
+        "kind with a NUL",
+        "kind with a colon",
         "over 64 bits",
         "over 63 bits",
         "negative",
