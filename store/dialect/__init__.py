@@ -8,6 +8,7 @@ SQLAlchemy, and never ask which database the statements run on. They meet a data
 - `differing_sql`: SQL that each database spells in its own way
 - `forks`: closes connections before a fork
 - `postgresql`: a store in a database of a PostgreSQL server: locks, connections, tables
+- `postgresql_repeat`: repeats a transaction that met a deadlock
 - `postgresql_rewrite`: removes deleted content from the files of a PostgreSQL server
 - `postgresql_roles`: users of a PostgreSQL database, with only the rights that each needs
 - `postgresql_errors`: translates PostgreSQL's errors to those of the store

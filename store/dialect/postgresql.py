@@ -8,7 +8,7 @@ lock of the store alone. So no two writers wait for each other, and each sees al
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, Final
@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 from store.dialect.forks import close_before_fork
 from store.dialect.opened_store import MANY, WAIT_SECONDS, ServerPlace, Store, TableQueries
 from store.dialect.postgresql_errors import is_lost, translating_postgresql
+from store.dialect.postgresql_repeat import CONFLICTS, REPEATS, StatementLog
 from store.dialect.postgresql_rewrite import ATTEMPTS, IN_USE, forget_values, remove_journal, rewrite_rows
 from store.dialect.postgresql_roles import grant_rights, refuse_other_role, set_up_roles
 from store.errors import StoreBusyError, StoreError
@@ -162,6 +163,8 @@ class _Driver(psycopg.Connection[tuple[Any, ...]]):
     silence: float = ANSWER_SECONDS  # without a limit, how long a statement may take before we ask
     warned = False
     detail = ""
+    log: StatementLog | None = None  # None: this transaction is not repeated
+    _begun: "tuple[_Begin, float]"
 
     @property
     def in_transaction(self) -> bool:
@@ -170,6 +173,54 @@ class _Driver(psycopg.Connection[tuple[Any, ...]]):
     def execute(  # type: ignore[override]  # no argument of the driver that the store does not use
         self, query: str, parameters: dict[str, object] | None = None
     ) -> psycopg.Cursor[tuple[Any, ...]]:
+        """Execute a statement. If it meets a deadlock, repeat its transaction first (`postgresql_repeat`).
+
+        Raises:
+            psycopg.Error: the statement failed, or the transaction could not be repeated.
+        """
+        log = self.log
+        try:
+            cursor = self._send(query, parameters)
+        except CONFLICTS:
+            if log is None:
+                raise
+            cursor = self._repeat(log, query, parameters)
+        self.log = log if log is not None and log.add(query, parameters, cursor) else None
+        return cursor
+
+    def begin(self, begin: "_Begin", seconds: float) -> None:
+        """Begin a transaction. Ask again for a lock that someone else has, until the time is over."""
+        self._begun = begin, seconds
+        self.log = None  # of the transaction before
+        until = time.monotonic() + seconds
+        while True:
+            try:
+                begin(self, min(seconds, _LOCK_SECONDS))
+            except (psycopg.errors.LockNotAvailable, *CONFLICTS):
+                self.rollback()
+                if time.monotonic() > until:
+                    raise
+            else:
+                return
+
+    def _repeat(
+        self, log: StatementLog, query: str, parameters: dict[str, object] | None
+    ) -> psycopg.Cursor[tuple[Any, ...]]:
+        for _ in range(REPEATS):
+            self.rollback()
+            self.begin(*self._begun)
+            with suppress(*CONFLICTS):
+                if log.finds_the_same(self._send):
+                    return self._send(query, parameters)
+                break
+        raise psycopg.errors.SerializationFailure
+
+    def cursor(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # the driver's shape
+        """Return a cursor, and repeat this transaction no more: statements of others are not in our log."""
+        self.log = None
+        return super().cursor(*arguments, **options)
+
+    def _send(self, query: str, parameters: dict[str, object] | None) -> psycopg.Cursor[tuple[Any, ...]]:
         return super().execute(query, parameters, binary=parameters is not None)
 
     def wait(self, gen: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # the driver's shape
@@ -478,17 +529,9 @@ def _driver(connection: Connection) -> _Driver:
 
 
 def _begin(connection: Connection) -> None:
-    """Begin a transaction. Ask again for a lock that someone else has, until the time is over."""
     driver = _driver(connection)
-    begin, seconds = connection.info["begin"]
-    until = time.monotonic() + seconds
-    while not driver.in_transaction:  # `_begun` may have begun the transaction already
-        try:
-            begin(driver, min(seconds, _LOCK_SECONDS))
-        except psycopg.errors.LockNotAvailable:
-            driver.rollback()
-            if time.monotonic() > until:
-                raise
+    if not driver.in_transaction:  # `_begun` may have begun the transaction already
+        driver.begin(*connection.info["begin"])
 
 
 def _begin_reading(driver: _Driver, seconds: float, *, mailbox: bytes | None) -> None:
@@ -511,3 +554,4 @@ def _begin_writing(
     else:
         number = int.from_bytes(address[:8], signed=True)
         driver.execute(_LOCK_MAILBOX, {"number": number, "address": address.hex()})
+    driver.log = StatementLog()
