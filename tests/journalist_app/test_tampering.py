@@ -2,9 +2,8 @@
 
 import re
 import secrets
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -52,6 +51,7 @@ from tests.journalist_app.services.passing_on.test_passing_on import (
 from tests.journalist_app.views.test_views import AdviserBrowser, a_browser, answer_fields, settle
 from tests.pages import hooks
 from tests.planted import finds_the_fault
+from tests.stores import as_operator
 
 
 @contextmanager
@@ -591,9 +591,9 @@ def test_a_sealed_file_that_is_damaged_is_compared_when_it_is_whole_again(
     sends_sealed(world, copy, "file")
     entry_id = sends_sealed(world, source, "file").envelope.entry_id
     ours = "SELECT c.id FROM chunk c JOIN attachment a ON c.attachment_row = a.id WHERE a.entry_id = :entry"
-    with closing(sqlite3.connect(world.store.path)) as connection:
+    with as_operator(world.store) as operator:
         query = f"SELECT id, payload FROM sealed WHERE id IN ({ours})"  # noqa: S608  # of this test
-        row, payload = connection.execute(query, {"entry": entry_id}).fetchone()
+        ((row, payload),) = operator.execute(query, {"entry": entry_id})
     put = "UPDATE sealed SET payload = :payload WHERE id = :row"
     world.execute(put, payload=payload[:-1] + bytes([payload[-1] ^ 1]), row=row)
     compares(desk)

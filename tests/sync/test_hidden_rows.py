@@ -20,7 +20,7 @@ from tests.stores import as_operator
 from tests.sync.desks import AtDesk, an_adviser, an_answered_source, the_server_cleans_up
 from tests.sync.ends import Ends, all_of, all_tallies, copy_of, restore
 
-EVERYTHING = "1"
+EVERYTHING = "1 = 1"
 
 
 @pytest.fixture

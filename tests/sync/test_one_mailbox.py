@@ -1,8 +1,6 @@
 """One mailbox, whatever is in it, stops the sync of no other mailbox."""
 
 import os
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -22,6 +20,7 @@ from store.sync_findings import FindingKind
 from stored_mailbox.appending import store_entry
 from sync.pouch_stream import POUCH_BYTES
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
+from tests.stores import as_operator
 from tests.sync.ends import ROOM, Ends, Workstation, all_of, answer, at
 from tests.sync.test_exchange import found_at
 
@@ -84,12 +83,12 @@ def test_invented_rows_of_files_do_not_make_a_pouch_too_long(
     one, other = a_source(ends.world), a_source(ends.world)
     entry = one.writes("hello", file=("a", b"the file"))
     other.writes("urgent")
-    with closing(sqlite3.connect(ends.world.store.path)) as connection, connection:
+    with as_operator(ends.world.store) as operator:
         for row in range(900):
             shape = (row, one.keys.address, entry.envelope.entry_id, os.urandom(16), chunks)
             sealed = "INSERT INTO sealed VALUES (?, 60000, zeroblob(4096), randomblob(60000), NULL)"
-            connection.execute(sealed, (row,))
-            connection.execute("INSERT INTO attachment VALUES (?, ?, ?, ?, ?, 1, NULL, NULL)", shape)
+            operator.execute(sealed, (row,))
+            operator.execute("INSERT INTO attachment VALUES (?, ?, ?, ?, ?, TRUE, NULL, NULL)", shape)
     lengths = []
 
     def measured(pouch: bytes) -> bytes:
@@ -113,9 +112,9 @@ def test_what_is_left_under_the_id_of_a_file_makes_room_for_the_file(
     ends.sync(workstation)
     source.writes("with a file", file=("a", b"the file"))
     (file,) = (row[2] for row in all_of(ends.world.store)["file"])
-    with closing(sqlite3.connect(workstation.replica.path)) as connection, connection:
-        connection.execute(
-            "INSERT INTO attachment VALUES (5, ?, ?, ?, 0, 0, ?, x'')",
+    with as_operator(workstation.replica) as operator:
+        operator.execute(
+            "INSERT INTO attachment VALUES (5, ?, ?, ?, 0, FALSE, ?, x'')",
             (source.keys.address, os.urandom(16), file, pending),
         )
 
@@ -179,9 +178,8 @@ def test_a_damaged_file_is_reported_and_stops_no_other_mailbox(
     bad, good = a_source(ends.world), a_source(ends.world)
     bad.writes("hello", file=("a", os.urandom(2_500_000)))
     good.writes("hello", file=("b", b"another file"))
-    with closing(sqlite3.connect(ends.world.store.path)) as connection, connection:
-        connection.execute("PRAGMA ignore_check_constraints = ON")
-        connection.execute(damage, {"a": bad.keys.address})
+    with as_operator(ends.world.store) as operator:
+        operator.execute(damage, {"a": bad.keys.address})
 
     ends.sync(workstation)
 
@@ -226,8 +224,8 @@ def test_a_damaged_row_of_a_file_in_transfer_stops_no_sync(
             half_hour=1,
             peer=SERVER,
         )
-    with closing(sqlite3.connect(workstation.replica.path)) as connection, connection:
-        connection.execute(f"UPDATE attachment SET {column} = ?", (value,))  # noqa: S608  # no value of others
+    with as_operator(workstation.replica) as operator:
+        operator.execute(f"UPDATE attachment SET {column} = ?", (value,))  # noqa: S608  # no value of others
     source.writes("more")
 
     ends.sync(workstation)
@@ -247,8 +245,8 @@ def test_a_damaged_id_of_a_file_at_the_workstation_does_not_sync_forever(
     if by_desk:
         at(ends, workstation, source).answers_with_file("a", b"the file")
         ends.sync(workstation)
-    with closing(sqlite3.connect(workstation.replica.path)) as connection, connection:
-        connection.execute("UPDATE attachment SET attachment_id = 1.5")
+    with as_operator(workstation.replica) as operator:
+        operator.execute("UPDATE attachment SET attachment_id = 1.5")
     at(ends, workstation, source).is_looked_at()
 
     ends.sync(workstation)

@@ -1,8 +1,5 @@
 """Attack: the operator hides or damages a file of a proposal. The source agrees only to files that open."""
 
-import sqlite3
-from contextlib import closing
-
 import pytest
 
 from protocol.entry import SignedEntry
@@ -13,6 +10,7 @@ from tests.damaged_files import CONTENT, DAMAGES, HARMLESS, damage
 from tests.pages import hook, hooks
 from tests.source_app.answering_proposals import form_of, path_of, say, shown, state
 from tests.source_app.desks import ADesk, SourceBrowser, ToGo
+from tests.stores import as_operator
 
 NAMES = ["first.bin", "second.bin"]
 
@@ -73,12 +71,12 @@ def test_a_source_agrees_after_the_file_is_whole_again(
     a_desk: ADesk, source: SourceBrowser, keys: MailboxKeys, made: SignedEntry
 ) -> None:
     first = shown(a_desk, keys, made).files[0].id
-    with closing(sqlite3.connect(a_desk.store.path)) as connection, connection:
-        hide = "UPDATE attachment SET pending_half_hour = ? WHERE attachment_id = ?"
-        connection.execute(hide, (1, bytes.fromhex(first)))
-        connection.commit()
-        assert 'value="agreed"' not in source.get(path_of(made)).text
-        connection.execute(hide, (None, bytes.fromhex(first)))
+    hide = "UPDATE attachment SET pending_half_hour = ? WHERE attachment_id = ?"
+    with as_operator(a_desk.store) as operator:
+        operator.execute(hide, (1, bytes.fromhex(first)))
+    assert 'value="agreed"' not in source.get(path_of(made)).text
+    with as_operator(a_desk.store) as operator:
+        operator.execute(hide, (None, bytes.fromhex(first)))
 
     assert say(source, made, "agreed", sure="y").status_code == 303
     assert state(a_desk, keys, made) is ProposalStatus.AGREED

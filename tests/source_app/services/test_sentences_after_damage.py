@@ -1,8 +1,6 @@
 """Damage: no page says that someone did something if only damage in the store suggests it."""
 
 import re
-import sqlite3
-from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -13,6 +11,7 @@ from protocol.mailbox_keys import MailboxKeys
 from tests.pages import certain_sentences, hooks
 from tests.source_app.answering_proposals import path_of, say
 from tests.source_app.desks import TODAY, ADesk, SourceBrowser
+from tests.stores import as_operator
 
 PAGE = "/en/mailbox"
 # Words of a sentence that says what the source did, or what the desk did not do.
@@ -51,9 +50,8 @@ def damage(a_desk: ADesk, entry: SignedEntry, how: str) -> None:
         "does not open": "UPDATE sealed SET header = zeroblob(length(header)) WHERE id =",
         "is missing": "DELETE FROM entry WHERE id =",
     }[how]
-    with closing(sqlite3.connect(a_desk.store.path)) as connection:
-        connection.execute(f"{change} (SELECT id FROM entry WHERE digest = ?)", (entry.digest,))  # noqa: S608
-        connection.commit()
+    with as_operator(a_desk.store) as operator:
+        operator.execute(f"{change} (SELECT id FROM entry WHERE digest = ?)", (entry.digest,))  # noqa: S608
 
 
 @pytest.mark.parametrize("how", ["does not open", "is missing"])

@@ -1,9 +1,7 @@
 """An operator or an owner of mailboxes tries to keep one mailbox out of the comparison of two stores."""
 
 import os
-from contextlib import closing
 from dataclasses import replace
-from sqlite3 import connect
 
 import pytest
 
@@ -17,6 +15,7 @@ from stored_mailbox.appending import store_entry
 from sync.items import held_item
 from sync.items.contexts import ApplyContext, BuildContext, VerifyContext
 from tests.journalist_app.desk_factories import ASource, a_source
+from tests.stores import as_operator
 from tests.sync.ends import Ends, Workstation, all_of
 from tests.sync.test_edges import down
 
@@ -153,8 +152,8 @@ def test_a_damaged_row_of_a_workstation_does_not_end_the_comparison(
     """One damaged name made the whole list malformed: the list was left out of each sync."""
     damaged = a_source(ends.world).writes("hello")
     ends.sync(workstation)
-    with closing(connect(workstation.replica.path)) as driver, driver:
-        driver.execute(f"UPDATE entry SET {column} = ? WHERE digest = ?", (value, damaged.digest))  # noqa: S608
+    with as_operator(workstation.replica) as operator:
+        operator.execute(f"UPDATE entry SET {column} = ? WHERE digest = ?", (value, damaged.digest))  # noqa: S608
     message = source.writes("another")
     forget(ends)
 

@@ -1,8 +1,6 @@
 """Entries that a store lost or damaged: other stores send them again, and a removed entry stays removed."""
 
 import os
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 
@@ -24,6 +22,7 @@ from stored_mailbox.appending import store_entry
 from sync.items import entry_item
 from tests.journalist_app.desk_factories import PASSPHRASE, TODAY, ASource, World, a_source
 from tests.planted import finds_the_fault
+from tests.stores import as_operator
 from tests.sync.desks import an_adviser
 from tests.sync.ends import Ends, Workstation, all_of, at
 from tests.sync.test_edges import down
@@ -376,8 +375,8 @@ def test_a_file_that_was_changed_during_one_sync_and_put_back_is_healed_by_the_w
 
 def file_headers(store: Store) -> list[bytes]:
     query = "SELECT header FROM sealed WHERE id IN (SELECT id FROM attachment) ORDER BY header"
-    with closing(sqlite3.connect(store.path)) as connection:
-        return [header for (header,) in connection.execute(query)]
+    with as_operator(store) as operator:
+        return [header for (header,) in operator.execute(query)]
 
 
 def puts_file_header(ends: Ends, store: Store, header: bytes | None) -> None:
