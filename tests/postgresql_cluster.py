@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
@@ -65,7 +65,8 @@ def frozen(cluster: Cluster) -> Iterator[None]:
         yield
     finally:
         for process in stopped:
-            os.kill(process, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # it was about to end when it was stopped
+                os.kill(process, signal.SIGCONT)
 
 
 @functools.cache
