@@ -8,8 +8,9 @@ item itself is read from its table when a pouch is packed. No column shows the o
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy import bindparam, case, delete, exists, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from store.database.prepared_statements import (
@@ -21,6 +22,7 @@ from store.database.prepared_statements import (
     roll_back,
 )
 from store.database.schema import (
+    Blob,
     EndedMailboxRow,
     EntryRow,
     LedgerTallyRow,
@@ -33,7 +35,15 @@ from store.database.schema import (
     Word,
     new_id,
 )
-from store.dialect.differing_sql import WIDE_INTEGER, is_blob, is_text, larger
+from store.dialect.differing_sql import (
+    WIDE_INTEGER,
+    is_blob,
+    is_text,
+    is_word,
+    joined_bytes,
+    larger,
+    random_id,
+)
 from store.errors import BrokenConstraintError, PeerMissingError
 
 
@@ -98,14 +108,14 @@ _IS_SOUND = (
 # A damaged row must not stop an entry of a source, so a name that is not bytes is left out.
 _PEERS = PlainQuery(select(PeerRow.name).where(is_blob(PeerRow.name)))
 _ADD = insert(OutboxRow)
+_ADDED = ["id", "peer", "kind", "address", "name", "replaces", "is_changed"]
+_NOTHING = literal(b"", Blob)
 _KEY = [OutboxRow.peer, OutboxRow.kind, OutboxRow.address, OutboxRow.name]
 _REPLACES = case((func.length(_ADD.excluded.replaces) > 0, _ADD.excluded.replaces), else_=OutboxRow.replaces)
 _ENQUEUE = PreparedChange(_ADD.on_conflict_do_update(index_elements=_KEY, set_={"is_changed": True}))
+_UNPACKED: Mapping[str, Any] = {"is_changed": False, "pouch_serial": None, "packed_revision": None}
 _ENQUEUE_AGAIN = PreparedChange(
-    _ADD.on_conflict_do_update(
-        index_elements=_KEY,
-        set_={"is_changed": False, "pouch_serial": None, "packed_revision": None, "replaces": _REPLACES},
-    )
+    _ADD.on_conflict_do_update(index_elements=_KEY, set_={**_UNPACKED, "replaces": _REPLACES})
 )
 _TO_PACK = select(*columns(OutboxItem, OutboxRow)).where(_OF_PEER, _IS_TO_PACK)
 _OF_KIND = PreparedQuery(
@@ -168,23 +178,37 @@ _DELETE_OF_MAILBOX = PreparedChange(delete(OutboxRow).where(_OF_ALL_PEERS, _IN_M
 _DELETE_FOR_ALL = PreparedChange(delete(OutboxRow).where(_OF_ALL_PEERS, _IS_ITEM))
 _DELETE_FOR_PEER = PreparedChange(delete(OutboxRow).where(_OF_PEER, _IS_ITEM))
 
-# All items that peers receive, for `enqueue_all`: the address and the name of each row.
-_EVERYTHING: Mapping[OutboxKind, PreparedQuery[tuple[bytes, bytes]]] = {
-    OutboxKind.LETTERHEAD: PreparedQuery(select(LetterheadRow.serial).limit(1), lambda _: (b"", b"")),
-    OutboxKind.ENDED: PreparedQuery(select(EndedMailboxRow.address), lambda address: (address, b"")),
-    OutboxKind.TALLIES: PreparedQuery(
-        select(MailboxTallyRow.address).distinct(), lambda address: (address, b"")
+
+def _all_of(kind: OutboxKind, address: Any, name: Any, *conditions: Any) -> PreparedChange:  # noqa: ANN401  # SQL
+    """Return the statement that adds all items of a kind to the outbox of a peer, to pack them again."""
+    # Several entries can have one digest, and PostgreSQL updates no row twice in one statement.
+    found = select(address.label("address"), name.label("name")).where(*conditions).distinct().subquery()
+    is_packed_or_changed = or_(OutboxRow.pouch_serial.is_not(None), OutboxRow.is_changed.is_not(False))
+    row = (random_id(), bindparam("peer"), literal(kind), *found.c, _NOTHING, literal(value=False))
+    # No peer knows an item with a damaged name.
+    rows = select(*row).where(is_blob(found.c.address), is_blob(found.c.name))
+    added = insert(OutboxRow).from_select(_ADDED, rows, include_defaults=False)
+    return PreparedChange(
+        added.on_conflict_do_update(index_elements=_KEY, set_=_UNPACKED, where=is_packed_or_changed)
+    )
+
+
+_ENQUEUE_EVERYTHING = (
+    _all_of(OutboxKind.LETTERHEAD, _NOTHING, _NOTHING, exists(select(LetterheadRow.serial))),
+    _all_of(OutboxKind.ENDED, EndedMailboxRow.address, _NOTHING),
+    _all_of(OutboxKind.TALLIES, MailboxTallyRow.address, _NOTHING),
+    _all_of(OutboxKind.ENTRY, EntryRow.address, EntryRow.digest),
+    _all_of(
+        OutboxKind.RECORD,
+        _NOTHING,
+        joined_bytes(RecordRow.kind + ":", RecordRow.name),  # as `record_name`
+        *(RecordRow.goes_to_peers, is_word(RecordRow.kind), is_blob(RecordRow.name)),
     ),
-    OutboxKind.ENTRY: PlainQuery(
-        select(EntryRow.address, EntryRow.digest).order_by(EntryRow.address, EntryRow.digest)
+    _all_of(OutboxKind.TALLY, _NOTHING, LedgerTallyRow.digest),
+    _all_of(
+        OutboxKind.PUBLIC_FILE, _NOTHING, joined_bytes(PublicFileRow.name, b""), is_word(PublicFileRow.name)
     ),
-    OutboxKind.RECORD: PreparedQuery(
-        select(RecordRow.kind, RecordRow.name).where(RecordRow.goes_to_peers),
-        lambda kind, name: (b"", record_name(kind, name)),
-    ),
-    OutboxKind.TALLY: PreparedQuery(select(LedgerTallyRow.digest), lambda digest: (b"", digest)),
-    OutboxKind.PUBLIC_FILE: PreparedQuery(select(PublicFileRow.name), lambda name: (b"", name.encode())),
-}
+)
 
 
 def record_name(kind: str, name: bytes) -> bytes:
@@ -242,15 +266,19 @@ def enqueue_all(session: Session, peer: bytes) -> None:
     Raises:
         PeerMissingError: there is no such peer. Everything that this session wrote is rolled back.
     """
-    for kind, items in _EVERYTHING.items():
-        for address, name in items.each(session):
-            _add(session, _ENQUEUE_AGAIN, peer, kind, address=address, name=name)
+    # One statement for each kind: with a statement for each item, the store would be locked for seconds.
+    for statement in _ENQUEUE_EVERYTHING:
+        _run(session, statement, peer=peer)
 
 
 def _add(session: Session, statement: PreparedChange, peer: bytes, kind: OutboxKind, **item: bytes) -> None:
     row = {"address": b"", "name": b"", "replaces": b"", **item}
+    _run(session, statement, id=new_id(), peer=peer, kind=kind, is_changed=False, **row)
+
+
+def _run(session: Session, statement: PreparedChange, **values: object) -> None:
     try:
-        statement.run(session, id=new_id(), peer=peer, kind=kind, is_changed=False, **row)
+        statement.run(session, **values)
     except BrokenConstraintError as why:
         roll_back(session)
         raise PeerMissingError("there is no such peer") from why

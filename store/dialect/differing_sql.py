@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Integer
+from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary
 from sqlalchemy.dialects.sqlite.dml import OnConflictDoNothing, OnConflictDoUpdate
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -14,7 +14,7 @@ _POSTGRESQL = "postgresql"
 
 
 class _Differing(FunctionElement[Any]):
-    """SQL that SQLite and PostgreSQL spell differently. The arguments replace `{}`."""
+    """SQL that SQLite and PostgreSQL spell differently. Each argument replaces one `{}`."""
 
     inherit_cache = True
     sqlite = postgresql = ""
@@ -31,7 +31,22 @@ class _Condition(_Differing):
 class larger(_Number):  # noqa: N801  # a function of SQL
     """The larger of two numbers."""
 
-    sqlite, postgresql = "max({})", "greatest({})"
+    sqlite, postgresql = "max({}, {})", "greatest({}, {})"
+
+
+class random_id(_Number):  # noqa: N801
+    """Random id of a new row, as `new_id` returns."""
+
+    sqlite = f"(random() & {2**63 - 1})"
+    # Of the digits of a random UUID, the last fifteen have nothing but random bits.
+    postgresql = "('x' || right(translate(gen_random_uuid()::text, '-', ''), 15))::bit(60)::bigint"
+
+
+class joined_bytes(_Differing):  # noqa: N801
+    """Bytes of a text in UTF-8, and then other bytes."""
+
+    type = LargeBinary()
+    sqlite, postgresql = "CAST({} || {} AS BLOB)", "convert_to({}, 'UTF8') || {}"
 
 
 class summed(_Number):  # noqa: N801
@@ -87,7 +102,7 @@ class is_word(_Condition):  # noqa: N801
 @compiles(_Differing)
 def _write(element: _Differing, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401  # SQLAlchemy's shape
     pattern = element.postgresql if compiler.dialect.name == _POSTGRESQL else element.sqlite
-    return pattern.format(compiler.process(element.clauses, **kw))
+    return pattern.format(*[compiler.process(each, **kw) for each in element.clauses])
 
 
 @compiles(OnConflictDoUpdate, _POSTGRESQL)

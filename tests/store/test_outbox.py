@@ -5,10 +5,12 @@ from itertools import pairwise
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from store import cleanup, letterheads, mailbox_tallies, mailboxes, outbox, peers, public_files, records
 from store import ledger_tallies as ledger
 from store.database.engine import Store
+from store.database.prepared_statements import PreparedChange
 from store.database.schema import NO_WORD
 from store.errors import AttachmentMissingError, PeerMissingError
 from store.outbox import OutboxKind, record_name
@@ -417,6 +419,89 @@ def test_an_empty_store_queues_nothing_for_a_new_peer(store: Store) -> None:
     with store.writing() as session:
         outbox.enqueue_all(session, STRAND)
     assert [] == noted(store)
+
+
+def test_two_rows_of_one_entry_are_queued_once_for_a_new_peer(store: Store, address: bytes) -> None:
+    digests = [an_entry(store, address) for _ in range(2)]
+    a_peer(store)
+    with store.writing() as session:
+        session.execute(text("UPDATE entry SET digest = :digest"), {"digest": digests[0]})
+        outbox.enqueue_all(session, STRAND)
+    assert [(OutboxKind.ENTRY, address, digests[0])] == noted(store)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE entry SET digest = 'text'",
+        "UPDATE record SET kind = 'caf\u00e9'",
+        "UPDATE record SET name = 9",
+        "UPDATE public_file SET name = 'caf\u00e9'",
+        "UPDATE mailbox_tally SET address = 'text'",
+        "UPDATE ledger_tally SET digest = 'text'",
+        "UPDATE ended_mailbox SET address = 'text'",
+    ],
+)
+def test_a_row_with_a_damaged_name_is_not_queued_for_a_new_peer(
+    store: Store, address: bytes, damage: str
+) -> None:
+    an_entry(store, address)
+    a_record(store, address)
+    put_tallies(store, address)
+    end(store, a_mailbox(store))
+    with store.writing() as session:
+        ledger.add(session, [os.urandom(64)])
+        public_files.put(session, "report-2026-nl.html", b"for everyone")
+    a_peer(store)
+    with store.writing() as session:
+        session.execute(text("PRAGMA defer_foreign_keys = ON"))
+        outbox.enqueue_all(session, STRAND)
+        before = outbox.count(session, STRAND)
+        outbox.drop_peer(session, STRAND)
+        session.execute(text(damage))
+        outbox.enqueue_all(session, STRAND)
+        queued = outbox.count(session, STRAND)
+        rows_queued = session.execute(text("SELECT count(*) FROM outbox")).scalar_one()
+        session.rollback()
+    assert (6, 5, 5) == (before, queued, rows_queued)
+
+
+def test_a_long_store_is_queued_for_a_new_peer_with_as_many_statements_as_a_short_one(
+    store: Store, address: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise, PostgreSQL would answer each item, and no source could post for seconds."""
+    a_peer(store)
+    used: list[PreparedChange] = []
+    run = PreparedChange.run
+
+    def counted(statement: PreparedChange, session: Session, **values: object) -> int:
+        used.append(statement)
+        return run(statement, session, **values)
+
+    counts = []
+    for _ in range(2):
+        for _ in range(20):
+            an_entry(store, address, durable=False)
+        with monkeypatch.context() as patched, store.writing() as session:
+            patched.setattr(PreparedChange, "run", counted)
+            outbox.enqueue_all(session, STRAND)
+        counts.append(len(used))
+        used.clear()
+    assert counts[0] == counts[1] == len(OutboxKind)
+
+
+def test_ids_do_not_show_in_which_order_everything_was_queued(store: Store, address: bytes) -> None:
+    arrived = [an_entry(store, address, durable=False) for _ in range(60)]
+    a_peer(store)
+    with store.writing() as session:
+        outbox.enqueue_all(session, STRAND)
+    with store.reading() as session:
+        found = session.execute(text("SELECT id, name FROM outbox ORDER BY id")).all()
+    ids, names = zip(*found, strict=True)
+    assert 0 < ids[0] < 2**58 < ids[-1] < 2**63
+    for order in (arrived, sorted(arrived)):
+        assert 10 < sum(order.index(a) < order.index(b) for a, b in pairwise(names)) < 50
 
 
 @pytest.mark.usefixtures("peer")
