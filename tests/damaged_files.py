@@ -5,9 +5,9 @@ same mailbox, and `foreign` the id of a file of another mailbox. All three have 
 """
 
 import os
-import sqlite3
-from contextlib import closing
-from pathlib import Path
+
+from store.database.engine import Store
+from tests.stores import as_operator
 
 CONTENT, OTHER, FOREIGN = (os.urandom(2_400_000) for _ in range(3))
 _ROW = "(SELECT id FROM attachment WHERE attachment_id = :file)"
@@ -133,20 +133,18 @@ HARMLESS = {
         f" WHERE id = {_ROW}"
     ),
     "file: in no entry": f"UPDATE attachment SET entry_id = zeroblob(16) WHERE id = {_ROW}",
-    "file: not whole": f"UPDATE attachment SET is_whole = 0 WHERE id = {_ROW}",
+    "file: not whole": f"UPDATE attachment SET is_whole = FALSE WHERE id = {_ROW}",
     "file: of a peer": f"UPDATE attachment SET peer = x'0102030405060708' WHERE id = {_ROW}",
     "size: a text": _set("size", _ROW, "'a text'"),
     "shield: gone": _set("shield", _chunk(1), "x''"),
 }
 
 
-def damage(store: Path, how: str, *, file: str, other: str, foreign: str) -> None:
+def damage(store: Store, how: str, *, file: str, other: str, foreign: str) -> None:
     """Damage a file in the store of a site that is running. The ids are hexadecimal."""
     ids = {"file": bytes.fromhex(file), "other": bytes.fromhex(other), "foreign": bytes.fromhex(foreign)}
-    with closing(sqlite3.connect(store)) as connection, connection:
-        connection.execute("PRAGMA ignore_check_constraints=ON")
-        changed = 0
+    with as_operator(store) as operator:
         for statement in (DAMAGES | HARMLESS)[how].split("; "):
             used = {name: value for name, value in ids.items() if f":{name}" in statement}
-            changed += connection.execute(statement, used).rowcount
-    assert changed, how
+            operator.execute(statement, used)
+    assert operator.changed, how

@@ -1,4 +1,4 @@
-"""Snapshots of SQLite files, to see what a request wrote."""
+"""Snapshots of SQLite files and of stores, to see what a request wrote."""
 
 import sqlite3
 from collections import Counter
@@ -7,13 +7,22 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from store.database.engine import Store
+from store.database.schema import Base
+
 Row = tuple[Any, ...]
 Snapshot = Mapping[str, Counter[Row]]
 
 
-def snapshot(path: Path) -> Snapshot:
-    """Return all rows of each table of a SQLite file, each row as pairs of column and value."""
-    with closing(sqlite3.connect(path)) as connection:
+def snapshot(place: Path | Store) -> Snapshot:
+    """Return all rows of each table of a SQLite file or of a store, each row as pairs of column and value."""
+    if isinstance(place, Store):
+        with place.reading() as session:
+            return {
+                name: Counter(tuple(row.items()) for row in session.execute(table.select()).mappings())
+                for name, table in Base.metadata.tables.items()
+            }
+    with closing(sqlite3.connect(place)) as connection:
         tables = [
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         ]

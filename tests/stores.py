@@ -73,6 +73,7 @@ _SQL_OF_POSTGRESQL = {
     r"[xX]'([0-9a-fA-F]*)'": r"'\\x\1'::bytea",
     r"(?:zero|random)blob\((\w+(?:\(\w+\))?)\)": r"decode(repeat('a7', (\1)::int), 'hex')",
     r"%": "%%",
+    r" AS BLOB\)": " AS BYTEA)",
     r"(?<!:):(\w+)": r"%(\1)s",
     r"\?": "%s",
     r"INSERT OR IGNORE (.*)": r"INSERT \1 ON CONFLICT DO NOTHING",
@@ -85,15 +86,19 @@ class Operator:
 
     connection: Any
     is_on_a_server: bool
+    changed: int = 0  # rows
 
     def execute(self, statement: str, values: Mapping[str, object] | Sequence[object] = ()) -> list[Any]:
         """Execute SQL, and return the rows that it finds."""
         if not self.is_on_a_server:
-            found: list[Any] = self.connection.execute(statement, values).fetchall()
+            cursor = self.connection.execute(statement, values)
+            self.changed += max(0, cursor.rowcount)
+            found: list[Any] = cursor.fetchall()
             return found
         for old, new in _SQL_OF_POSTGRESQL.items():
             statement = re.sub(old, new, statement)
         cursor = self.connection.execute(statement, values)
+        self.changed += 0 if cursor.description else cursor.rowcount
         return list(cursor.fetchall()) if cursor.description else []
 
 

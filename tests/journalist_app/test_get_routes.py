@@ -21,7 +21,6 @@ from protocol.envelope import Author, EntryClass, Envelope
 from protocol.pouch.pouch_file import SERVER
 from store import outbox, peers, sync_findings
 from store.database.engine import Store, open_store
-from store.dialect.sqlite import SqliteStore
 from store.errors import StoreReadOnlyError
 from store.sync_findings import FindingKind
 from tests.journalist_app.conversion.files_to_convert import a_converter
@@ -189,11 +188,11 @@ def test_the_guard_refuses_a_write_on_any_thread_and_any_connection(
 
 def test_the_receipt_is_all_that_the_page_of_the_thread_writes(world: World, site: EveryPage) -> None:
     site.source.writes("nieuws")
-    before = snapshot(world.store.path)
+    before = snapshot(world.store)
 
     site.browser.get(site.paths["thread.show_thread"])
 
-    changes = written(before, snapshot(world.store.path))
+    changes = written(before, snapshot(world.store))
     assert changes.keys() == {"entry", "mailbox"}
     (entry,) = changes["entry"]
     envelope = Envelope.from_bytes(entry["envelope"])
@@ -206,12 +205,12 @@ def test_the_receipt_is_all_that_the_page_of_the_thread_writes(world: World, sit
 def test_a_page_that_no_one_sees_leaves_no_receipt(world: World, site: EveryPage) -> None:
     site.source.writes("nieuws")
     path = site.paths["thread.show_thread"]
-    before = snapshot(world.store.path)
+    before = snapshot(world.store)
 
     site.browser.client.head(path, headers=site.browser.headers, buffered=True)
     site.browser.client.get(path, headers=site.browser.headers | {"Sec-Purpose": "prefetch"}, buffered=True)
 
-    assert written(before, snapshot(world.store.path)) == {}
+    assert written(before, snapshot(world.store)) == {}
 
 
 def test_every_get_answers_although_the_store_refuses_all_writes(
@@ -227,6 +226,6 @@ def test_every_get_answers_although_the_store_refuses_all_writes(
         )
 
     with monkeypatch.context() as patched:
-        patched.setattr(SqliteStore, "writing", refuse)
+        patched.setattr(type(site.desk.store), "writing", refuse)
         for endpoint, path in site.paths.items():
             assert site.browser.get(path).status_code == _AS_IT_IS.get(endpoint, 200), endpoint

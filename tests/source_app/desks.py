@@ -2,15 +2,17 @@
 
 import hashlib
 import io
+import itertools
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import date
 from html import unescape
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -51,7 +53,6 @@ from source_app.session_cookie import open_cookie
 from source_app.signpost import decision_tree
 from store import attachments, mailboxes
 from store.database.engine import Store
-from store.dialect.sqlite import SqliteStore
 from store.quota import Quota
 from store.sessions import open_sessions
 from stored_mailbox.appending import NewEntry, PreparedAppend, append_entries
@@ -90,7 +91,18 @@ class ADesk:
 
     def overtaken(self, interference: Callable[[], object], times: int = 1) -> PublicDesk:
         """Return a desk with a store in which `interference` runs just before each of the first writes."""
-        return replace(self.desk, store=_Overtaken(self.config.store_path, interference, times))
+        whole, left = self.desk.store, iter(range(times))
+
+        @contextmanager
+        def writing(**options: Any) -> Iterator[Session]:  # noqa: ANN401  # those of a store
+            for _ in itertools.islice(left, 1):
+                interference()
+            with whole.writing(**options) as session:
+                yield session
+
+        store = copy(whole)
+        store.writing = writing  # type: ignore[method-assign]  # the rest is the store itself
+        return replace(self.desk, store=store)
 
     def browser(self) -> "SourceBrowser":
         return SourceBrowser(self.app.test_client())
@@ -355,25 +367,6 @@ class ADesk:
         chunks.add(first + last)
         chunks.finish()
         return note
-
-
-class _Overtaken(SqliteStore):
-    """Store in which something happens just before each of the first writes."""
-
-    def __init__(self, path: Path, interference: Callable[[], object], times: int) -> None:
-        super().__init__(path)
-        self._interference = interference
-        self._times = times
-
-    @contextmanager
-    def writing(
-        self, *, durable: bool = True, mailbox: bytes | None = None, alone: bool = False
-    ) -> Iterator[Session]:
-        if self._times:
-            self._times -= 1
-            self._interference()
-        with super().writing(durable=durable, mailbox=mailbox, alone=alone) as session:
-            yield session
 
 
 @dataclass(frozen=True)

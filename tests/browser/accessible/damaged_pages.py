@@ -58,12 +58,12 @@ def _files(a_desk: ADesk) -> Iterator[tuple[str, TestResponse]]:
     a_desk.app.extensions["desk"] = whole
     yield "mailbox, with a large file", browser.get(_MAILBOX)
     (file,) = a_desk.thread_of(browser).entries[0].files
-    damage(a_desk.config.store_path, "header: gone", file=file.id, other="", foreign="")
+    damage(a_desk.store, "header: gone", file=file.id, other="", foreign="")
     yield "error, damaged file", browser.get(f"{_MAILBOX}/files/{file.id}")
     made = a_desk.propose(a_desk.keys_of(browser), "a text", files=[ToGo("b.bin", b"2")])
     form = form_of(browser, made)
     (proposed,) = shown(a_desk, a_desk.keys_of(browser), made).files
-    damage(a_desk.config.store_path, "header: gone", file=proposed.id, other="", foreign="")
+    damage(a_desk.store, "header: gone", file=proposed.id, other="", foreign="")
     yield "proposal, with a damaged file", browser.get(path_of(made))
     agreed = {**form, "verdict": "agreed", "sure": "y"}
     yield "proposal, agreed to a damaged file", browser.post(path_of(made), agreed)

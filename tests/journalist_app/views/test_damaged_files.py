@@ -33,7 +33,7 @@ class Downloads:
         return note.id.hex()
 
     def damage(self, how: str) -> None:
-        damage(self.world.store.path, how, file=self.file, other=self.other, foreign=self.foreign)
+        damage(self.world.store, how, file=self.file, other=self.other, foreign=self.foreign)
 
     def path(self, file: str) -> str:
         return f"/mailbox/{self.source.keys.address.hex()}/files/{file}"

@@ -28,7 +28,7 @@ def harm(a_desk: ADesk, keys: MailboxKeys, made: SignedEntry, how: str) -> None:
     stranger.write("see the file", [("a.bin", bytes(2_400_000))])
     (foreign,) = a_desk.thread_of(stranger).entries[0].files
     first, second = shown(a_desk, keys, made).files
-    damage(a_desk.store.path, how, file=first.id, other=second.id, foreign=foreign.id)
+    damage(a_desk.store, how, file=first.id, other=second.id, foreign=foreign.id)
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_a_damaged_file_gives_a_page_that_says_so(
     site: tuple[ADesk, SourceBrowser, list[str]], how: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     a_desk, source, (file, other, foreign) = site
-    damage(a_desk.config.store_path, how, file=file, other=other, foreign=foreign)
+    damage(a_desk.store, how, file=file, other=other, foreign=foreign)
 
     answer = source.get(f"/en/mailbox/files/{file}")
 
@@ -64,7 +64,7 @@ def test_a_damage_that_no_download_reads_changes_nothing(
     site: tuple[ADesk, SourceBrowser, list[str]], how: str
 ) -> None:
     a_desk, source, (file, other, foreign) = site
-    damage(a_desk.config.store_path, how, file=file, other=other, foreign=foreign)
+    damage(a_desk.store, how, file=file, other=other, foreign=foreign)
 
     answer = source.get(f"/en/mailbox/files/{file}")
 
@@ -73,7 +73,7 @@ def test_a_damage_that_no_download_reads_changes_nothing(
 
 def test_the_other_files_are_still_given(site: tuple[ADesk, SourceBrowser, list[str]]) -> None:
     a_desk, source, (file, other, foreign) = site
-    damage(a_desk.config.store_path, "first chunk: row gone", file=file, other=other, foreign=foreign)
+    damage(a_desk.store, "first chunk: row gone", file=file, other=other, foreign=foreign)
 
     assert source.get(f"/en/mailbox/files/{other}").data == OTHER
 
@@ -83,7 +83,7 @@ def test_a_large_file_is_damaged_and_the_download_ends_too_early(
 ) -> None:
     a_desk, source, (file, other, foreign) = site
     monkeypatch.setattr(mailbox_files, "VERIFIED_FIRST_BYTES", 1000)
-    damage(a_desk.config.store_path, "last chunk: row gone", file=file, other=other, foreign=foreign)
+    damage(a_desk.store, "last chunk: row gone", file=file, other=other, foreign=foreign)
     page = source.get("/en/mailbox").text
     assert 2 == page.count(hook("file", "large"))
 
@@ -96,7 +96,7 @@ def test_a_large_file_with_a_damaged_beginning_gives_the_page(
 ) -> None:
     a_desk, source, (file, other, foreign) = site
     monkeypatch.setattr(mailbox_files, "VERIFIED_FIRST_BYTES", 1000)
-    damage(a_desk.config.store_path, "first chunk: zeros", file=file, other=other, foreign=foreign)
+    damage(a_desk.store, "first chunk: zeros", file=file, other=other, foreign=foreign)
 
     assert hooks(source.get(f"/en/mailbox/files/{file}").text, "failure") == ["damaged_file"]
     assert source.get(f"/en/mailbox/files/{other}").data == OTHER
@@ -134,7 +134,7 @@ def test_a_message_whose_file_was_damaged_since_is_not_taken_for_the_same(a_desk
     form = source.form_context()
     source.write("see the file", [("a.bin", CONTENT)], form)
     (file,) = a_desk.thread_of(source).entries[0].files
-    damage(a_desk.config.store_path, "header: gone", file=file.id, other="", foreign="")
+    damage(a_desk.store, "header: gone", file=file.id, other="", foreign="")
 
     again = source.write("see the file", [("a.bin", CONTENT)], form)
 

@@ -14,6 +14,7 @@ from store import mailboxes
 from tests.pages import hooks
 from tests.source_app.answering_proposals import say
 from tests.source_app.desks import ADesk, SourceBrowser
+from tests.stores import as_operator
 
 TEXT = "a text with <signs>\r\nand lines"
 FILES = [("one.txt", b"1" * 70_000), ("two.txt", b"2")]
@@ -122,8 +123,8 @@ def _another_was_sent(source: SourceBrowser, _: ADesk) -> None:
 
 
 def _the_first_is_unreadable(_: SourceBrowser, a_desk: ADesk) -> None:
-    with a_desk.store.writing() as writing:
-        writing.connection().exec_driver_sql("UPDATE sealed SET payload = zeroblob(64)")
+    with as_operator(a_desk.store) as operator:
+        operator.execute("UPDATE sealed SET payload = zeroblob(64)")
 
 
 def _the_first_has_a_forged_envelope(source: SourceBrowser, a_desk: ADesk) -> None:
@@ -136,9 +137,9 @@ def _the_row_is_hidden(source: SourceBrowser, a_desk: ADesk) -> None:
 
 def _change_newest(source: SourceBrowser, a_desk: ADesk, column: str) -> None:
     newest = _messages(a_desk, a_desk.keys_of(source))[-1]
-    with a_desk.store.writing() as writing:
+    with as_operator(a_desk.store) as operator:
         changed = f"UPDATE entry SET {column} = zeroblob(32) WHERE digest = :digest"  # noqa: S608  # ours
-        writing.connection().exec_driver_sql(changed, {"digest": newest.digest})
+        operator.execute(changed, {"digest": newest.digest})
 
 
 @pytest.mark.parametrize(

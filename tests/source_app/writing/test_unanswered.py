@@ -7,6 +7,7 @@ from protocol.mailbox_keys import MailboxKeys
 from tests.pages import hooks
 from tests.source_app.answering_proposals import path_of
 from tests.source_app.desks import ADesk, SourceBrowser
+from tests.stores import as_operator
 
 QUESTION = "When did you <see> this?"
 SHOWN = "When did you &lt;see&gt; this?"
@@ -57,8 +58,8 @@ def test_a_damaged_or_hidden_message_is_not_on_the_page(
         a_desk.answer(keys, QUESTION)
         source.get("/en/mailbox")
         assert SHOWN in _folded(source)
-        with a_desk.store.writing() as writing:
-            writing.connection().exec_driver_sql(change)
+        with as_operator(a_desk.store) as operator:
+            operator.execute(change)
         assert SHOWN not in _folded(source)
 
 
