@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -13,14 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from bench import desk_servers
 from bench.browser import Answer
+from bench.databases.database_desks import move_to_database
 from bench.forms import Form
 from bench.processes import Server
 from store import cleanup
-from store.database.engine import open_store
+from store.database.engine import ServerPlace, Store, open_store
 from tests.pages import hooks
+from tests.postgresql_cluster import the_cluster
 from tests.proofs.http_clients import SourceClient, multipart
 
 pytestmark = pytest.mark.slow
@@ -35,11 +37,15 @@ class SourceConnection:
 
     server: Server
     source: SourceClient
-    store: Path
+    store: Store
 
     def count(self, table: str) -> int:
-        with closing(sqlite3.connect(self.store)) as store:
-            return int(store.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608  # ours
+        return self.find(f"SELECT count(*) FROM {table}")  # noqa: S608  # ours
+
+    def find(self, query: str) -> int:
+        """Return the number that a query finds."""
+        with self.store.reading() as session:
+            return int(session.execute(text(query)).scalar_one())
 
     def head(self, form: Form, media_type: str, length: int) -> bytes:
         cookie = "; ".join(f"{name}={value}" for name, value in self.source.browser.cookies.items())
@@ -53,12 +59,20 @@ class SourceConnection:
         return socket.create_connection((self.server.host, self.server.port), timeout=120)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[SourceConnection]:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def site(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[SourceConnection]:
     desk = desk_servers.set_up(tmp_path / "var")
-    with desk_servers.serving(desk, "source") as server, SourceClient(server.host, server.port) as source:
+    place: Path | ServerPlace = desk.path("source", "store_path")
+    if request.param == "postgresql":
+        database = move_to_database(desk.settings, the_cluster())
+        place = ServerPlace(the_cluster().url(database, f"{database}_owner"), place)
+    with (
+        desk_servers.serving(desk, "source") as server,
+        SourceClient(server.host, server.port) as source,
+        closing(open_store(place)) as store,
+    ):
         source.open_mailbox()
-        yield SourceConnection(server, source, desk.path("source", "store_path"))
+        yield SourceConnection(server, source, store)
 
 
 def read_all(client: socket.socket) -> bytes:
@@ -123,14 +137,12 @@ def test_the_clean_up_removes_everything_that_a_server_killed_during_an_upload_l
 
     assert 0 == site.count("entry")
     assert 1 == site.count("attachment WHERE pending_half_hour IS NOT NULL")
-    store = open_store(site.store)
     tomorrow = int(time.time()) // 1800 + cleanup.PENDING_HALF_HOURS + 1
-    assert cleanup.destroy_deleted(store, tomorrow) >= 1
-    store.close()
+    assert cleanup.destroy_deleted(site.store, tomorrow) >= 1
     assert [0, 0, 0, 0] == [
         site.count(table) for table in ("attachment", "chunk", "sealed", "deletion_queue")
     ]
-    assert [0] == [site.count("usage WHERE sealed_bytes != 0")]
+    assert 0 == site.find("SELECT sum(sealed_bytes) FROM usage")
     site.source.browser.close()
     assert site.source.write(TEXT, {"photo.jpg": PHOTO})  # a new worker, in the same session
 

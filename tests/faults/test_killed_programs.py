@@ -9,15 +9,17 @@ from pathlib import Path
 import pytest
 
 from bench import desk_servers, processes
+from tests.deploy.on_postgresql import move_to_database
 from tests.deploy.two_machines import TwoMachineDesk, a_desk, texts_held
+from tests.postgresql_cluster import the_cluster
 
 pytestmark = [pytest.mark.slow, pytest.mark.enable_socket]
 
 SOURCE, ADVISER, SYNC = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> TwoMachineDesk:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def desk(tmp_path: Path, request: pytest.FixtureRequest) -> TwoMachineDesk:
     source, sync = (f"{host}:{processes.free_port(host)}" for host in (SOURCE, SYNC))
     made = a_desk(tmp_path / "desk", source_bind=source, sync_bind=sync)
     made.pair_first()
@@ -25,6 +27,8 @@ def desk(tmp_path: Path) -> TwoMachineDesk:
     made.first.settings.write_text(
         text.replace('"127.0.0.2:8081"', f'"{ADVISER}:{processes.free_port(ADVISER)}"'), "utf-8"
     )
+    if request.param == "postgresql":
+        move_to_database(made.server, the_cluster())
     made.a_source_writes("before", ("a.pdf", b"content" * 1000))
     return made
 

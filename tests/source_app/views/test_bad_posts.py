@@ -20,7 +20,16 @@ from store.errors import MailboxChangedError, NoSuchMailboxError
 from stored_mailbox.entry_form import FormContext
 from tests.pages import hook, hooks
 from tests.source_app.desks import MIB, MULTIPART, TODAY, ADesk, SourceBrowser, make_desk, multipart
-from tests.source_app.views.broken_stores import full, locked, missing, read_only
+from tests.source_app.views.broken_stores import (
+    Repair,
+    full,
+    locked,
+    missing,
+    read_only,
+    server_gone,
+    server_read_only,
+    server_without_connections,
+)
 from web.multipart import Body, FormLimits
 
 TEXT = "a text that must not be lost"
@@ -572,10 +581,23 @@ def test_large_files_do_not_make_a_mailbox_full_of_text(a_desk: ADesk, source: S
 @pytest.mark.parametrize("breaks", [locked, missing, read_only, full])
 @pytest.mark.parametrize("files", [[], [("a.bin", b"x" * MIB)]], ids=["text", "file"])
 def test_a_store_that_takes_nothing_gives_the_text_back_and_keeps_no_half(
-    a_desk: ADesk,
-    source: SourceBrowser,
-    breaks: Callable[[ADesk], Callable[[], None]],
-    files: list[tuple[str, bytes]],
+    a_desk: ADesk, source: SourceBrowser, breaks: Callable[[ADesk], Repair], files: list[tuple[str, bytes]]
+) -> None:
+    _gives_the_text_back(a_desk, source, breaks, files)
+
+
+@pytest.mark.usefixtures("_on_database")
+@pytest.mark.databases("postgresql")
+@pytest.mark.parametrize("breaks", [server_gone, server_read_only, server_without_connections])
+@pytest.mark.parametrize("files", [[], [("a.bin", b"x" * MIB)]], ids=["text", "file"])
+def test_a_server_that_takes_nothing_gives_the_text_back_and_keeps_no_half(
+    a_desk: ADesk, source: SourceBrowser, breaks: Callable[[ADesk], Repair], files: list[tuple[str, bytes]]
+) -> None:
+    _gives_the_text_back(a_desk, source, breaks, files)
+
+
+def _gives_the_text_back(
+    a_desk: ADesk, source: SourceBrowser, breaks: Callable[[ADesk], Repair], files: list[tuple[str, bytes]]
 ) -> None:
     form_context = source.form_context()
     repair = breaks(a_desk)
