@@ -153,6 +153,9 @@ run-packages:
 system-packages:
 	@deploy/system-packages.sh test
 
+# Tests of a server and its syncs, of which `make prove` makes each store in a database of PostgreSQL.
+ON_POSTGRESQL := tests/stored_mailbox tests/sync tests/source_app tests/deploy/sweeping/test_retention.py
+
 # ---- measuring and proving -----------------------------------------------------------------------
 
 bench: $(VENV)/dev.stamp $(VENV)/translations.stamp
@@ -160,7 +163,7 @@ bench: $(VENV)/dev.stamp $(VENV)/translations.stamp
 
 prove: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
 	STEUNPUNT_PROVE=whole $(BIN)/python -m pytest tests/proofs tests/tor/manual -m slow --timeout 3600 -p no:randomly -rP
-	$(BIN)/python -m pytest -p tests.databases.stores_on_postgresql tests/stored_mailbox tests/sync/items -m "not slow"
+	$(BIN)/python -m pytest -p tests.databases.stores_on_postgresql $(ON_POSTGRESQL) -m "not slow"
 
 screenshots: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/python -m docs.screenshots.take

@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,16 +28,17 @@ class TestDatabase:
     opened: list[Store] = field(default_factory=list)  # with a role of the database
     copies: list[str] = field(default_factory=list)  # databases
 
-    def drop_all(self) -> None:
-        """Delete the databases of all stores that `an_empty_store` made on the server."""
+    def drop_all(self, but: Collection[Store] = ()) -> None:
+        """Delete the databases of all stores that `an_empty_store` made on the server, but not of some."""
         for store in self.opened:
             store.close()
-        self.opened.clear()
-        for store in self.made:
+        if not but:  # otherwise, a store of several tests may open connections again
+            self.opened.clear()
+        for store in [store for store in self.made if store not in but]:
             from tests.postgresql_cluster import drop_store  # noqa: PLC0415  # needs libpq
 
             drop_store(store)
-        self.made.clear()
+            self.made.remove(store)
         for copy in self.copies:
             from tests.postgresql_cluster import the_cluster  # noqa: PLC0415  # needs libpq
 

@@ -266,7 +266,7 @@ class _Driver(psycopg.Connection[tuple[Any, ...]]):
         Raises:
             psycopg.OperationalError: the server stopped to wait, so perhaps no standby has the commit.
         """
-        self.warned = False
+        self.warned, self.log = False, None
         super().commit()
         if self.warned:
             raise psycopg.OperationalError

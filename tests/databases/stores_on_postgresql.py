@@ -1,10 +1,10 @@
 """Plugin of pytest for `make prove`: each store that a test makes is in a database of PostgreSQL.
 
-    python -m pytest -p tests.databases.stores_on_postgresql tests/stored_mailbox tests/sync/items
+    python -m pytest -p tests.databases.stores_on_postgresql tests/sync tests/source_app -m "not slow"
 
 Tests with the marker `databases` say themselves on which databases they run, and are left out here. So are
-the tests in the file `stores_on_files.txt`: they open the file of a store, or write a value of a wrong type,
-which PostgreSQL refuses.
+the tests in the file `stores_on_files.txt`, which has a reason for each group of tests. The tests of the
+adviser's site never run on PostgreSQL: the settings refuse a database beside this site (ADR 41).
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,9 @@ import pytest
 
 from tests.stores import database
 
-# Each line names a test, or a test with its parameters.
-_ON_FILES = frozenset(Path(__file__).with_name("stores_on_files.txt").read_text("utf-8").splitlines())
+# Each line names a test, or a test with its parameters. The lines with # have the reasons.
+_LINES = Path(__file__).with_name("stores_on_files.txt").read_text("utf-8").splitlines()
+_ON_FILES = frozenset(line for line in _LINES if line and not line.startswith("#"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -35,9 +36,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _on_postgresql() -> Iterator[None]:
+    """Include the stores of fixtures that several tests share."""
     database.name = "postgresql"
     yield
     database.name = "sqlite"
     database.drop_all()
+
+
+@pytest.fixture(autouse=True)
+def _drops_its_stores() -> Iterator[None]:
+    shared = set(database.made)
+    yield
+    database.drop_all(but=shared)

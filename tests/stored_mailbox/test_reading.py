@@ -1,7 +1,6 @@
 """Reading a mailbox: a damaged row is reported, and everything else is read."""
 
 import pytest
-from sqlalchemy import text
 
 from protocol.envelope import Author
 from protocol.transcript.check import FaultKind
@@ -9,6 +8,7 @@ from store.database.engine import Store
 from stored_mailbox.appending import store_entry
 from stored_mailbox.reading import StoredTranscript, read_stored
 from tests.protocol.mailbox_factories import WORKSTATION, Talk, a_mailbox, kinds, the_strands
+from tests.stores import as_operator
 
 
 @pytest.fixture
@@ -31,9 +31,8 @@ def read(store: Store, talk: Talk, verify_key: bytes | None = None) -> StoredTra
 
 
 def change(store: Store, statement: str) -> None:
-    with store.writing() as session:
-        session.execute(text("PRAGMA ignore_check_constraints=ON"))
-        session.execute(text(statement))
+    with as_operator(store) as operator:
+        operator.execute(statement)
 
 
 def test_a_mailbox_is_read_as_it_was_written(filled: Store, talk: Talk) -> None:

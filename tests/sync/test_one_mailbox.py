@@ -233,11 +233,13 @@ def test_a_damaged_row_of_a_file_in_transfer_stops_no_sync(
     assert len(all_of(workstation.replica)["entry"]) == 2
 
 
+@pytest.mark.parametrize("damaged", ["1.5", "x'15'"])
 @pytest.mark.parametrize("by_desk", [False, True])
 def test_a_damaged_id_of_a_file_at_the_workstation_does_not_sync_forever(
     ends: Ends,
     workstation: Workstation,
     by_desk: bool,  # noqa: FBT001  # a parameter of pytest
+    damaged: str,
 ) -> None:
     source = a_source(ends.world)
     source.writes("hello", file=None if by_desk else ("a", b"the file"))
@@ -246,7 +248,7 @@ def test_a_damaged_id_of_a_file_at_the_workstation_does_not_sync_forever(
         at(ends, workstation, source).answers_with_file("a", b"the file")
         ends.sync(workstation)
     with as_operator(workstation.replica) as operator:
-        operator.execute("UPDATE attachment SET attachment_id = 1.5")
+        operator.execute(f"UPDATE attachment SET attachment_id = {damaged}")  # noqa: S608  # one of two
     at(ends, workstation, source).is_looked_at()
 
     ends.sync(workstation)

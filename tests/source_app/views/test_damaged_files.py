@@ -14,6 +14,7 @@ from store.errors import AttachmentMissingError
 from tests.damaged_files import CONTENT, DAMAGES, FOREIGN, HARMLESS, OTHER, damage
 from tests.pages import hook, hooks
 from tests.source_app.desks import MIB, ADesk, SourceBrowser, make_desk
+from tests.stores import database, is_on_a_server
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +38,12 @@ def site(
     whole: tuple[ADesk, SourceBrowser, list[str]], tmp_path: Path
 ) -> Iterator[tuple[ADesk, SourceBrowser, list[str]]]:
     """Return the same with a store that is whole again afterwards."""
+    if is_on_a_server(whole[0].store):
+        copy = database.copy_of(whole[0].store)
+        yield whole
+        whole[0].store.close()
+        database.restore(whole[0].store, copy)
+        return
     store = whole[0].config.store_path
     shutil.copyfile(store, tmp_path / "copy")
     yield whole

@@ -13,6 +13,7 @@ from store import mailboxes, outbox, peers, records, sync_findings
 from store.sync_findings import FindingKind
 from sync.apply import apply_pouch
 from tests.journalist_app.desk_factories import TODAY, ASource, a_source
+from tests.stores import as_operator
 from tests.sync.ends import Ends, Workstation, all_of, at, copy_of, restore
 from tests.sync.test_exchange import cleans_up, put_tallies
 
@@ -259,10 +260,8 @@ def test_a_damaged_row_of_the_replica_stops_a_deletion(
 ) -> None:
     closes(ends, workstation, source)
     assert cleans_up(ends) == 1
-    with workstation.replica.writing() as session:
-        session.connection().exec_driver_sql(
-            "UPDATE entry SET envelope = x'00' WHERE number = 1 AND author = 0"
-        )
+    with as_operator(workstation.replica) as operator:
+        operator.execute("UPDATE entry SET envelope = x'00' WHERE number = 1 AND author = 0")
 
     ends.sync(workstation)
 

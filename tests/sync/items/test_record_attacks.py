@@ -402,7 +402,7 @@ def test_a_note_that_a_replica_calls_dropped_is_not_dropped_at_the_server(scene:
     """Attack: someone changes the unsigned column `is_dropped` of a replica while a sync reads it."""
     casefiles.add_casefile_note(scene.first.desk, scene.address, "third note", TODAY)
     with scene.first.store.writing() as session:
-        session.execute(text("UPDATE record SET is_dropped = 1"))
+        session.execute(text("UPDATE record SET is_dropped = TRUE"))
 
     scene.sync(scene.first, scene.second, scene.second)
     the_server_cleans_up(scene.ends)

@@ -324,7 +324,9 @@ def test_what_was_damaged_during_one_sync_and_put_back_arrives_in_the_next(
     assert ends.questions < 3
 
 
-@pytest.mark.parametrize("loss", ["", " AND attachment_id = (SELECT min(attachment_id) FROM attachment)"])
+@pytest.mark.parametrize(
+    "loss", ["", " AND attachment_id = (SELECT attachment_id FROM attachment ORDER BY attachment_id LIMIT 1)"]
+)
 def test_a_file_of_the_desk_that_the_server_lost_is_given_back(
     ends: Ends, source: ASource, workstation: Workstation, loss: str
 ) -> None:
@@ -336,9 +338,9 @@ def test_a_file_of_the_desk_that_the_server_lost_is_given_back(
     execute(
         ends,
         ends.world.store,
-        "DELETE FROM chunk WHERE attachment_row IN (SELECT id FROM attachment WHERE 1" + loss + ")",  # noqa: S608
+        "DELETE FROM chunk WHERE attachment_row IN (SELECT id FROM attachment WHERE TRUE" + loss + ")",  # noqa: S608
     )
-    execute(ends, ends.world.store, "DELETE FROM attachment WHERE 1 " + loss)  # noqa: S608
+    execute(ends, ends.world.store, "DELETE FROM attachment WHERE TRUE " + loss)  # noqa: S608
 
     source.writes("I cannot open your file")
     ends.sync(workstation)
