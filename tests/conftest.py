@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flask import Flask
@@ -27,6 +27,9 @@ from deploy.hardening import TMPFS
 from journalist_app.desk.auto_lock import AutoLock
 from journalist_app.desk.open_desk import OpenDesk
 from tests.stores import database
+
+if TYPE_CHECKING:
+    from bench.databases.cluster import Cluster
 
 # No deadline: on a busy machine the duration of one example means nothing.
 settings.register_profile("steunpunt", deadline=None)
@@ -94,6 +97,16 @@ def _no_desk_locks_later() -> Iterator[None]:
         yield
     for auto_lock in opened:
         auto_lock.close()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator["Cluster"]:
+    """Start a database server that the tests of one file may kill or freeze."""
+    from tests.postgresql_cluster import start_cluster  # noqa: PLC0415  # needs libpq
+
+    started = start_cluster()
+    yield started
+    started.stop()
 
 
 @pytest.fixture

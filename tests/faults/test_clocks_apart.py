@@ -25,7 +25,7 @@ from tests.deploy.on_postgresql import a_desk_on, a_second_server
 from tests.deploy.servers import ROOT, end, free_address, wait_for
 from tests.deploy.two_machines import Machine, TwoMachineDesk, texts_held
 from tests.journalist_app.desk_factories import ASource
-from tests.postgresql_cluster import Cluster, start_cluster
+from tests.postgresql_cluster import Cluster
 from tests.proofs.http_clients import SourceClient
 from web.dates import utc_today
 
@@ -33,13 +33,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.enable_socket]
 
 TODAY = utc_today()
 AHEAD, BEHIND = "+60d", "-60d"
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    made = start_cluster()
-    yield made
-    made.stop()
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from tests.deploy.servers import ROOT, end, free_address, wait_for_socket
 from tests.deploy.serving.test_on_postgresql import comes_true
 from tests.deploy.sweeping.test_sweeping_a_database import deletes
 from tests.deploy.two_machines import Machine, TwoMachineDesk, texts_held
-from tests.postgresql_cluster import Cluster, frozen, start_cluster
+from tests.postgresql_cluster import Cluster, frozen
 from tests.proofs.proof_sizes import print_result
 from tests.store.factories import rows
 
@@ -32,13 +32,6 @@ _SECONDS = 30
 _AWAY = "The" + StoreUnreachableError.sentence.removeprefix("the")
 _WAITS = "SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
 _TABLES = "attachment, entry, letterhead, mailbox, outbox, peer, record, sealed"
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    made = start_cluster()
-    yield made
-    made.stop()
 
 
 @pytest.fixture(scope="module")

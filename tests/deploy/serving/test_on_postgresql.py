@@ -16,7 +16,7 @@ from store.errors import StoreBusyError, StoreError, StoreUnreachableError
 from tests.deploy.on_postgresql import a_desk_on
 from tests.deploy.servers import comes_true, end, free_address, running, start, wait_for
 from tests.deploy.two_machines import PASSPHRASE, Machine, TwoMachineDesk
-from tests.postgresql_cluster import Cluster, start_cluster
+from tests.postgresql_cluster import Cluster
 from tests.proofs.http_clients import AdviserClient, SourceClient, shown_text
 
 pytestmark = pytest.mark.slow
@@ -30,14 +30,6 @@ class DatabaseSite:
     cluster: Cluster
     source: tuple[str, int]
     said: Path
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """Start a database server that a test may kill."""
-    made = start_cluster()
-    yield made
-    made.stop()
 
 
 @pytest.fixture(scope="module")

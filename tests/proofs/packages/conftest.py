@@ -29,8 +29,9 @@ def packages(build_root: BuildRoot) -> Packages:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory) -> TwoMachineDesk:
-    made = a_desk(tmp_path_factory.mktemp("desk"))
+def desk(debian: Debian, tmp_path_factory: pytest.TempPathFactory) -> TwoMachineDesk:
+    """A desk for each release of Debian: a pouch for one machine has nothing from the machine before it."""
+    made = a_desk(tmp_path_factory.mktemp(f"desk-{debian.release}"))
     # `workstation pair` refuses to run while the address of the adviser's interface is in use here.
     address = "{}:{}".format(*free_address())
     text = made.first.settings.read_text("utf-8")
