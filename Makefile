@@ -162,7 +162,7 @@ bench: $(VENV)/dev.stamp $(VENV)/translations.stamp
 	$(BIN)/python -m bench.run
 
 prove: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
-	STEUNPUNT_PROVE=whole $(BIN)/python -m pytest tests/proofs tests/tor/manual -m slow --timeout 3600 -p no:randomly -rP
+	STEUNPUNT_PROVE=whole $(BIN)/python -m pytest tests/proofs tests/tor/manual tests/browser/test_nothing_is_lost.py -m slow --timeout 3600 -p no:randomly -rP
 	$(BIN)/python -m pytest -p tests.databases.stores_on_postgresql $(ON_POSTGRESQL) -m "not slow"
 
 screenshots: system-packages $(VENV)/dev.stamp $(VENV)/translations.stamp
