@@ -41,6 +41,7 @@ from web.dates import half_hour_of, utc_today
 SWEEP_SECONDS = 20  # deleted content must be unreadable within a minute, whatever the timing
 _REWRITE_HOUR = 2  # UTC: each day, the first sweep after this hour rewrites the store
 _SHORT_SECONDS = 10  # readers of a database wait during a rewrite, so only a shorter one happens by day
+_WAIT_SECONDS = 30  # of the command for a sweeper, which mostly works for a moment
 _OTHER_SWEEPER = "a sweeper works in the store at this moment"
 
 _log = logging.getLogger(quiet_log.OWN_LOGGER)
@@ -230,18 +231,29 @@ def sweep_now(
     `on_progress` receives two numbers: the parts destroyed so far, and all parts to destroy.
 
     Raises:
+        StoreBusyError: another sweeper works in the store for longer than half a minute.
         StoreError: the store failed.
     """
     quiet_log.install_quiet_log(sys.stderr)
-    with sweeper.store.sweeping() as is_alone:
-        if not is_alone:
+    until = time.monotonic() + _WAIT_SECONDS
+    while True:
+        with sweeper.store.sweeping() as is_alone:
+            if is_alone:
+                return _sweep_alone(sweeper, on_step, on_progress)
+        if time.monotonic() > until:
             raise StoreBusyError(_OTHER_SWEEPER)
-        sweeper.trust_clock_of_person()
-        on_step("Destroying deleted content")
-        sweeper.sweep_sessions(datetime.now(UTC))
-        swept = sweeper.sweep_once(sweeper.store.now(), on_progress)
-        on_step("Rewriting the store, which takes minutes when it is large")
-        sweeper.tidy()
+        time.sleep(0.1)
+
+
+def _sweep_alone(
+    sweeper: StoreSweeper, on_step: Callable[[str], None], on_progress: Callable[[int, int], None]
+) -> int:
+    sweeper.trust_clock_of_person()
+    on_step("Destroying deleted content")
+    sweeper.sweep_sessions(datetime.now(UTC))
+    swept = sweeper.sweep_once(sweeper.store.now(), on_progress)
+    on_step("Rewriting the store, which takes minutes when it is large")
+    sweeper.tidy()
     return swept
 
 

@@ -105,7 +105,7 @@ def two_source_servers(first: Machine, second: Machine, folder: Path) -> Iterato
             # The tests wait less.
             "inter 2s": "inter 200ms",
             "timeout connect 5s": "timeout connect 2s",
-            "timeout server 90s": "timeout server 6s",
+            "timeout server 90s": "timeout server 10s",
         },
     )
     _change(folders["second"], {":8443": "{}:{}".format(*between), "127.0.0.1:8080": second_site})

@@ -1,11 +1,13 @@
 """A database is swept by one server at a time, and is rewritten within half an hour after a deletion."""
 
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from deploy.sweeping import server_cleanup
 from deploy.sweeping.server_cleanup import StoreSweeper, sweep_now
 from store.database.engine import Store
 from store.errors import StoreBusyError
@@ -75,7 +77,8 @@ def test_a_file_is_rewritten_only_at_night(store: Store) -> None:
 
 
 @pytest.mark.databases("postgresql")
-def test_one_server_sweeps_a_database_at_a_time(store: Store) -> None:
+def test_one_server_sweeps_a_database_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_cleanup, "_WAIT_SECONDS", 0.2)
     other = opened_again(store)
     with store.sweeping() as is_alone, other.sweeping() as is_alone_too:
         assert (True, False) == (is_alone, is_alone_too)
@@ -84,6 +87,23 @@ def test_one_server_sweeps_a_database_at_a_time(store: Store) -> None:
 
     with other.sweeping() as is_alone:
         assert is_alone
+    other.close()
+
+
+@pytest.mark.databases("postgresql")
+def test_the_command_waits_until_the_sweeper_is_ready(store: Store) -> None:
+    other, is_swept = opened_again(store), threading.Event()
+
+    def sweep() -> None:
+        sweep_now(StoreSweeper(other), lambda _: None, lambda _done, _total: None)
+        is_swept.set()
+
+    command = threading.Thread(target=sweep)
+    with store.sweeping():
+        command.start()
+        assert not is_swept.wait(0.5)
+    command.join()
+    assert is_swept.is_set()
     other.close()
 
 
