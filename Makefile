@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
-SLOW_WORKERS ?= 3
+SLOW_WORKERS ?= 4
 
 # --only-binary: installing a wheel runs none of its code. Only stem has no wheel: it is built from its pinned source
 # with the installed setuptools (ADR 13). We compile afterwards on all cores, because pip would use one.

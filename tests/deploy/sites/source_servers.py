@@ -48,6 +48,7 @@ class TwoSourceServers:
     def start(self) -> None:
         """Start the source servers that do not run, and wait until HAProxy sends visitors to both."""
         for machine in {self.first, self.second} - self.sites.keys():
+            self.wait_for(machine, "DOWN")  # otherwise, its last word may be about the server before
             with (self.folder / f"site {secrets.token_hex(4)}").open("wb") as said:
                 self.sites[machine] = start(machine, said.fileno(), "source")
         for machine in self.sites:
